@@ -1,0 +1,157 @@
+"""Runs the examples as a user would, in processes of their own, and checks what they say and how they end.
+
+    cargo build --release --examples && python3 .ci/examples.py
+
+Everything speaks to 127.0.0.1, on ports that the system picks, and every process is ended by its pid.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+TARGET = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "examples")
+CALCULATOR, ECHO = (os.path.join(TARGET, name) for name in ("calculator", "echo"))
+LIMIT = 60  # seconds, for anything
+PREFACE = b"\xc1fibra\x01\x00"  # docs/wire-format.md
+
+
+class Server:
+    """An example that serves, and says where on its first line."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        found = re.search(r"on (127\.0\.0\.1:\d+)$", line.strip())
+        assert found, f"{command}: {line!r} names no address"
+        self.addr = found.group(1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate(timeout=LIMIT)
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+
+
+def succeeds(expected, *command):
+    done = run(*command)
+    assert done.returncode == 0 and done.stdout == expected, f"{command}: {done}"
+
+
+def fails(code, pattern, *command):
+    """It ends with `code`, and says why in one line on standard error."""
+    check_failure(code, pattern, command, run(*command))
+
+
+def check_failure(code, pattern, command, done):
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == code and len(lines) == 1 and re.search(pattern, lines[0]), f"{command}: {done}"
+    print(f"   exit {code}: {lines[0]}")
+
+
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return "127.0.0.1:%d" % listener.getsockname()[1]
+
+
+def calls_between_processes():
+    for mode in ([], ["--workers", "2"], ["--threads"]):
+        with Server(CALCULATOR, "serve", "127.0.0.1:0", *mode) as server:
+            succeeds("8\n", CALCULATOR, "call", server.addr, "add", "3", "5")
+            succeeds("-2\n", CALCULATOR, "call", server.addr, "add", "3", "-5")
+            fails(1, "zero", CALCULATOR, "call", server.addr, "divide", "3", "0")
+
+
+def a_fiber_or_a_thread_a_connection():
+    for mode, few in (["--workers", "1"], True), (["--threads"], False):
+        with Server(CALCULATOR, "serve", "127.0.0.1:0", *mode) as server:
+            host, port = server.addr.split(":")
+            # A fibra preface each, so that the server has taken them all once it has answered.
+            connections = [socket.create_connection((host, int(port)), LIMIT) for _ in range(100)]
+            for connection in connections:
+                connection.sendall(PREFACE)
+            for connection in connections:
+                assert connection.recv(1) == PREFACE[:1]
+            threads = server.threads()
+            assert (threads < 10) if few else (threads >= 100), f"{mode}: {threads} threads"
+            print(f"   serve {' '.join(mode)}: 100 connections on {threads} threads")
+            for connection in connections:
+                connection.close()
+
+
+def failures_are_one_clear_line():
+    fails(2, "usage", CALCULATOR, "add", "3", "5")
+    fails(2, "usage", CALCULATOR, "call", "127.0.0.1:1", "add", "three", "5")
+    fails(1, "refused", CALCULATOR, "call", closed_port(), "add", "3", "5")
+    with Server(CALCULATOR, "serve", "127.0.0.1:0") as server:
+        fails(1, "in use", CALCULATOR, "serve", server.addr)
+        fails(1, "in use", CALCULATOR, "serve", server.addr, "--threads")
+        command = (CALCULATOR, "call", server.addr, "add_slowly", "3", "5", "60")
+        caller = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_for_connection(server)
+        server.kill()
+        stdout, stderr = caller.communicate(timeout=LIMIT)
+        done = subprocess.CompletedProcess(command, caller.returncode, stdout, stderr)
+        check_failure(1, "may have run|may or may not|connection", command, done)
+
+
+def wait_for_connection(server):
+    """Until the server holds a connection beside its listener, and the call has had time to arrive on it."""
+    fds = f"/proc/{server.process.pid}/fd"
+    def sockets():
+        links = []
+        for fd in os.listdir(fds):
+            try:
+                links.append(os.readlink(os.path.join(fds, fd)))
+            except FileNotFoundError:
+                pass
+        return sum(link.startswith("socket:") for link in links)
+    until = time.monotonic() + LIMIT
+    while sockets() < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.3)
+
+
+def echo_sends_everything_back():
+    fails_with_usage = run(ECHO, "--addr")
+    assert fails_with_usage.returncode == 2 and "usage" in fails_with_usage.stderr
+    with Server(ECHO, "--addr", "127.0.0.1:0", "--workers", "2") as server:
+        host, port = server.addr.split(":")
+        connections = [socket.create_connection((host, int(port)), LIMIT) for _ in range(50)]
+        for round in range(20):
+            for number, connection in enumerate(connections):
+                connection.sendall(b"%03d %03d" % (round, number))
+            for number, connection in enumerate(connections):
+                assert connection.recv(7, socket.MSG_WAITALL) == b"%03d %03d" % (round, number)
+        for connection in connections:
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1) == b""
+        second = run(ECHO, "--addr", server.addr)
+        assert second.returncode == 1 and "in use" in second.stderr
+
+
+def main():
+    for check in (calls_between_processes, a_fiber_or_a_thread_a_connection, failures_are_one_clear_line,
+                  echo_sends_everything_back):
+        print(check.__name__.replace("_", " "))
+        check()
+    print("the examples do what they say")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+//! Guarded stacks and context switches: the two things that a fiber is made of.
+//!
+//! ```text
+//!   StackPool ──take──▶ Stack ──▶ Context::new(stack, closure)
+//!       ▲                            │  resume() ⇄ suspend()
+//!       └───────────give─────────────┘  into_stack() once finished
+//! ```
+//!
+//! ```
+//! use fibra_fiber::{Context, StackPool, suspend};
+//!
+//! let mut pool = StackPool::new();
+//! let mut context = Context::new(pool.take(64 << 10)?, || {
+//!     for step in 1..=3 {
+//!         println!("step {step}");
+//!         suspend();
+//!     }
+//! });
+//! while !context.is_finished() {
+//!     let _ = context.resume();
+//! }
+//! pool.give(context.into_stack());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! This crate knows no scheduler: who resumes a context, and when, is decided above. It is the place for `unsafe` about
+//! stacks; what it exports is safe.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `context` | [`Context`]: a closure on a stack; [`suspend`] |
+//! | `stack` | [`Stack`]: one guarded stack, coloured |
+//! | `pool` | [`StackPool`]: stacks of one worker, taken and given hot |
+//! | `slab` | one mapping that holds many stacks |
+//! | `guard` | [`GuardKind`]: how an overflow is made to fault |
+//! | [`overflow`] | the message before an overflow ends the process |
+//! | `memory` | the system calls on pages |
+//!
+//! # Feature flags
+//!
+//! * `sanitizer`: tells AddressSanitizer of every stack switch. Such a build links only with `-Zsanitizer=address`.
+
+mod context;
+mod guard;
+mod memory;
+pub mod overflow;
+mod pool;
+mod slab;
+mod stack;
+
+pub use context::{Context, Resumed, in_context, suspend};
+pub use guard::{GuardKind, guard_kind, guard_size};
+pub use pool::StackPool;
+pub use stack::{DEFAULT_STACK_SIZE, MIN_USABLE_STACK_SIZE, Stack};

@@ -1,0 +1,105 @@
+//! One guarded stack, owned.
+//!
+//! ```text
+//!   limit          limit + guard                            base (16-aligned)   slot end
+//!   ├── guard ─────┼──────────── usable ───────────────────────┼── colour ──────┤
+//!                                        ◀── grows down         0..=960 bytes
+//! ```
+//!
+//! Colour: stacks lie at equal distances, so without an offset the hot top of every stack would fall into the same few
+//! cache sets and a thousand fibers would evict each other (Photon measured L1 misses falling from 15.8 % to about
+//! none). It stays under 1 KiB so that a fiber that does little still touches one page.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use corosensei::stack::valgrind::ValgrindStackRegistration;
+use corosensei::stack::{MIN_STACK_SIZE, StackPointer};
+
+use crate::guard::guard_size;
+use crate::memory::round_up;
+use crate::slab::Slab;
+
+/// The default usable size of a stack: 256 KiB of address space. Only touched pages take memory.
+pub const DEFAULT_STACK_SIZE: usize = 256 << 10;
+
+/// The smallest usable size of a stack: 16 KiB, enough to start, to panic and to say so.
+pub const MIN_USABLE_STACK_SIZE: usize = 16 << 10;
+
+/// Sixteen colours, a cache line of 64 bytes apart.
+const COLOURS: u32 = 16;
+const COLOUR_STEP: usize = 64;
+
+const _: () = assert!(MIN_USABLE_STACK_SIZE - COLOURS as usize * COLOUR_STEP >= MIN_STACK_SIZE);
+
+/// A stack with a guard below it. Made by a [`StackPool`](crate::StackPool); goes back to the kernel when dropped.
+pub struct Stack {
+    /// The highest address that the fiber may use; read at every switch.
+    base: StackPointer,
+    /// The lowest address of the guard.
+    limit: StackPointer,
+    slab: Rc<Slab>,
+    slot: u32,
+    /// Tells valgrind that this range is a stack; a no-op elsewhere.
+    _valgrind: ValgrindStackRegistration,
+}
+
+impl Stack {
+    /// Wraps `slot`, which the caller has just taken from `slab`.
+    pub(crate) fn new(slab: Rc<Slab>, slot: u32) -> Self {
+        let limit = slab.limit(slot);
+        let usable = limit.saturating_add(guard_size());
+        let colour = (slot % COLOURS) as usize * COLOUR_STEP;
+        let end = usable.get() + slab.stack_size() - colour;
+        let _valgrind = ValgrindStackRegistration::new(usable.get() as *mut u8, slab.stack_size());
+        Stack { base: limit.saturating_add(end - limit.get()), limit, slab, slot, _valgrind }
+    }
+
+    /// Usable bytes.
+    pub fn size(&self) -> usize {
+        self.slab.stack_size()
+    }
+
+    /// The addresses of the guard below: who touches them has overflowed this stack.
+    pub fn guard(&self) -> Range<usize> {
+        let limit = self.limit.get();
+        limit..limit + guard_size()
+    }
+
+    pub(crate) fn slab(&self) -> &Rc<Slab> {
+        &self.slab
+    }
+}
+
+impl std::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stack({:#x}..{:#x})", self.guard().end, self.base)
+    }
+}
+
+/// What a requested stack size becomes: at least [`MIN_USABLE_STACK_SIZE`], in whole pages.
+pub(crate) fn usable_size(requested: usize) -> usize {
+    round_up(requested.max(MIN_USABLE_STACK_SIZE))
+}
+
+// SAFETY: the slab installed a guard at `limit`, the usable part is at least MIN_STACK_SIZE (asserted above), and the
+// addresses stay valid while `self` holds the slab.
+unsafe impl corosensei::stack::Stack for Stack {
+    #[inline]
+    fn base(&self) -> StackPointer {
+        self.base
+    }
+
+    #[inline]
+    fn limit(&self) -> StackPointer {
+        self.limit
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: whoever ran on the stack has ended, or it would own the stack (`Context` forgets the stack of a
+        // context that is dropped while suspended).
+        unsafe { self.slab.release(self.slot) };
+    }
+}

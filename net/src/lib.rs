@@ -1,0 +1,74 @@
+//! `std::net` on fibers: sockets whose blocking calls park the fiber instead of the thread.
+//!
+//! ```text
+//!   fiber      TcpStream::read ─▶ wait ──ready──▶ read(2) ─▶ Ok(n)
+//!                                  │                │ short: drained, so the next read parks at once
+//!                                  └──not ready─▶ park ◀─────────────────── unpark ──┐
+//!   worker     run queue empty ─▶ Reactor::poll ─▶ epoll_wait ─▶ event ─▶ readiness ─┘
+//! ```
+//!
+//! The smallest complete server:
+//!
+//! ```no_run
+//! # fn main() -> std::io::Result<()> {
+//! # fibra_scheduler::runtime::Builder::new(fibra_net::reactor::Factory::default()).run(|| {
+//! use fibra_net::TcpListener;
+//! use std::io::{Read, Write};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:7000")?;
+//! for stream in listener.incoming() {
+//!     let mut stream = stream?;
+//!     fibra_scheduler::spawn(move || {
+//!         let mut buf = [0; 4096];
+//!         while let Ok(n @ 1..) = stream.read(&mut buf) {
+//!             if stream.write_all(&buf[..n]).is_err() {
+//!                 break;
+//!             }
+//!         }
+//!     });
+//! }
+//! # Ok(())
+//! # })?
+//! # }
+//! ```
+//!
+//! Every operation works from a fiber and from a plain thread, inside a runtime or without one: on a plain thread it
+//! blocks that thread in `poll(2)`. Names, errors and semantics are those of `std::net`; where they differ, the item has
+//! a section "Differences from std". What holds for all of them:
+//!
+//! * An operation that runs out of its timeout fails with [`TimedOut`](std::io::ErrorKind::TimedOut); std says
+//!   `WouldBlock` on Unix. The socket stays usable.
+//! * A cancelled fiber's operation, instead of parking, fails with an error whose source is
+//!   [`Cancelled`](fibra_scheduler::cancel::Cancelled).
+//! * Host names are resolved on the blocking pool, hence this crate's own [`ToSocketAddrs`].
+//! * File descriptors are always in non-blocking mode, which a process sees that inherits one.
+//!
+//! # Modules
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `tcp` | [`TcpListener`], [`TcpStream`], [`Incoming`] |
+//! | `resolve` | [`ToSocketAddrs`] |
+//! | `socket` | what all sockets share: descriptor, registration, timeouts |
+//! | `wait` | the one loop in which every operation waits |
+//! | `registration`, `direction`, `queue`, `readiness` | a socket's readiness: who may try, who waits, in which order |
+//! | [`reactor`] | epoll behind the scheduler's [`Driver`](fibra_scheduler::driver::Driver) |
+//!
+//! What it does not know: stacks, run queues and timers (the scheduler's), and any protocol above TCP.
+
+#![forbid(unsafe_code)]
+
+mod direction;
+mod queue;
+pub mod reactor;
+mod readiness;
+mod registration;
+mod resolve;
+mod socket;
+mod tcp;
+mod wait;
+
+pub use resolve::ToSocketAddrs;
+pub use tcp::{Incoming, TcpListener, TcpStream};
+
+pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};

@@ -1,0 +1,98 @@
+//! A short first-in first-out queue from which anyone may leave.
+//!
+//! Nearly always it holds nobody or one, so the first place is inline and allocates nothing. The rest is a deque that
+//! exists only while several fibers wait for one direction of one socket.
+//!
+//! Invariant: if `rest` holds anyone, `first` is taken.
+
+use std::collections::VecDeque;
+
+/// The queue; `T` is how to reach whoever queues.
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    issued: u64,
+    first: Option<(Ticket, T)>,
+    rest: VecDeque<(Ticket, T)>,
+}
+
+/// A place in one queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(u64);
+
+impl<T> Queue<T> {
+    pub(crate) const fn new() -> Self {
+        Self { issued: 0, first: None, rest: VecDeque::new() }
+    }
+
+    /// Joins at the end.
+    pub(crate) fn push(&mut self, who: T) -> Ticket {
+        let ticket = Ticket(self.issued);
+        self.issued += 1;
+        if self.first.is_none() {
+            self.first = Some((ticket, who));
+        } else {
+            self.rest.push_back((ticket, who));
+        }
+        ticket
+    }
+
+    /// Leaves, from whichever place. Returns whether it was the first.
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> bool {
+        if self.is_first(ticket) {
+            self.first = self.rest.pop_front();
+            if self.rest.is_empty() {
+                self.rest = VecDeque::new();
+            }
+            return true;
+        }
+        if let Some(place) = self.rest.iter().position(|(other, _)| *other == ticket) {
+            self.rest.remove(place);
+        }
+        false
+    }
+
+    pub(crate) fn is_first(&self, ticket: Ticket) -> bool {
+        matches!(&self.first, Some((first, _)) if *first == ticket)
+    }
+
+    pub(crate) fn first(&self) -> Option<&T> {
+        self.first.as_ref().map(|(_, who)| who)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_to_join_is_the_first() {
+        let mut queue = Queue::new();
+        assert_eq!(queue.first(), None);
+        let tickets = ["a", "b", "c"].map(|who| queue.push(who));
+        for (ticket, who) in tickets.into_iter().zip(["a", "b", "c"]) {
+            assert!(queue.is_first(ticket));
+            assert_eq!(queue.first(), Some(&who));
+            assert!(queue.remove(ticket));
+        }
+        assert_eq!(queue.first(), None);
+    }
+
+    #[test]
+    fn leaving_from_the_middle_keeps_the_order() {
+        let mut queue = Queue::new();
+        let [a, b, c] = ["a", "b", "c"].map(|who| queue.push(who));
+        assert!(!queue.remove(b));
+        assert!(!queue.remove(b), "leaving twice is leaving once");
+        assert!(queue.remove(a));
+        assert!(queue.is_first(c));
+    }
+
+    #[test]
+    fn alone_it_allocates_nothing() {
+        let mut queue = Queue::new();
+        let ticket = queue.push(());
+        assert_eq!(queue.rest.capacity(), 0);
+        queue.remove(ticket);
+        assert_eq!(queue.rest.capacity(), 0);
+    }
+}

@@ -1,0 +1,270 @@
+//! The reactor: epoll (through mio) behind the scheduler's [`Driver`], one for each worker.
+//!
+//! ```text
+//!   this worker's fibers            any thread
+//!     │ register(fd)                  │ socket dropped         │ DriverWaker::wake
+//!     ▼                               ▼                        ▼
+//!   Local { slots } ◀── reclaim ── Handle { released, tally }  mio::Waker (eventfd)
+//!     ▲ token → sides                                          │
+//!   Reactor::poll ── epoll_wait ── events ─────────────────────┘
+//! ```
+//!
+//! Invariants:
+//! * Made, polled and dropped on its worker's thread; a thread-local finds it from there, so registering takes no lock that
+//!   another worker could hold.
+//! * Descriptors are registered once and edge-triggered. Closing a descriptor takes it out of epoll, so a dropped socket costs
+//!   no system call beyond `close`; its slot comes back by way of `released`, from whichever thread.
+//! * A reactor that is dropped orphans its sockets: they wake, and find another reactor when they next wait.
+
+mod counters;
+mod slots;
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use fibra_scheduler::driver::{Driver, DriverFactory, DriverWaker};
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Registry, Token};
+use parking_lot::Mutex;
+
+pub use counters::Counters;
+
+use crate::registration::{Happening, Sides};
+use counters::Tally;
+use slots::Slots;
+
+/// How many events one `epoll_wait` takes at most; more stay in the kernel for the next. 12 KiB for each worker.
+const EVENTS_PER_POLL: usize = 1024;
+
+/// Of the waker; no slot ever has it (see [`Slots`]).
+const WAKE: Token = Token(usize::MAX);
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
+}
+
+/// Makes a reactor for each worker of a runtime. The facade's runtime has it already.
+///
+/// ```no_run
+/// # fn main() -> std::io::Result<()> {
+/// use fibra_net::reactor::Factory;
+///
+/// fibra_scheduler::runtime::Builder::new(Factory::default()).run(|| println!("sockets park here"))
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Factory {}
+
+impl DriverFactory for Factory {
+    fn make(&self, _worker: usize) -> io::Result<Box<dyn Driver>> {
+        Ok(Box::new(Reactor::new()?))
+    }
+}
+
+/// What the calling worker's reactor has done so far; `None` if this is no worker or has no reactor.
+///
+/// ```
+/// assert!(fibra_net::reactor::counters().is_none(), "a plain thread has no reactor");
+/// ```
+#[must_use]
+pub fn counters() -> Option<Counters> {
+    with_current(|local| {
+        local.reclaim();
+        local.handle.tally.snapshot(local.slots.borrow().len())
+    })
+}
+
+/// Has the calling worker's reactor report the events of `fd` to `sides`.
+///
+/// # Errors
+///
+/// `Unsupported` if the calling worker has no reactor; else what `epoll_ctl` reports.
+pub(crate) fn register(fd: BorrowedFd<'_>, sides: &Arc<Sides>) -> io::Result<Home> {
+    with_current(|local| local.register(fd, sides)).unwrap_or_else(|| {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this runtime's workers have no reactor: give its Builder a fibra_net::reactor::Factory",
+        ))
+    })
+}
+
+/// Counts a system call of a fiber that only returned `EAGAIN`.
+pub(crate) fn count_would_block() {
+    with_current(|local| Tally::bump(&local.handle.tally.would_block));
+}
+
+fn with_current<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
+    // `try_with`: a thread that is ending has no reactor.
+    CURRENT.try_with(|current| current.borrow().as_deref().map(f)).ok().flatten()
+}
+
+/// Where a socket is registered. Dropping it frees the slot.
+#[derive(Debug)]
+pub(crate) struct Home {
+    reactor: Weak<Handle>,
+    token: Token,
+}
+
+impl Home {
+    /// Takes a descriptor that stays open out of epoll.
+    pub(crate) fn deregister(self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        match self.reactor.upgrade() {
+            Some(reactor) => reactor.registry.deregister(&mut SourceFd(&fd.as_raw_fd())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Some(reactor) = self.reactor.upgrade() {
+            reactor.released.lock().push(self.token);
+        }
+    }
+}
+
+/// What any thread may reach of a reactor, while it exists.
+#[derive(Debug)]
+struct Handle {
+    registry: Registry,
+    released: Mutex<Vec<Token>>,
+    tally: Tally,
+}
+
+/// What only the reactor's own thread reaches.
+#[derive(Debug)]
+struct Local {
+    handle: Arc<Handle>,
+    slots: RefCell<Slots>,
+    /// Swapped with `released`, so that neither is allocated anew each time.
+    reclaiming: RefCell<Vec<Token>>,
+}
+
+impl Local {
+    fn register(&self, fd: BorrowedFd<'_>, sides: &Arc<Sides>) -> io::Result<Home> {
+        self.reclaim();
+        let token = self.slots.borrow_mut().insert(Arc::clone(sides))?;
+        let added = self.handle.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest());
+        if let Err(error) = added {
+            self.slots.borrow_mut().remove(token);
+            return Err(error);
+        }
+        Tally::bump(&self.handle.tally.registrations);
+        Ok(Home { reactor: Arc::downgrade(&self.handle), token })
+    }
+
+    /// Frees the slots of dropped sockets.
+    fn reclaim(&self) {
+        let mut reclaiming = self.reclaiming.borrow_mut();
+        std::mem::swap(&mut *reclaiming, &mut *self.handle.released.lock());
+        let mut slots = self.slots.borrow_mut();
+        for token in reclaiming.drain(..) {
+            slots.remove(token);
+        }
+    }
+}
+
+/// A worker's driver. See the [module](self).
+#[derive(Debug)]
+struct Reactor {
+    poll: Poll,
+    events: Events,
+    waker: Arc<Waker>,
+    local: Rc<Local>,
+}
+
+impl Reactor {
+    /// Makes the reactor of the calling thread.
+    fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker(mio::Waker::new(poll.registry(), WAKE)?));
+        let handle = Arc::new(Handle {
+            registry: poll.registry().try_clone()?,
+            released: Mutex::new(Vec::new()),
+            tally: Tally::default(),
+        });
+        let local = Rc::new(Local { handle, slots: RefCell::new(Slots::new()), reclaiming: RefCell::new(Vec::new()) });
+        CURRENT.set(Some(Rc::clone(&local)));
+        Ok(Self { poll, events: Events::with_capacity(EVENTS_PER_POLL), waker, local })
+    }
+}
+
+impl Driver for Reactor {
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.local.reclaim();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        let tally = &self.local.handle.tally;
+        Tally::bump(&tally.polls);
+        let slots = self.local.slots.borrow();
+        for event in &self.events {
+            if event.token() == WAKE {
+                Tally::bump(&tally.wakes);
+                continue;
+            }
+            Tally::bump(&tally.events);
+            // None: the socket was dropped after the kernel had reported this.
+            if let Some(sides) = slots.get(event.token()) {
+                sides.dispatch(happening(event));
+            }
+        }
+        Ok(())
+    }
+
+    fn waker(&self) -> Arc<dyn DriverWaker> {
+        self.waker.clone()
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        // Fails only while the thread ends, and then the thread-local is gone anyway.
+        let _ = CURRENT.try_with(|current| {
+            let mut current = current.borrow_mut();
+            if current.as_ref().is_some_and(|current| Rc::ptr_eq(current, &self.local)) {
+                *current = None;
+            }
+        });
+        for sides in self.local.slots.borrow_mut().take_all() {
+            sides.orphan();
+        }
+    }
+}
+
+/// Ends a poll by writing to the eventfd.
+#[derive(Debug)]
+struct Waker(mio::Waker);
+
+impl DriverWaker for Waker {
+    fn wake(&self) {
+        // mio handles a full counter; nothing else can go wrong with an eventfd that is open, and this one is.
+        let _ = self.0.wake();
+    }
+}
+
+/// Both directions. Urgent data on top, not to read it but to know of it: a read stops short at the urgent mark, although more
+/// data follows of which the event is long gone.
+fn interest() -> Interest {
+    let both = Interest::READABLE | Interest::WRITABLE;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let both = both | Interest::PRIORITY;
+    both
+}
+
+fn happening(event: &Event) -> Happening {
+    Happening {
+        readable: event.is_readable(),
+        writable: event.is_writable(),
+        urgent: event.is_priority(),
+        read_ended: event.is_read_closed(),
+        failed: event.is_write_closed() || event.is_error(),
+    }
+}

@@ -1,0 +1,203 @@
+//! A socket's tie to a reactor: registered once, with the reactor of the worker whose fiber first has to wait.
+//!
+//! ```text
+//!   Socket ─▶ Registration ─▶ Home { Weak<reactor::Handle>, token }
+//!                  │                          token ▼
+//!                  └────────▶ Arc<Sides> ◀── slot in the reactor
+//! ```
+//!
+//! Invariants:
+//! * Registering is lazy, because many sockets never wait, and edge-triggered for both directions, so there is nothing to change
+//!   or to renew later. `EPOLL_CTL_ADD` reports whatever is already there, so nothing is lost before it.
+//! * Any worker may use the socket; its events then come from the home reactor's thread.
+//! * A reactor that goes away [orphans](Sides::orphan) its sockets: their waiters wake, and register with the reactor of their
+//!   own worker.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::direction::Direction;
+use crate::reactor::{self, Home};
+
+/// Which direction of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// In: data, connections to accept.
+    Read,
+    /// Out: room to send, the end of connecting.
+    Write,
+}
+
+/// What an event says about a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Happening {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// Urgent data: a read may stop short in front of it although more follows.
+    pub(crate) urgent: bool,
+    /// The peer will send no more (FIN), or nothing more is read here.
+    pub(crate) read_ended: bool,
+    /// Hang-up or error: neither direction will work again.
+    pub(crate) failed: bool,
+}
+
+/// Both directions of a socket; shared with the reactor that reports its events.
+#[derive(Debug)]
+pub(crate) struct Sides {
+    read: Direction,
+    write: Direction,
+    registered: AtomicBool,
+}
+
+impl Sides {
+    pub(crate) const fn new() -> Self {
+        Self { read: Direction::new(), write: Direction::new(), registered: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn direction(&self, side: Side) -> &Direction {
+        match side {
+            Side::Read => &self.read,
+            Side::Write => &self.write,
+        }
+    }
+
+    /// Notes an event and wakes who waited for it.
+    pub(crate) fn dispatch(&self, happening: Happening) {
+        let Happening { readable, writable, urgent, read_ended, failed } = happening;
+        let ended = read_ended || failed;
+        if readable || urgent || ended {
+            self.read.raise(urgent || ended);
+        }
+        // The end of reading usually foretells the end of writing: let a waiting writer ask the kernel.
+        if writable || ended {
+            self.write.raise(failed);
+        }
+    }
+
+    /// The reactor is going away: whoever waits has to register elsewhere.
+    pub(crate) fn orphan(&self) {
+        // In this order: one that wakes from `raise` has to find that it is not registered.
+        self.registered.store(false, Ordering::Release);
+        self.read.raise(false);
+        self.write.raise(false);
+    }
+}
+
+/// A socket's own end of the tie. Dropping it frees the reactor's slot; close the descriptor first.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    sides: Arc<Sides>,
+    home: Mutex<Option<Home>>,
+}
+
+// Its locks are never held while user code runs, so a panic finds it consistent; std's sockets are unwind safe, too.
+impl UnwindSafe for Registration {}
+impl RefUnwindSafe for Registration {}
+
+impl Registration {
+    pub(crate) fn new() -> Self {
+        Self { sides: Arc::new(Sides::new()), home: Mutex::new(None) }
+    }
+
+    /// One whose events a test reports itself.
+    #[cfg(test)]
+    pub(crate) fn without_reactor() -> Self {
+        let registration = Self::new();
+        registration.sides.registered.store(true, Ordering::Release);
+        registration
+    }
+
+    pub(crate) fn sides(&self) -> &Sides {
+        &self.sides
+    }
+
+    /// Makes sure that some reactor reports the events of `fd`.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` if the calling fiber's worker has no reactor; else what `epoll_ctl` reports (`ENOMEM`, `ENOSPC`).
+    pub(crate) fn ensure(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        if self.sides.registered.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut home = self.home.lock();
+        if !self.sides.registered.load(Ordering::Acquire) {
+            *home = Some(reactor::register(fd, &self.sides)?);
+            self.sides.registered.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Ends the tie of a descriptor that stays open.
+    ///
+    /// # Errors
+    ///
+    /// What `epoll_ctl` reports.
+    pub(crate) fn withdraw(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.sides.registered.store(false, Ordering::Release);
+        match self.home.lock().take() {
+            Some(home) => home.deregister(fd),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both directions drained, then the event; which are ready after it, and which still are after a short transfer?
+    fn after(happening: Happening) -> [(bool, bool); 2] {
+        let sides = Sides::new();
+        for side in [Side::Read, Side::Write] {
+            let direction = sides.direction(side);
+            direction.readiness().drained(direction.load());
+        }
+        sides.dispatch(happening);
+        [Side::Read, Side::Write].map(|side| {
+            let direction = sides.direction(side);
+            let ready = direction.load().is_ready();
+            direction.readiness().drained(direction.load());
+            (ready, direction.load().is_ready())
+        })
+    }
+
+    #[test]
+    fn data_readies_reading_until_a_short_read() {
+        let event = Happening { readable: true, ..Happening::default() };
+        assert_eq!(after(event), [(true, false), (false, false)]);
+    }
+
+    #[test]
+    fn data_with_fin_survives_a_short_read() {
+        let event = Happening { readable: true, read_ended: true, ..Happening::default() };
+        assert_eq!(after(event), [(true, true), (true, false)]);
+    }
+
+    #[test]
+    fn a_failure_readies_both_for_good() {
+        let event = Happening { failed: true, ..Happening::default() };
+        assert_eq!(after(event), [(true, true), (true, true)]);
+    }
+
+    #[test]
+    fn urgent_data_ends_the_short_read_shortcut() {
+        let event = Happening { readable: true, urgent: true, ..Happening::default() };
+        assert_eq!(after(event), [(true, true), (false, false)]);
+    }
+
+    #[test]
+    fn an_orphan_is_ready_so_that_its_waiters_look_again() {
+        let sides = Sides::new();
+        sides.read.readiness().drained(sides.read.load());
+        sides.registered.store(true, Ordering::Release);
+        sides.orphan();
+        assert!(sides.read.load().is_ready());
+        assert!(!sides.registered.load(Ordering::Acquire));
+    }
+}

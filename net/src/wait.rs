@@ -1,0 +1,173 @@
+//! The one loop in which every socket operation waits.
+//!
+//! ```text
+//!   ready, nobody queues ─▶ system call ─┬─▶ done, or failed ─▶ return
+//!        otherwise ─┐                    └─▶ EAGAIN: clear readiness ─┐
+//!                   ▼                                                 ▼
+//!             line up ─▶ my turn and ready? ─ no ─▶ cancelled? out of time? registered? ─▶ park ─┐
+//!                            ▲     └─ yes ─▶ system call, as above                               │
+//!                            └───────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Invariants:
+//! * Readiness is read before the system call and given back with its verdict, so that an event in between is not lost
+//!   ([`readiness`](crate::readiness)).
+//! * What succeeds at once is not refused for a deadline or a cancellation: both are asked only before parking. Data that
+//!   comes with the deadline is taken.
+//! * Nothing is locked or borrowed across a park.
+//! * On a plain thread no readiness is used and no reactor needed: the kernel is asked, and waited for in `poll(2)`. Such
+//!   a thread is not in the queue; it competes with the fibers as threads compete in std.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use fibra_scheduler::park::{self, Reason, Wakeup};
+use fibra_scheduler::{cancel, clock, in_fiber};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::reactor;
+use crate::registration::{Registration, Side};
+
+/// One operation's way of waiting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait<'a> {
+    pub(crate) fd: BorrowedFd<'a>,
+    pub(crate) registration: &'a Registration,
+    pub(crate) side: Side,
+    /// From the moment that the operation first has to wait; `None`: for ever.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Wait<'_> {
+    /// Runs `op`, a non-blocking system call, until it succeeds or fails for good. `drained` tells whether a success proves
+    /// that the next call would find nothing.
+    ///
+    /// # Errors
+    ///
+    /// What `op` reports, but neither `WouldBlock` nor `Interrupted`; `TimedOut`; `Cancelled` as source, if the fiber was
+    /// cancelled; and what stops the socket from being registered.
+    pub(crate) fn run<T>(&self, mut op: impl FnMut() -> io::Result<T>, drained: impl Fn(&T) -> bool) -> io::Result<T> {
+        if !in_fiber() {
+            return self.on_a_thread(op);
+        }
+        match self.at_once(&mut op, &drained) {
+            Some(result) => result,
+            None => self.in_turn(op, drained),
+        }
+    }
+
+    /// The fast path: nothing is stored and nobody is asked. `None`: not ready, or others came first.
+    fn at_once<T>(
+        &self,
+        op: &mut impl FnMut() -> io::Result<T>,
+        drained: &impl Fn(&T) -> bool,
+    ) -> Option<io::Result<T>> {
+        let seen = self.registration.sides().direction(self.side).load();
+        if seen.is_ready() && !seen.is_waited() { self.attempt(op, drained) } else { None }
+    }
+
+    /// One system call, with its verdict on the readiness. `None`: it would have blocked.
+    fn attempt<T>(
+        &self,
+        op: &mut impl FnMut() -> io::Result<T>,
+        drained: &impl Fn(&T) -> bool,
+    ) -> Option<io::Result<T>> {
+        let readiness = self.registration.sides().direction(self.side).readiness();
+        let seen = readiness.load();
+        match uninterrupted(op) {
+            Ok(value) => {
+                if drained(&value) {
+                    readiness.drained(seen);
+                }
+                Some(Ok(value))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                reactor::count_would_block();
+                readiness.clear(seen);
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The slow path of a fiber: lines up, and parks until it is its turn and the direction is ready.
+    fn in_turn<T>(&self, mut op: impl FnMut() -> io::Result<T>, drained: impl Fn(&T) -> bool) -> io::Result<T> {
+        let deadline = self.deadline();
+        let reason = match self.side {
+            Side::Read => Reason::Readable(self.fd.as_raw_fd()),
+            Side::Write => Reason::Writable(self.fd.as_raw_fd()),
+        };
+        let direction = self.registration.sides().direction(self.side);
+        let mut turn = direction.line_up(park::current());
+        let mut wakeup = Wakeup::Unparked;
+        loop {
+            if direction.load().is_ready() && turn.has_come() {
+                match self.attempt(&mut op, &drained) {
+                    Some(result) => return result,
+                    // Not straight to parking: an event since may have found it still ready, and then it woke nobody.
+                    None => continue,
+                }
+            }
+            cancel::check()?;
+            if wakeup == Wakeup::TimedOut {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.registration.ensure(self.fd)?;
+            wakeup = park::park_until(reason, deadline);
+        }
+    }
+
+    fn on_a_thread<T>(&self, mut op: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let flags = match self.side {
+            Side::Read => PollFlags::IN,
+            Side::Write => PollFlags::OUT,
+        };
+        let mut deadline = None;
+        loop {
+            match uninterrupted(&mut op) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            let deadline = *deadline.get_or_insert_with(|| self.deadline());
+            if !poll_until(PollFd::from_borrowed_fd(self.fd, flags), deadline)? {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+    }
+
+    /// `None` also if it is further away than the clock reaches.
+    fn deadline(&self) -> Option<Instant> {
+        self.timeout.and_then(|timeout| clock::now().checked_add(timeout))
+    }
+}
+
+/// Runs `op` until a signal does not cut it.
+pub(crate) fn uninterrupted<T>(op: &mut impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match op() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Blocks the thread until an event, then true, or the deadline, then false.
+fn poll_until(fd: PollFd<'_>, deadline: Option<Instant>) -> io::Result<bool> {
+    let mut fds = [fd];
+    loop {
+        // A timeout too long for the kernel's type is as good as none.
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

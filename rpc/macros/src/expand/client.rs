@@ -1,0 +1,104 @@
+//! `CalculatorClient`: the trait's methods, each as a call.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::Path;
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+
+use super::{client_ident, local, spans};
+use crate::model::{Method, Model, Output};
+use crate::options::Semantics;
+
+pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
+    let Model { vis, ident, name, methods } = model;
+    let client = client_ident(model);
+    let descriptors = methods.iter().map(|method| descriptor(method, krate));
+    let calls = methods.iter().enumerate().map(|(index, method)| call(&client, method, index, krate));
+    let doc = format!(
+        "Calls a [`{ident}`] in another process.\n\n\
+         A clone shares the connection, and a proxy may be used from any number of fibers and threads at once."
+    );
+    quote! {
+        #[doc = #doc]
+        #[derive(Clone, Debug)]
+        #vis struct #client {
+            proxy: #krate::client::Proxy,
+        }
+
+        #[allow(dead_code, clippy::too_many_arguments)]
+        impl #client {
+            /// The service's name and methods.
+            pub const DESCRIPTOR: &'static #krate::service::Descriptor =
+                &#krate::service::Descriptor::new(#name, &[#(#descriptors),*]);
+
+            /// Connects to a server. Call it from a fiber; the proxy may then go anywhere.
+            ///
+            /// # Errors
+            ///
+            /// A `ConnectError` that says what is wrong, and where.
+            pub fn connect(
+                addr: impl #krate::net::ToSocketAddrs,
+            ) -> ::core::result::Result<Self, #krate::ConnectError> {
+                #krate::client::Proxy::connect(addr).map(|proxy| Self { proxy })
+            }
+
+            /// A proxy over a connection that others may use too.
+            pub fn new(channel: #krate::Channel) -> Self {
+                Self { proxy: #krate::client::Proxy::new(channel) }
+            }
+
+            /// The same proxy, with calls that wait for up to `timeout`. Default: 10 s.
+            pub fn within(&self, timeout: ::core::time::Duration) -> Self {
+                Self { proxy: self.proxy.within(timeout) }
+            }
+
+            /// The connection.
+            pub fn channel(&self) -> &#krate::Channel {
+                self.proxy.channel()
+            }
+
+            #(#calls)*
+        }
+    }
+}
+
+fn descriptor(method: &Method, krate: &Path) -> TokenStream {
+    let full_name = &method.full_name;
+    let semantics = match method.semantics {
+        Semantics::Maybe => quote!(Maybe),
+        Semantics::Idempotent => quote!(Idempotent),
+        Semantics::AtMostOnce => quote!(AtMostOnce),
+    };
+    let names = method.arguments.iter().map(|(name, _)| name.unraw().to_string());
+    quote! {
+        #krate::service::Method::new(#full_name, #krate::service::Semantics::#semantics, &[#(#names),*])
+    }
+}
+
+fn call(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStream {
+    let Method { attrs, ident, semantics, arguments, output, .. } = method;
+    let names: Vec<_> = arguments.iter().map(|(name, _)| name).collect();
+    let types: Vec<_> = arguments.iter().map(|(_, ty)| ty).collect();
+    let descriptor = local("METHOD");
+    // What is not serde's is reported at the type that the user wrote.
+    let args = if names.is_empty() { quote!([(); 0]) } else { quote_spanned!(spans(&types)=> (#(#names,)*)) };
+    let (how, value, error) = match (semantics, output) {
+        (Semantics::Maybe, _) => (quote!(call_one_way), quote!(()), quote!(#krate::CallError)),
+        (_, Output::Value(value)) => (quote_spanned!(value.span()=> call), quote!(#value), quote!(#krate::CallError)),
+        (_, Output::Fallible { value, error }) => {
+            (quote_spanned!(value.span()=> call_fallible), quote!(#value), quote!(#krate::CallError<#error>))
+        }
+    };
+    quote! {
+        #(#attrs)*
+        ///
+        /// # Errors
+        ///
+        /// A `CallError` that says what happened, and whether the call ran.
+        pub fn #ident(&self, #(#names: #types),*) -> ::core::result::Result<#value, #error> {
+            const #descriptor: &#krate::service::Method = &#client::DESCRIPTOR.methods()[#index];
+            self.proxy.#how(#descriptor, &#args)
+        }
+    }
+}

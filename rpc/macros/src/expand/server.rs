@@ -1,0 +1,78 @@
+//! `CalculatorServer<T>`: from a method's number and bytes to a call of `T`, and back.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::Path;
+use syn::spanned::Spanned;
+
+use super::{client_ident, local, server_ident, spans};
+use crate::model::{Method, Model, Output};
+
+pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
+    let Model { vis, ident, methods, .. } = model;
+    let server = server_ident(model);
+    let client = client_ident(model);
+    let (number, args, reply) = (local("number"), local("args"), local("reply"));
+    let arms = methods.iter().enumerate().map(|(index, method)| {
+        let run = arm(model, method);
+        quote!(#index => { #run })
+    });
+    let doc = format!("Serves a [`{ident}`]: give it to `Server::builder().service(..)`.");
+    quote! {
+        #[doc = #doc]
+        #[derive(Clone, Debug)]
+        #vis struct #server<T>(T);
+
+        impl<T: #ident + ::core::marker::Send + ::core::marker::Sync + 'static> #server<T> {
+            /// Serves `service`. Calls run at once, on all workers: its state is shared, behind locks or in atomics.
+            pub fn new(service: T) -> Self {
+                Self(service)
+            }
+        }
+
+        #[allow(deprecated, unused_variables)]
+        impl<T: #ident + ::core::marker::Send + ::core::marker::Sync + 'static> #krate::service::Service for #server<T> {
+            fn descriptor(&self) -> &'static #krate::service::Descriptor {
+                #client::DESCRIPTOR
+            }
+
+            fn dispatch(
+                &self,
+                #number: usize,
+                #args: #krate::service::Args<'_>,
+                #reply: #krate::service::Reply<'_>,
+            ) -> ::core::result::Result<#krate::service::Answer, #krate::service::Rejected> {
+                match #number {
+                    #(#arms)*
+                    _ => ::core::result::Result::Err(#krate::service::Rejected::Method),
+                }
+            }
+        }
+    }
+}
+
+/// Decodes one method's arguments, runs it, answers.
+fn arm(model: &Model, method: &Method) -> TokenStream {
+    let (args, reply) = (local("args"), local("reply"));
+    let service = &model.ident;
+    let ident = &method.ident;
+    let count = method.arguments.len();
+    let names: Vec<_> = method.arguments.iter().map(|(name, _)| name).collect();
+    let types: Vec<_> = method.arguments.iter().map(|(_, ty)| ty).collect();
+    // serde has no empty tuple that is an array; an empty array is one.
+    let decode = if names.is_empty() {
+        quote!(let [] = #args.decode::<[(); 0]>(0)?;)
+    } else {
+        let tuple = quote_spanned!(spans(&types)=> (#(#types,)*));
+        quote!(let (#(#names,)*) = #args.decode::<#tuple>(#count)?;)
+    };
+    // What is not serde's is reported at the type that the user wrote.
+    let answer = match &method.output {
+        Output::Value(value) => quote_spanned!(value.span()=> value),
+        Output::Fallible { value, .. } => quote_spanned!(value.span()=> result),
+    };
+    quote! {
+        #decode
+        ::core::result::Result::Ok(#reply.#answer(&<T as #service>::#ident(&self.0, #(#names),*)))
+    }
+}

@@ -1,0 +1,105 @@
+//! The `#[service]` attribute: from a trait to the adapter that serves it and the proxy that calls it.
+//!
+//! ```text
+//!   #[service] trait Calculator { fn add(&self, a: i64, b: i64) -> i64; }
+//!        │ model: what was written, or what is wrong with it, with spans
+//!        ▼
+//!   trait Calculator             as written, without the #[rpc(..)] helpers
+//!   struct CalculatorServer<T>   impl Service: descriptor, dispatch by number
+//!   struct CalculatorClient      fn add(&self, a: i64, b: i64) -> Result<i64, CallError>
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | `options` | what stands in the parentheses of `#[service(..)]` and `#[rpc(..)]` |
+//! | `model` | the trait, taken apart and checked |
+//! | `travel` | which types can travel, and what to write in place of one that cannot |
+//! | `expand` | the generated code |
+//!
+//! Users reach it as `fibra::service`.
+
+#![forbid(unsafe_code)]
+
+mod expand;
+mod model;
+mod options;
+mod travel;
+
+use proc_macro::TokenStream;
+use quote::quote;
+use syn::ItemTrait;
+
+use model::Model;
+use options::ServiceOptions;
+
+/// Makes a trait a service: `CalculatorServer` serves an implementation, `CalculatorClient` calls it from elsewhere.
+///
+/// ```
+/// use fibra_rpc::service; // fibra::service
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Serialize, Deserialize)]
+/// pub enum BankError {
+///     NoSuchAccount,
+/// }
+///
+/// #[service(crate = fibra_rpc)] // just #[fibra::service] for who depends on fibra
+/// pub trait Bank {
+///     /// Running it twice does no harm, so a lost reply may be asked for again.
+///     #[rpc(idempotent)]
+///     fn balance(&self, account: u64) -> Result<u64, BankError>;
+///
+///     /// At most once, the default. The error is typed on both sides.
+///     fn deposit(&self, account: u64, cents: u64) -> Result<u64, BankError>;
+///
+///     /// One-way: no reply is awaited.
+///     #[rpc(maybe)]
+///     fn log(&self, line: String);
+/// }
+/// ```
+///
+/// For a trait `Bank` it writes:
+///
+/// * `BankServer<T>`, with `BankServer::new(implementation)`: give it to `Server::builder().service(..)`.
+/// * `BankClient`, with `connect(addr)`, `new(channel)`, `within(timeout)`, `channel()`, and a method for each of the
+///   trait's. A method that returns `T` returns `Result<T, CallError>` there; one that returns `Result<T, E>` returns
+///   `Result<T, CallError<E>>`.
+///
+/// On the wire a method is called `bank.deposit`: the trait's name in snake case, and the method's.
+///
+/// # What a method may be
+///
+/// `fn name(&self, argument: Type, ..) -> Type`, with up to 16 arguments. What travels is owned: `String`, not `&str`.
+/// Arguments, values and errors implement serde's `Serialize` and `DeserializeOwned`. `Result` names both its types. A
+/// method may have a default body: that is the server's.
+///
+/// # Options
+///
+/// `#[service(crate = path)]`: where the items of `fibra::rpc` are, if not there.
+#[proc_macro_attribute]
+pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
+    let options = match ServiceOptions::parse(options) {
+        Ok(options) => options,
+        Err(error) => return with_item(&error, item),
+    };
+    let mut item: ItemTrait = match syn::parse(item.clone()) {
+        Ok(item) => item,
+        Err(error) => return with_item(&error, item),
+    };
+    // Takes the helper attributes out of the trait: what remains is the user's own.
+    match Model::take(&mut item) {
+        Ok(model) => {
+            let server = expand::server::expand(&model, &options.krate);
+            let client = expand::client::expand(&model, &options.krate);
+            quote!(#item #server #client).into()
+        }
+        Err(error) => with_item(&error, quote!(#item).into()),
+    }
+}
+
+/// The error, and what was written: so that its uses do not fail too.
+fn with_item(error: &syn::Error, item: TokenStream) -> TokenStream {
+    let mut tokens = TokenStream::from(error.to_compile_error());
+    tokens.extend(item);
+    tokens
+}

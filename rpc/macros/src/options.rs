@@ -1,0 +1,55 @@
+//! What stands in the parentheses of the attributes.
+
+use proc_macro::TokenStream;
+use syn::parse::Parser;
+use syn::{Attribute, Path, parse_quote};
+
+/// The options of `#[service(..)]`.
+pub(crate) struct ServiceOptions {
+    /// Where the items of `fibra::rpc` are.
+    pub(crate) krate: Path,
+}
+
+impl ServiceOptions {
+    pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
+        let mut krate = parse_quote!(::fibra::rpc);
+        syn::meta::parser(|meta| {
+            if !meta.path.is_ident("crate") {
+                return Err(meta.error("unknown option: `#[service]` takes `crate = path`"));
+            }
+            krate = meta.value()?.call(Path::parse_mod_style)?;
+            Ok(())
+        })
+        .parse(tokens)?;
+        Ok(Self { krate })
+    }
+}
+
+/// How often a method may run for one call: the variants of `fibra::rpc::service::Semantics`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Semantics {
+    Maybe,
+    Idempotent,
+    AtMostOnce,
+}
+
+/// Reads a method's `#[rpc(..)]` attributes, of which there may be one, and takes them out.
+pub(crate) fn take_semantics(attrs: &mut Vec<Attribute>) -> syn::Result<Semantics> {
+    let mut found = None;
+    for attr in attrs.extract_if(.., |attr| attr.path().is_ident("rpc")) {
+        attr.parse_nested_meta(|meta| {
+            let semantics = if meta.path.is_ident("idempotent") {
+                Semantics::Idempotent
+            } else if meta.path.is_ident("maybe") {
+                Semantics::Maybe
+            } else {
+                return Err(meta.error("unknown option: `#[rpc(..)]` takes `idempotent` or `maybe`"));
+            };
+            if found.replace(semantics).is_some() {
+                return Err(meta.error("a method is either `idempotent`, or `maybe`, or at most once (the default)"));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(found.unwrap_or(Semantics::AtMostOnce))
+}

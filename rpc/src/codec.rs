@@ -1,0 +1,90 @@
+//! Values to and from MessagePack bodies: the one way to and from serde.
+//!
+//! * Structs travel as maps by field name, so that types can gain fields (`#[serde(default)]`) without breaking peers.
+//! * Arguments travel as one array, by position.
+//! * `Vec<u8>` and `&[u8]` travel as `bin`, not as an array of numbers; either is understood.
+//!
+//! Invariant: every body passes [`check`](crate::wire::check) before serde sees it.
+
+use std::fmt;
+
+use rmp_serde::config::BytesMode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::limits::DEPTH_MAX;
+use crate::wire::check::{array_len, check};
+use crate::wire::encode::Body;
+
+/// Appends `value` to a frame's body.
+///
+/// # Errors
+///
+/// [`EncodeError`]: over the frame limit, or the value's own `Serialize` failed.
+pub fn encode<T: Serialize + ?Sized>(body: &mut Body<'_>, value: &T) -> Result<(), EncodeError> {
+    let mut serializer = rmp_serde::Serializer::new(&mut *body).with_struct_map().with_bytes(BytesMode::ForceIterables);
+    let encoded = value.serialize(&mut serializer);
+    match encoded {
+        _ if body.is_too_large() => Err(EncodeError::TooLarge),
+        Ok(()) => Ok(()),
+        Err(error) => Err(EncodeError::Serialize(error.to_string())),
+    }
+}
+
+/// Reads the one value that a body holds.
+///
+/// # Errors
+///
+/// [`DecodeError`] if it is malformed, too deep, or not a `T`.
+pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
+    check(body).map_err(|error| DecodeError(error.to_string()))?;
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
+    // A second fence; one level more because rmp-serde fails at zero, and one for a value in an ext.
+    deserializer.set_max_depth(DEPTH_MAX + 2);
+    T::deserialize(&mut deserializer).map_err(|error| DecodeError(error.to_string()))
+}
+
+/// Reads the `count` arguments of a call, as a tuple `T` of that many.
+///
+/// # Errors
+///
+/// [`DecodeError`], as [`decode`]; also if their number is another.
+pub fn decode_args<T: DeserializeOwned>(body: &[u8], count: usize) -> Result<T, DecodeError> {
+    match array_len(body) {
+        Some(got) if got == count => decode(body),
+        Some(got) => Err(DecodeError(format!("the method takes {count} arguments, not {got}"))),
+        None => Err(DecodeError("the arguments are not a MessagePack array".to_owned())),
+    }
+}
+
+/// Why a value did not become a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EncodeError {
+    /// It is over the frame limit.
+    TooLarge,
+    /// Its `Serialize` failed, with this explanation.
+    Serialize(String),
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => f.write_str("the value is over the frame limit"),
+            Self::Serialize(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+/// Why a body did not become a value: for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError(pub(crate) String);
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for DecodeError {}

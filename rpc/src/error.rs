@@ -1,0 +1,19 @@
+//! What can go wrong, typed: a call, a connection, a server.
+//!
+//! | file | error of |
+//! |---|---|
+//! | [`call`] | a call: [`CallError`], and whether it ran: [`Executed`] |
+//! | [`connect`] | [`Channel::connect`](crate::Channel::connect): [`ConnectError`] |
+//! | [`serve`] | [`Server`](crate::Server): [`BindError`], [`ServeError`] |
+//!
+//! Invariants:
+//! * Every message is one line: what happened, at which peer, and what to do.
+//! * A handler's own error is never mixed with the failures of the call.
+
+pub mod call;
+pub mod connect;
+pub mod serve;
+
+pub use call::{CallError, Callee, Disconnect, Executed, Side};
+pub use connect::ConnectError;
+pub use serve::{BindError, ServeError};

@@ -1,0 +1,267 @@
+//! The error of a call.
+//!
+//! Invariant: [`CallError::executed`] never lies. Where this side cannot know, it says [`Executed::Maybe`].
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::wire::header::Malformed;
+
+/// Did the handler run? The question to ask before a call is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Executed {
+    /// It did not and will not: repeating the call is safe.
+    No,
+    /// It did: repeating the call runs it again.
+    Yes,
+    /// It may have, or may yet: repeat the call only if running twice does no harm.
+    Maybe,
+}
+
+impl Executed {
+    /// What a message says to do, after what happened.
+    const fn advice(self) -> &'static str {
+        match self {
+            Self::No => "it has not run: calling again is safe",
+            Self::Yes => "it has run: calling again runs it again",
+            Self::Maybe => "it may have run: call again only if running twice does no harm",
+        }
+    }
+}
+
+/// Which method of which server a call went to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Callee {
+    /// The full method name, `service.method`.
+    pub method: &'static str,
+    /// The server's address.
+    pub peer: SocketAddr,
+}
+
+impl fmt::Display for Callee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.method, self.peer)
+    }
+}
+
+/// Which message of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The arguments.
+    Request,
+    /// The value.
+    Reply,
+}
+
+/// Why a call has no value. `E` is the method's own error type; [`Infallible`] for a method that has none.
+///
+/// ```
+/// use fibra_rpc::{CallError, Executed};
+///
+/// fn is_worth_repeating<E>(error: &CallError<E>) -> bool {
+///     error.executed() == Executed::No
+/// }
+/// # let _ = is_worth_repeating::<std::io::Error>;
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum CallError<E = Infallible> {
+    /// The handler ran and returned its own error. Nothing is wrong with the call.
+    Application(E),
+    /// No reply came within the call's timeout. [`within`](crate::client::Proxy::within) sets another.
+    Timeout {
+        /// What was called.
+        callee: Callee,
+        /// The call's timeout.
+        after: Duration,
+        /// [`Executed::No`] if it had not been sent, or the server found that its time was up before it ran.
+        executed: Executed,
+    },
+    /// The calling fiber was cancelled while it waited.
+    Cancelled {
+        /// What was called.
+        callee: Callee,
+        /// [`Executed::No`] if it had not been sent.
+        executed: Executed,
+    },
+    /// The connection was lost, or had been before the call. Connect again.
+    Disconnected {
+        /// What was called.
+        callee: Callee,
+        /// How the connection ended.
+        cause: Disconnect,
+        /// [`Executed::No`] if the operating system had not been given the whole of the call.
+        executed: Executed,
+    },
+    /// The handler ran and panicked: a bug in the service. Other calls are not affected.
+    HandlerPanicked {
+        /// What was called.
+        callee: Callee,
+        /// The panic's message.
+        message: String,
+    },
+    /// The server has no such method: it serves something else, or another version. The call has not run.
+    UnknownMethod {
+        /// What was called.
+        callee: Callee,
+        /// What the server says.
+        message: String,
+    },
+    /// The arguments could not be encoded here or decoded there: the two sides disagree about the method's types. The
+    /// call has not run.
+    BadArguments {
+        /// What was called.
+        callee: Callee,
+        /// What does not fit.
+        message: String,
+    },
+    /// The value could not be encoded there or decoded here: the two sides disagree about the method's types.
+    BadReply {
+        /// What was called.
+        callee: Callee,
+        /// What does not fit.
+        message: String,
+        /// [`Executed::Yes`], except for a failure that only a later version understands.
+        executed: Executed,
+    },
+    /// A message is over the frame limit. Send less, or raise [`Limits::frame_bytes`](crate::Limits::frame_bytes).
+    TooLarge {
+        /// What was called.
+        callee: Callee,
+        /// Which message: a large request has not run, a large reply has.
+        side: Side,
+        /// What the side with the limit says.
+        message: String,
+    },
+    /// The server is at a limit and refused the call, which has not run. Call again later.
+    Overloaded {
+        /// What was called.
+        callee: Callee,
+        /// Which limit.
+        message: String,
+    },
+}
+
+impl<E> CallError<E> {
+    /// Did the handler run?
+    pub fn executed(&self) -> Executed {
+        match self {
+            Self::Application(_) | Self::HandlerPanicked { .. } => Executed::Yes,
+            Self::UnknownMethod { .. } | Self::BadArguments { .. } | Self::Overloaded { .. } => Executed::No,
+            Self::TooLarge { side: Side::Request, .. } => Executed::No,
+            Self::TooLarge { side: Side::Reply, .. } => Executed::Yes,
+            Self::Timeout { executed, .. }
+            | Self::Cancelled { executed, .. }
+            | Self::Disconnected { executed, .. }
+            | Self::BadReply { executed, .. } => *executed,
+        }
+    }
+
+    /// The same error, with the handler's own error (if it is one) turned into another.
+    pub fn map_application<F>(self, f: impl FnOnce(E) -> F) -> CallError<F> {
+        match self {
+            Self::Application(error) => CallError::Application(f(error)),
+            Self::Timeout { callee, after, executed } => CallError::Timeout { callee, after, executed },
+            Self::Cancelled { callee, executed } => CallError::Cancelled { callee, executed },
+            Self::Disconnected { callee, cause, executed } => CallError::Disconnected { callee, cause, executed },
+            Self::HandlerPanicked { callee, message } => CallError::HandlerPanicked { callee, message },
+            Self::UnknownMethod { callee, message } => CallError::UnknownMethod { callee, message },
+            Self::BadArguments { callee, message } => CallError::BadArguments { callee, message },
+            Self::BadReply { callee, message, executed } => CallError::BadReply { callee, message, executed },
+            Self::TooLarge { callee, side, message } => CallError::TooLarge { callee, side, message },
+            Self::Overloaded { callee, message } => CallError::Overloaded { callee, message },
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let advice = self.executed().advice();
+        match self {
+            Self::Application(error) => error.fmt(f),
+            Self::Timeout { callee, after, .. } => write!(f, "{callee}: no reply within {after:?}; {advice}"),
+            Self::Cancelled { callee, .. } => {
+                write!(f, "{callee}: the calling fiber was cancelled while it waited; {advice}")
+            }
+            Self::Disconnected { callee, cause, .. } => write!(f, "{callee}: {cause}; connect again; {advice}"),
+            Self::HandlerPanicked { callee, message } => {
+                write!(f, "{callee}: the handler panicked ({message}): a bug in the service; {advice}")
+            }
+            Self::UnknownMethod { callee, message } => {
+                write!(f, "{callee}: {message}: does the server offer this service, in this version?; {advice}")
+            }
+            Self::BadArguments { callee, message } => {
+                write!(f, "{callee}: the arguments do not fit the method ({message}); {advice}")
+            }
+            Self::BadReply { callee, message, .. } => {
+                write!(f, "{callee}: the reply does not fit the method ({message}); {advice}")
+            }
+            Self::TooLarge { callee, side: Side::Request, message } => {
+                write!(f, "{callee}: the arguments are too large ({message}): send less or raise the limit; {advice}")
+            }
+            Self::TooLarge { callee, side: Side::Reply, message } => {
+                write!(f, "{callee}: the reply is too large ({message}): ask for less or raise the limit; {advice}")
+            }
+            Self::Overloaded { callee, message } => {
+                write!(f, "{callee}: refused, the server is at a limit ({message}): call again later; {advice}")
+            }
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for CallError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // Shown in place of this error, so its source is this one's.
+            Self::Application(error) => error.source(),
+            Self::Disconnected { cause, .. } => cause.source(),
+            _ => None,
+        }
+    }
+}
+
+/// How a connection ended.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum Disconnect {
+    /// The server closed it, or its process died.
+    ClosedByPeer,
+    /// The server closed it and said why.
+    GoAway {
+        /// The server's reason.
+        message: String,
+    },
+    /// Reading or writing failed.
+    Io(Arc<io::Error>),
+    /// The server sent what is not the protocol: a bug there, or not a fibra server.
+    Malformed(Malformed),
+    /// This side closed it: the runtime that it ran on has ended.
+    RuntimeEnded,
+}
+
+impl fmt::Display for Disconnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClosedByPeer => f.write_str("the server closed the connection"),
+            Self::GoAway { message } => write!(f, "the server closed the connection: {message}"),
+            Self::Io(error) => write!(f, "the connection was lost: {error}"),
+            Self::Malformed(reason) => write!(f, "the server broke the protocol: {reason}"),
+            Self::RuntimeEnded => f.write_str("the connection's fibra runtime has ended"),
+        }
+    }
+}
+
+impl Error for Disconnect {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(error) => error.source(),
+            Self::Malformed(reason) => reason.source(),
+            Self::ClosedByPeer | Self::GoAway { .. } | Self::RuntimeEnded => None,
+        }
+    }
+}

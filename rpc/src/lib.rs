@@ -1,0 +1,80 @@
+//! Remote calls that read like local ones, on fibra fibers, and that say exactly what happened when they fail.
+//!
+//! ```text
+//!   client                                                          server
+//!   proxy.add(3, 5) ─▶ Channel ═══ frames, many calls at a time ═══▶ connection ─▶ CalculatorServer ─▶ your handler
+//!        parks           │                                              │
+//!          ◀─ unpark ── reader fiber ◀════════ replies ═══════════ one write per batch
+//! ```
+//!
+//! The smallest complete program (users write `fibra::` for `fibra_rpc::`, and leave `crate = ..` out):
+//!
+//! ```
+//! use fibra_rpc::Server;
+//!
+//! #[fibra_rpc::service(crate = fibra_rpc)]
+//! pub trait Calculator {
+//!     fn add(&self, a: i64, b: i64) -> i64;
+//! }
+//!
+//! struct Arithmetic;
+//!
+//! impl Calculator for Arithmetic {
+//!     fn add(&self, a: i64, b: i64) -> i64 {
+//!         a + b
+//!     }
+//! }
+//!
+//! # fn in_a_runtime(f: impl FnOnce() -> Result<(), Box<dyn std::error::Error>>) -> Result<(), Box<dyn std::error::Error>> {
+//! #     fibra_scheduler::runtime::Builder::new(fibra_net::reactor::Factory::default()).workers(1).run(f)?
+//! # }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # in_a_runtime(|| {
+//! // Within fibra::run(|| ..):
+//! let server = Server::builder().service(CalculatorServer::new(Arithmetic)).bind("127.0.0.1:0")?;
+//! let proxy = CalculatorClient::connect(server.local_addr())?;
+//! assert_eq!(proxy.add(3, 5)?, 8);
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! # Modules
+//!
+//! Imports point down.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`server`] | [`Server`]: listener, connections, run to park |
+//! | [`client`] | [`Channel`]: a connection that many callers share; [`Proxy`](client::Proxy) |
+//! | [`service`] | what a `#[service]` trait becomes: descriptor, dispatch |
+//! | `outbox`, `waiters`, `interrupt`, `scratch` | the output half of a connection, and how senders wait |
+//! | [`codec`] | MessagePack, the one way to and from serde |
+//! | [`wire`] | the protocol without I/O: `docs/wire-format.md` |
+//! | [`error`] | [`CallError`] and whether the call ran |
+//! | [`limits`] | every bound, by name |
+//!
+//! What it does not know: epoll, stacks, and how fibers are scheduled.
+
+#![forbid(unsafe_code)]
+
+pub mod client;
+pub mod codec;
+pub mod error;
+mod interrupt;
+pub mod limits;
+mod outbox;
+mod scratch;
+pub mod server;
+pub mod service;
+mod waiters;
+pub mod wire;
+
+pub use client::Channel;
+pub use error::{BindError, CallError, ConnectError, Executed, ServeError};
+pub use fibra_macros::service;
+/// Sockets and addresses, as the generated code names them.
+pub use fibra_net as net;
+pub use limits::Limits;
+pub use server::Server;
+pub use service::Service;

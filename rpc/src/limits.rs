@@ -1,0 +1,95 @@
+//! Every bound of this crate, by name: what a peer can make us hold, do or wait for.
+//!
+//! Invariants:
+//! * Nothing that a peer can grow is without an entry here.
+//! * Sizes are in bytes and count what they say; a limit is the largest value that is still accepted.
+//! * What a user may want to change is a field of [`Limits`]; the rest protects the stack or the protocol and is fixed.
+
+use std::time::Duration;
+
+/// The limits of one connection that its owner may set.
+///
+/// Both ends apply their own: a call is bounded by the smaller of the two.
+///
+/// ```
+/// let mut limits = fibra_rpc::Limits::default();
+/// limits.frame_bytes = 64 * 1024 * 1024; // uploads
+/// let server = fibra_rpc::Server::builder().limits(limits);
+/// # let _ = server;
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest frame body, sent or received. Default 4 MiB. At least 1 KiB, so that every failure fits, and at most 4 GiB,
+    /// which is all that a header can say: what is set outside of this counts as the nearest bound.
+    pub frame_bytes: usize,
+    /// Calls on one connection that have begun and not ended. Default 1,024.
+    ///
+    /// At the limit a client's next caller parks until a call ends; a server refuses the call, which then has not run.
+    pub in_flight: usize,
+    /// Bytes waiting in a connection's output buffer for the peer to take them. Default 8 MiB.
+    ///
+    /// At the limit senders park, and a server stops reading; see [`WRITE_STALL_MAX`] for how long. One frame is let
+    /// in whatever its size as long as the buffer is below the limit.
+    pub buffered_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { frame_bytes: 4 * 1024 * 1024, in_flight: 1_024, buffered_bytes: 8 * 1024 * 1024 }
+    }
+}
+
+impl Limits {
+    /// These limits with every field within its bounds.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.frame_bytes = self.frame_bytes.clamp(1024, u32::MAX as usize);
+        self.in_flight = self.in_flight.max(1);
+        self.buffered_bytes = self.buffered_bytes.max(1);
+        self
+    }
+}
+
+/// Deepest nesting of arrays and maps in a body, the argument array included.
+///
+/// Fixed: serde decodes by recursion, on the fiber's own stack. A debug build takes about 2.5 KiB of stack per level,
+/// so that 32 levels leave two thirds of a default stack to the handler.
+pub const DEPTH_MAX: usize = 32;
+
+/// Longest full method name (`service.method`): what its one length byte can say.
+pub const METHOD_NAME_BYTES_MAX: usize = u8::MAX as usize;
+
+/// Longest explanation in a failure reply or a goaway; what is longer is cut.
+pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// What one read asks for, and the size of an idle connection's input buffer.
+///
+/// A buffer grows with the bytes that arrive, never by what a header announces: at most twice the bytes received.
+pub const READ_BYTES: usize = 8 * 1024;
+
+/// A server writes its batch of replies once it is this long, even if more input waits.
+pub const FLUSH_BYTES: usize = 64 * 1024;
+
+/// Cancels that overtake the calls they were read with; any more take effect only in their turn, too late.
+pub const CANCELS_AHEAD_MAX: usize = 64;
+
+/// Buffers that a thread keeps for reuse, each of at most [`FLUSH_BYTES`] capacity.
+pub const SCRATCH_BUFFERS_MAX: usize = 256;
+
+/// Connections of one server at a time, unless the builder says otherwise. Those beyond are closed at once.
+pub const CONNECTIONS_MAX: usize = 100_000;
+
+/// How long a call waits for its reply, unless [`Proxy::within`](crate::client::Proxy::within) says otherwise.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest timeout of a call; what is longer is cut. A call never waits without end.
+pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long connecting may take, name resolution not included.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a server waits for the next of the eight bytes that open a connection.
+pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a peer may take nothing of what we write before the connection is closed.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);

@@ -1,0 +1,230 @@
+//! The output half of a connection: many append whole frames, one at a time writes them.
+//!
+//! ```text
+//!   append ─▶ queued ─swap─▶ batch ─▶ write(2)     whoever flushes takes all that is queued; others go on appending
+//! ```
+//!
+//! A frame is encoded in a buffer of its sender's and then adopted: swapped in if the queue is empty, else copied. So no
+//! user code (`Serialize`) runs under the lock, nothing parks under it, and a frame is queued whole or not at all.
+//!
+//! Invariants:
+//! * At most one flusher. A frame that is queued while one is at work is written by it.
+//! * Once closed, no write begins. [`may_have_left`](Outbox::may_have_left) is exact for whole frames except while a
+//!   write is under way, when it says yes.
+//! * At most `buffered_bytes` and one frame more are held; senders wait for room.
+
+use std::io::{self, Write};
+use std::mem;
+use std::time::Instant;
+
+use fibra_scheduler::park::{self, Unparker};
+use parking_lot::Mutex;
+
+use crate::interrupt::{self, Interrupted};
+use crate::limits::FLUSH_BYTES;
+use crate::waiters::Waiters;
+
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+    buffered_bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queued: Vec<u8>,
+    /// The flusher's other buffer, while nobody flushes.
+    spare: Vec<u8>,
+    flushing: bool,
+    /// Bytes of the flusher's batch.
+    writing: usize,
+    /// Bytes ever queued: where in the stream `queued` ends.
+    end: u64,
+    /// The operating system has at most the first so many bytes of the stream.
+    exposed: u64,
+    closed: bool,
+    /// No more is to come; what is queued is still to be written.
+    finished: bool,
+    room: Waiters,
+    /// The fiber that does nothing but write, if this connection has one.
+    writer: Option<Unparker>,
+}
+
+/// A frame that has been queued.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Queued {
+    /// Where in the stream it ends.
+    pub(crate) end: u64,
+    /// Bytes now queued, it included.
+    pub(crate) bytes: usize,
+}
+
+/// Why a frame was not queued. It is still with its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Wait for [room](Outbox::wait_for_room).
+    Full,
+    /// The connection is over.
+    Closed,
+}
+
+impl Outbox {
+    pub(crate) fn new(buffered_bytes_max: usize) -> Self {
+        Self { state: Mutex::default(), buffered_bytes_max }
+    }
+
+    /// Queues the frames in `frames` and leaves it empty. Wakes the writing fiber, if there is one.
+    pub(crate) fn append(&self, frames: &mut Vec<u8>) -> Result<Queued, Refused> {
+        let mut state = self.state.lock();
+        if state.closed || state.finished {
+            return Err(Refused::Closed);
+        }
+        if state.buffered() >= self.buffered_bytes_max {
+            return Err(Refused::Full);
+        }
+        let idle = state.queued.is_empty() && !state.flushing;
+        state.end += frames.len() as u64;
+        if state.queued.is_empty() {
+            mem::swap(&mut state.queued, frames);
+        } else {
+            state.queued.append(frames);
+        }
+        let queued = Queued { end: state.end, bytes: state.queued.len() };
+        // A writer that is at work finds the frame by itself.
+        let writer = if idle { state.writer.clone() } else { None };
+        drop(state);
+        if let Some(writer) = writer {
+            writer.unpark();
+        }
+        Ok(queued)
+    }
+
+    /// Waits until a frame can be queued, or never again. The caller may find that another was faster.
+    pub(crate) fn wait_for_room(&self, deadline: Option<Instant>) -> Result<(), Interrupted> {
+        loop {
+            let mut state = self.state.lock();
+            if state.closed || state.buffered() < self.buffered_bytes_max {
+                return Ok(());
+            }
+            let ticket = state.room.add();
+            drop(state);
+            let parked = interrupt::park_until(deadline);
+            // Whoever makes room wakes all, so that a signal which comes too late is owed to nobody.
+            self.state.lock().room.leave(ticket);
+            parked?;
+        }
+    }
+
+    /// Writes what is queued, and what is queued meanwhile. Returns at once if another is at it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `stream`; the outbox is closed then.
+    pub(crate) fn flush(&self, mut stream: impl Write) -> io::Result<()> {
+        let mut state = self.state.lock();
+        if state.flushing {
+            return Ok(());
+        }
+        state.flushing = true;
+        let mut result = Ok(());
+        while result.is_ok() && !state.queued.is_empty() && !state.closed {
+            let spare = mem::take(&mut state.spare);
+            let mut batch = mem::replace(&mut state.queued, spare);
+            let begin = state.exposed;
+            state.exposed = begin + batch.len() as u64;
+            state.writing = batch.len();
+            drop(state);
+
+            let written;
+            (written, result) = write_all(&mut stream, &batch);
+
+            state = self.state.lock();
+            state.exposed = begin + written as u64;
+            state.writing = 0;
+            state.closed |= result.is_err();
+            if batch.capacity() <= FLUSH_BYTES {
+                batch.clear();
+                state.spare = batch;
+            }
+            if !state.room.is_empty() {
+                let room = state.room.take_all();
+                drop(state);
+                room.wake();
+                state = self.state.lock();
+            }
+        }
+        state.flushing = false;
+        result
+    }
+
+    /// Writes for as long as the connection lasts, parking while there is nothing to write. Returns once
+    /// [`finish`](Self::finish)ed and all is written, or closed.
+    ///
+    /// # Errors
+    ///
+    /// Those of `stream`; [`Cancelled`](cancel::Cancelled) if the fiber was.
+    pub(crate) fn write_for_ever(&self, mut stream: impl Write) -> io::Result<()> {
+        self.state.lock().writer = Some(park::current());
+        loop {
+            self.flush(&mut stream)?;
+            let state = self.state.lock();
+            if state.closed || (state.finished && state.queued.is_empty()) {
+                return Ok(());
+            }
+            drop(state);
+            if interrupt::park_until(None).is_err() {
+                return Err(fibra_scheduler::cancel::Cancelled.into());
+            }
+        }
+    }
+
+    /// Whether the operating system may have the whole of a frame that ends at `end`, so that the peer may act on it.
+    pub(crate) fn may_have_left(&self, end: u64) -> bool {
+        end <= self.state.lock().exposed
+    }
+
+    /// Takes no more frames; those queued are still written.
+    pub(crate) fn finish(&self) {
+        self.end(|state| state.finished = true);
+    }
+
+    /// Takes no more frames, begins no more writes.
+    pub(crate) fn close(&self) {
+        self.end(|state| state.closed = true);
+    }
+
+    fn end(&self, how: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        how(&mut state);
+        let room = state.room.take_all();
+        let writer = state.writer.clone();
+        drop(state);
+        room.wake();
+        if let Some(writer) = writer {
+            writer.unpark();
+        }
+    }
+}
+
+impl State {
+    fn buffered(&self) -> usize {
+        self.queued.len() + self.writing
+    }
+}
+
+/// As [`Write::write_all`], but says how much was written before it failed.
+fn write_all(stream: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match stream.write(rest) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
+#[cfg(test)]
+mod tests;

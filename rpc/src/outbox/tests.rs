@@ -1,0 +1,88 @@
+//! What the outbox says about frames that left and frames that did not, when writing stops half way.
+
+use std::io::{self, Write};
+
+use super::{Outbox, Refused};
+
+/// Takes so many bytes, then fails.
+struct Cut {
+    room: usize,
+    taken: Vec<u8>,
+}
+
+impl Write for Cut {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.room);
+        if count == 0 {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.room -= count;
+        self.taken.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn append(outbox: &Outbox, byte: u8) -> u64 {
+    let mut frame = vec![byte; 10];
+    let queued = outbox.append(&mut frame).expect("there is room");
+    assert!(frame.is_empty());
+    queued.end
+}
+
+#[test]
+fn frames_leave_in_order_and_once() {
+    let outbox = Outbox::new(1000);
+    append(&outbox, 1);
+    append(&outbox, 2);
+    let mut stream = Cut { room: 1000, taken: Vec::new() };
+    outbox.flush(&mut stream).expect("it takes all");
+    append(&outbox, 3);
+    outbox.flush(&mut stream).expect("it takes all");
+    assert_eq!(stream.taken, [[1; 10], [2; 10], [3; 10]].concat());
+}
+
+#[test]
+fn a_frame_that_left_in_part_has_not_left() {
+    let outbox = Outbox::new(1000);
+    let ends: Vec<_> = (1..=4).map(|byte| append(&outbox, byte)).collect();
+    assert!(!outbox.may_have_left(ends[0]), "nothing was written yet");
+
+    let mut stream = Cut { room: 25, taken: Vec::new() };
+    assert!(outbox.flush(&mut stream).is_err());
+    let left: Vec<_> = ends.iter().map(|end| outbox.may_have_left(*end)).collect();
+    assert_eq!(left, [true, true, false, false]);
+
+    stream.room = 1000;
+    outbox.flush(&mut stream).expect("nothing to do");
+    assert_eq!(stream.taken.len(), 25, "no write begins after the end");
+    assert_eq!(outbox.append(&mut vec![5; 10]).map(|queued| queued.end), Err(Refused::Closed));
+}
+
+#[test]
+fn a_full_outbox_refuses_and_keeps_the_frame_with_its_sender() {
+    let outbox = Outbox::new(15);
+    append(&outbox, 1);
+    append(&outbox, 2);
+    let mut frame = vec![3; 10];
+    assert_eq!(outbox.append(&mut frame).map(|queued| queued.end), Err(Refused::Full));
+    assert_eq!(frame.len(), 10);
+
+    outbox.flush(&mut Cut { room: 1000, taken: Vec::new() }).expect("it takes all");
+    outbox.wait_for_room(None).expect("there is room");
+    assert_eq!(outbox.append(&mut frame).map(|queued| queued.end), Ok(30));
+}
+
+#[test]
+fn what_was_queued_before_the_finish_is_written() {
+    let outbox = Outbox::new(1000);
+    append(&outbox, 1);
+    outbox.finish();
+    assert_eq!(outbox.append(&mut vec![2; 10]).map(|queued| queued.end), Err(Refused::Closed));
+    let mut stream = Cut { room: 1000, taken: Vec::new() };
+    outbox.write_for_ever(&mut stream).expect("it ends");
+    assert_eq!(stream.taken, [1; 10]);
+}

@@ -1,0 +1,119 @@
+//! Serving: one listener, a fiber per connection, handlers that run where their call was read.
+//!
+//! ```text
+//!   listener ─▶ accept loop ─▶ connection fiber: read ─▶ frame ─▶ handler ─▶ reply queued ─▶ next frame
+//!                                   ▲                     │                                   │
+//!                                   │                     └ parks: another fiber goes on      └ no frame left: one write
+//!                                   └────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | this one | [`Server`]: what a user holds |
+//! | [`builder`] | [`Builder`]: services, limits, where to listen |
+//! | `registry` | which service has which method |
+//! | `accept` | the accept loop, as a fiber or as a thread |
+//! | `connection` | a connection: the reader's role, and how it changes hands |
+//! | `handler` | one call, from its frame to its reply, without I/O |
+//! | `roster` | who serves which connection, so that shutting down reaches all |
+//!
+//! Invariants:
+//! * What one connection does ends at that connection.
+//! * No lock and no borrow is held across a park.
+
+mod accept;
+pub mod builder;
+mod connection;
+mod handler;
+mod registry;
+mod roster;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::error::ServeError;
+use accept::Acceptor;
+pub use builder::Builder;
+use roster::Roster;
+
+/// A running server. Dropping it stops it, without waiting for what still runs.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Impl;
+/// # #[fibra_rpc::service(crate = fibra_rpc)]
+/// # pub trait Echo { fn echo(&self, text: String) -> String; }
+/// # impl Echo for Impl { fn echo(&self, text: String) -> String { text } }
+/// // Within fibra::run(|| ..):
+/// let server = fibra_rpc::Server::builder().service(EchoServer::new(Impl)).bind("127.0.0.1:7000")?;
+/// server.wait()?; // for ever
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server {
+    local_addr: SocketAddr,
+    acceptor: Arc<Acceptor>,
+    roster: Arc<Roster>,
+}
+
+impl Server {
+    /// A server without services yet.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Where it listens: with the port that the system chose, if port 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Connections open now.
+    pub fn connections(&self) -> usize {
+        self.roster.len()
+    }
+
+    /// Waits until the server no longer accepts: because [`shutdown`](Self::shutdown) was called from elsewhere, its
+    /// runtime ended, or its listener failed.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`] if the listener failed.
+    pub fn wait(&self) -> Result<(), ServeError> {
+        self.acceptor.wait().map_err(|source| ServeError { addr: self.local_addr, source })
+    }
+
+    /// Stops accepting, closes all connections, cancels the handlers' fibers, and waits until all have ended. Calling it
+    /// again does nothing more.
+    ///
+    /// A handler sees the cancellation as an error of whatever it waits for; one that never waits is waited for, as is
+    /// every handler that runs on a thread. Callers whose calls were under way get `Disconnected`.
+    ///
+    /// Do not call it from a handler of the same server: it would wait for itself.
+    pub fn shutdown(&self) {
+        self.stop();
+        // Why it stopped is for `wait` to tell; that it did is enough here.
+        let _ = self.acceptor.wait();
+        self.roster.join();
+    }
+
+    fn stop(&self) {
+        self.acceptor.stop();
+        self.roster.close();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("local_addr", &self.local_addr)
+            .field("connections", &self.connections())
+            .finish()
+    }
+}

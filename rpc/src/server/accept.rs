@@ -1,0 +1,185 @@
+//! The accept loop, as a fiber or as a thread, and how it is stopped.
+//!
+//! Which failures of `accept` the loop outlives is `fibra_net`'s policy: see [`Incoming`](fibra_net::Incoming).
+//!
+//! Invariant: [`Acceptor::wait`] returns however the loop ends, also if it panics or never gets to run.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use fibra_net::{TcpListener, TcpStream};
+use parking_lot::Mutex;
+
+use super::connection;
+use super::registry::Registry;
+use super::roster::{Refused, Roster, Task};
+use crate::interrupt;
+use crate::limits::Limits;
+use crate::waiters::Waiters;
+
+/// What serves a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Fibers,
+    Threads,
+}
+
+/// What all connections of a server share.
+pub(super) struct Context {
+    pub(super) registry: Registry,
+    pub(super) limits: Limits,
+    pub(super) roster: Arc<Roster>,
+}
+
+/// The accept loop of one server.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    local_addr: SocketAddr,
+    stopping: AtomicBool,
+    task: Mutex<Option<Task>>,
+    end: Mutex<End>,
+}
+
+#[derive(Debug, Default)]
+struct End {
+    reached: bool,
+    error: Option<Arc<io::Error>>,
+    waiters: Waiters,
+}
+
+impl Acceptor {
+    /// Starts the loop.
+    ///
+    /// # Errors
+    ///
+    /// What stops the fiber or thread from being started.
+    pub(super) fn start(
+        mode: Mode,
+        listener: TcpListener,
+        local_addr: SocketAddr,
+        context: Arc<Context>,
+    ) -> io::Result<Arc<Self>> {
+        let acceptor = Arc::new(Self {
+            local_addr,
+            stopping: AtomicBool::new(false),
+            task: Mutex::default(),
+            end: Mutex::default(),
+        });
+        let ending = Ending(Arc::clone(&acceptor));
+        let run = move || {
+            // Closed before `ending` tells: whoever waited may bind the address again.
+            let listener = listener;
+            ending.0.accept_all(mode, &listener, &context);
+        };
+        let name = format!("rpc accept {local_addr}");
+        let task = match mode {
+            Mode::Fibers => Task::Fiber(fibra_scheduler::Builder::new().name(name).spawn(run)?),
+            Mode::Threads => Task::Thread(thread::Builder::new().name(name).spawn(run)?),
+        };
+        *acceptor.task.lock() = Some(task);
+        Ok(acceptor)
+    }
+
+    /// Makes the loop end. Does not wait for it.
+    pub(super) fn stop(&self) {
+        if self.stopping.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        match &*self.task.lock() {
+            Some(Task::Fiber(fiber)) => fiber.cancel(),
+            // A thread that blocks in accept wakes for a connection only: this one. If it fails, the loop ends with the
+            // next that comes. std's connect, because `stop` runs in destructors, which must not park.
+            Some(Task::Thread(_)) => {
+                let _ = std::net::TcpStream::connect_timeout(&reachable(self.local_addr), Duration::from_secs(1));
+            }
+            None => {}
+        }
+    }
+
+    /// Waits until the loop has ended, or the caller is cancelled.
+    pub(super) fn wait(&self) -> Result<(), Arc<io::Error>> {
+        loop {
+            let mut end = self.end.lock();
+            if end.reached {
+                return end.error.clone().map_or(Ok(()), Err);
+            }
+            let ticket = end.waiters.add();
+            drop(end);
+            let parked = interrupt::park_until(None);
+            self.end.lock().waiters.leave(ticket);
+            if parked.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn accept_all(&self, mode: Mode, listener: &TcpListener, context: &Arc<Context>) {
+        for accepted in listener.incoming() {
+            if self.stopping.load(Ordering::Acquire) {
+                return;
+            }
+            match accepted {
+                Ok(stream) => serve(mode, stream, context),
+                // Its runtime ends.
+                Err(error) if fibra_scheduler::cancel::is_cancelled(&error) => return,
+                Err(error) => {
+                    tracing::error!(addr = %self.local_addr, %error, "stopped accepting");
+                    self.end.lock().error = Some(Arc::new(error));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Starts a fiber or a thread for a connection. If that fails, this connection is closed and the loop goes on.
+fn serve(mode: Mode, stream: TcpStream, context: &Arc<Context>) {
+    let Ok(peer) = stream.peer_addr() else { return };
+    let seat = match context.roster.add(stream) {
+        Ok(seat) => seat,
+        Err(Refused::Closed) => return,
+        Err(Refused::Full) => {
+            tracing::warn!(%peer, "closed a new connection: there are as many as there may be");
+            return;
+        }
+    };
+    let entry = Arc::clone(seat.entry());
+    let context = Arc::clone(context);
+    let run = move || connection::serve(seat, peer, context);
+    let name = format!("rpc {peer}");
+    let started = match mode {
+        Mode::Fibers => fibra_scheduler::Builder::new().name(name).spawn(run).map(Task::Fiber),
+        Mode::Threads => thread::Builder::new().name(name).spawn(run).map(Task::Thread),
+    };
+    match started {
+        Ok(task) => entry.add(task),
+        Err(error) => tracing::warn!(%peer, %error, "closed a new connection: nothing could be started to serve it"),
+    }
+}
+
+/// An address by which this host reaches its own listener: "any address" is none to connect to.
+fn reachable(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+/// Tells whoever waits that the loop has ended, when it is dropped.
+struct Ending(Arc<Acceptor>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut end = self.0.end.lock();
+        end.reached = true;
+        let waiters = end.waiters.take_all();
+        drop(end);
+        waiters.wake();
+    }
+}

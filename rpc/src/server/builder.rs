@@ -1,0 +1,105 @@
+//! What to serve, within which limits, and where.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use fibra_net::{TcpListener, ToSocketAddrs};
+
+use super::Server;
+use super::accept::{Acceptor, Context, Mode};
+use super::registry::Registry;
+use super::roster::Roster;
+use crate::error::BindError;
+use crate::limits::{CONNECTIONS_MAX, Limits};
+use crate::service::Service;
+
+/// Gathers what a [`Server`] needs. Made by [`Server::builder`].
+#[must_use = "a builder serves nothing until it is bound"]
+pub struct Builder {
+    services: Vec<Box<dyn Service>>,
+    limits: Limits,
+    connections_max: usize,
+    mode: Mode,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self { services: Vec::new(), limits: Limits::default(), connections_max: CONNECTIONS_MAX, mode: Mode::Fibers }
+    }
+
+    /// Serves `service` too. Any number may be served at once, each under its own name.
+    pub fn service(mut self, service: impl Service) -> Self {
+        self.services.push(Box::new(service));
+        self
+    }
+
+    /// The limits of each connection. Default: [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits.bounded();
+        self
+    }
+
+    /// Connections at a time; those beyond are closed at once. Default: [`CONNECTIONS_MAX`].
+    pub fn connections_max(mut self, connections: usize) -> Self {
+        self.connections_max = connections;
+        self
+    }
+
+    /// Serves each connection on an OS thread of its own rather than a fiber: the same handlers, to compare with, and to
+    /// serve without a runtime.
+    ///
+    /// The calls of one connection then run one after the other, since a thread that blocks cannot hand its reading on.
+    pub fn thread_per_connection(mut self) -> Self {
+        self.mode = Mode::Threads;
+        self
+    }
+
+    /// Listens on `addr` and starts to serve. Port 0 takes any free one: see [`Server::local_addr`].
+    ///
+    /// # Errors
+    ///
+    /// * [`BindError::NoRuntime`]: not called from a fiber; see
+    ///   [`thread_per_connection`](Self::thread_per_connection) for serving without.
+    /// * [`BindError::DuplicateService`]: two services have one name.
+    /// * [`BindError::Resolve`]: `addr` has no address.
+    /// * [`BindError::AddressInUse`], [`BindError::Io`]: the last of its addresses cannot be had.
+    /// * [`BindError::Spawn`]: the accept loop could not be started.
+    pub fn bind(self, addr: impl ToSocketAddrs) -> Result<Server, BindError> {
+        if self.mode == Mode::Fibers && !fibra_scheduler::in_fiber() {
+            return Err(BindError::NoRuntime);
+        }
+        let registry = Registry::new(self.services)?;
+        let (listener, local_addr) = listen(addr)?;
+        let roster = Arc::new(Roster::new(self.connections_max));
+        let context = Arc::new(Context { registry, limits: self.limits, roster: Arc::clone(&roster) });
+        let acceptor = Acceptor::start(self.mode, listener, local_addr, context).map_err(BindError::Spawn)?;
+        Ok(Server { local_addr, acceptor, roster })
+    }
+}
+
+/// Listens on the first address that can be had.
+fn listen(addr: impl ToSocketAddrs) -> Result<(TcpListener, SocketAddr), BindError> {
+    let mut failed = None;
+    for addr in addr.to_socket_addrs().map_err(BindError::Resolve)? {
+        match TcpListener::bind(addr).and_then(|listener| listener.local_addr().map(|local| (listener, local))) {
+            Ok(listening) => return Ok(listening),
+            Err(source) if source.kind() == io::ErrorKind::AddrInUse => failed = Some(BindError::AddressInUse { addr }),
+            Err(source) => failed = Some(BindError::Io { addr, source }),
+        }
+    }
+    Err(failed.unwrap_or_else(|| BindError::Resolve(io::Error::new(io::ErrorKind::NotFound, "it has no addresses"))))
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let services: Vec<_> = self.services.iter().map(|service| service.descriptor().name()).collect();
+        f.debug_struct("Builder")
+            .field("services", &services)
+            .field("limits", &self.limits)
+            .field("connections_max", &self.connections_max)
+            .field("mode", &self.mode)
+            .finish()
+    }
+}

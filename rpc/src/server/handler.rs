@@ -1,0 +1,78 @@
+//! One call, from its frame to its reply: no socket, no clock, no parking of its own.
+//!
+//! Invariant: whatever the method does, its panic included, exactly one reply frame comes out; none for a one-way call.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::registry::Registry;
+use crate::service::{Args, Rejected, Reply};
+use crate::wire::failure::Code;
+use crate::wire::frame::Call;
+
+/// Why a call is turned away before anything of it is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Refusal {
+    /// Its timeout has passed.
+    Expired,
+    /// As many calls as this are under way on the connection.
+    InFlight(usize),
+}
+
+/// Runs a call, and puts its reply in `out`.
+pub(super) fn run(registry: &Registry, call: Call, peer: SocketAddr, frame_bytes_max: usize, out: &mut Vec<u8>) {
+    let Call { xid, one_way, method, args, timeout: _ } = call;
+    let Some(target) = registry.find(&method) else {
+        let message = format!("the server has no method `{}`", method.escape_ascii());
+        return Reply::new(out, xid, one_way, frame_bytes_max).failure(Code::UnknownMethod, &message);
+    };
+    drop(method);
+    let name = target.method.full_name();
+
+    let began = Cell::new(false);
+    let args = Args::new(args, &began);
+    let reply = Reply::new(out, xid, one_way, frame_bytes_max);
+    // The service sees only what it was given, and `out` is cleared below: nothing half-changed is seen after a panic.
+    let outcome = catch_unwind(AssertUnwindSafe(|| target.service.dispatch(target.number, args, reply)));
+    let (code, message) = match outcome {
+        Ok(Ok(_answer)) => return,
+        Ok(Err(Rejected::Method)) => (Code::UnknownMethod, Rejected::Method.to_string()),
+        Ok(Err(Rejected::Arguments(reason))) => (Code::BadArguments, reason),
+        Err(panic) => {
+            let message = panic_message(panic.as_ref());
+            tracing::error!(method = name, %peer, panic = message, "a handler panicked");
+            // It may have been the arguments' own `Deserialize`; then the handler never began.
+            let code = if began.get() { Code::Panicked } else { Code::BadArguments };
+            (code, message.to_owned())
+        }
+    };
+    if one_way && code != Code::Panicked {
+        tracing::warn!(method = name, %peer, reason = message, "dropped a one-way call");
+    }
+    out.clear();
+    Reply::new(out, xid, one_way, frame_bytes_max).failure(code, &message);
+}
+
+/// Turns a call away, and puts that reply in `out`.
+pub(super) fn refuse(call: &Call, refusal: Refusal, frame_bytes_max: usize, out: &mut Vec<u8>) {
+    let reply = Reply::new(out, call.xid, call.one_way, frame_bytes_max);
+    match refusal {
+        Refusal::Expired => reply.failure(Code::Expired, "its timeout had passed when its turn came"),
+        Refusal::InFlight(max) => {
+            reply.failure(Code::Overloaded, &format!("{max} calls are in flight on this connection"));
+        }
+    }
+}
+
+/// What the panic said, if it said it as text.
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        text
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text
+    } else {
+        "no message"
+    }
+}

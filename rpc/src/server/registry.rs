@@ -1,0 +1,48 @@
+//! Which service has which method, by the full name that travels.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::error::BindError;
+use crate::service::{Method, Service};
+
+/// The services of one server. Fixed once it serves.
+pub(super) struct Registry {
+    services: Vec<Box<dyn Service>>,
+    methods: HashMap<&'static [u8], (usize, usize)>,
+}
+
+/// A method, ready to run.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) service: &'a dyn Service,
+    /// The method's number in its service.
+    pub(super) number: usize,
+    pub(super) method: &'static Method,
+}
+
+impl Registry {
+    /// # Errors
+    ///
+    /// [`BindError::DuplicateService`]: two services answer to one name.
+    pub(super) fn new(services: Vec<Box<dyn Service>>) -> Result<Self, BindError> {
+        let mut methods = HashMap::new();
+        for (index, service) in services.iter().enumerate() {
+            let descriptor = service.descriptor();
+            for (number, method) in descriptor.methods().iter().enumerate() {
+                match methods.entry(method.full_name().as_bytes()) {
+                    Entry::Vacant(place) => place.insert((index, number)),
+                    Entry::Occupied(_) => return Err(BindError::DuplicateService { name: descriptor.name() }),
+                };
+            }
+        }
+        Ok(Self { services, methods })
+    }
+
+    /// The method of that name. The name is a peer's: any bytes.
+    pub(super) fn find(&self, full_name: &[u8]) -> Option<Target<'_>> {
+        let &(index, number) = self.methods.get(full_name)?;
+        let service = self.services.get(index)?.as_ref();
+        Some(Target { service, number, method: service.descriptor().methods().get(number)? })
+    }
+}

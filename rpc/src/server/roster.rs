@@ -1,0 +1,184 @@
+//! Who serves which connection, so that shutting down reaches every socket, fiber and thread.
+//!
+//! Invariants:
+//! * A connection is on the roster from before its first fiber starts until the last one has dropped the [`Seat`].
+//! * After [`Roster::close`] nothing is added: a connection is refused, a fiber is cancelled on the spot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread;
+
+use fibra_net::{Shutdown, TcpStream};
+use fibra_scheduler::JoinHandle;
+use parking_lot::Mutex;
+
+/// All connections of a server.
+#[derive(Debug)]
+pub(super) struct Roster {
+    state: Mutex<State>,
+    connections_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<u64, Arc<Entry>>,
+    last: u64,
+    closed: bool,
+}
+
+/// One connection, and who serves it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    number: u64,
+    pub(super) stream: TcpStream,
+    tasks: Mutex<Tasks>,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    running: Vec<Task>,
+    closed: bool,
+}
+
+/// A connection's place on the roster, given up when dropped. Whoever serves the connection holds it.
+#[derive(Debug)]
+pub(super) struct Seat {
+    roster: Arc<Roster>,
+    entry: Arc<Entry>,
+}
+
+impl Seat {
+    pub(super) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.roster.state.lock().entries.remove(&self.entry.number);
+    }
+}
+
+/// A fiber or a thread of ours.
+#[derive(Debug)]
+pub(super) enum Task {
+    Fiber(JoinHandle<()>),
+    Thread(thread::JoinHandle<()>),
+}
+
+/// Why a connection is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The server is closing.
+    Closed,
+    /// There are as many connections as there may be.
+    Full,
+}
+
+impl Roster {
+    pub(super) fn new(connections_max: usize) -> Self {
+        Self { state: Mutex::default(), connections_max }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().entries.len()
+    }
+
+    /// Puts a connection on the roster.
+    pub(super) fn add(self: &Arc<Self>, stream: TcpStream) -> Result<Seat, Refused> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if state.entries.len() >= self.connections_max {
+            return Err(Refused::Full);
+        }
+        state.last += 1;
+        let entry = Arc::new(Entry { number: state.last, stream, tasks: Mutex::default() });
+        state.entries.insert(entry.number, Arc::clone(&entry));
+        drop(state);
+        Ok(Seat { roster: Arc::clone(self), entry })
+    }
+
+    /// Closes every connection and cancels its fibers, once and for all.
+    pub(super) fn close(&self) {
+        for entry in self.close_entries() {
+            entry.close();
+        }
+    }
+
+    /// Waits for whoever still serves a connection. To be called after [`close`](Self::close).
+    pub(super) fn join(&self) {
+        for entry in self.close_entries() {
+            // The lock is taken anew for each: one that is waited for may be about to add another.
+            while let Some(task) = entry.pop() {
+                task.join();
+            }
+        }
+    }
+
+    fn close_entries(&self) -> Vec<Arc<Entry>> {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.entries.values().cloned().collect()
+    }
+}
+
+impl Entry {
+    /// `task` serves this connection too.
+    pub(super) fn add(&self, task: Task) {
+        let mut tasks = self.tasks.lock();
+        if tasks.closed {
+            task.cancel();
+        }
+        // Those that have ended are dropped whenever the list would grow: so its length stays within twice the running.
+        if tasks.running.len() == tasks.running.capacity() {
+            tasks.running.retain(|task| !task.is_finished());
+        }
+        tasks.running.push(task);
+    }
+
+    fn close(&self) {
+        // Fails only if the peer was faster.
+        let _ = self.stream.shutdown(Shutdown::Both);
+        let mut tasks = self.tasks.lock();
+        tasks.closed = true;
+        for task in &tasks.running {
+            task.cancel();
+        }
+    }
+
+    fn pop(&self) -> Option<Task> {
+        self.tasks.lock().running.pop()
+    }
+}
+
+impl Task {
+    pub(super) fn cancel(&self) {
+        match self {
+            Self::Fiber(fiber) => fiber.cancel(),
+            // A thread cannot be cancelled; that its socket was shut down ends it.
+            Self::Thread(_) => {}
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        match self {
+            Self::Fiber(fiber) => fiber.is_finished(),
+            Self::Thread(thread) => thread.is_finished(),
+        }
+    }
+
+    /// Waits for it to end. How it ended was told where it happened.
+    pub(super) fn join(self) {
+        match self {
+            Self::Fiber(fiber) => {
+                let _ = fiber.join();
+            }
+            Self::Thread(thread) => {
+                // On the pool, so that the caller's worker goes on; in place if there is no pool to be had.
+                let _ = fibra_scheduler::blocking(move || thread.join());
+            }
+        }
+    }
+}

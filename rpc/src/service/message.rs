@@ -1,0 +1,143 @@
+//! One call, as a service sees it: the arguments that came, and where the answer goes.
+//!
+//! Invariants:
+//! * [`Args`] let go of the input buffer when they are decoded, before the handler runs: a handler that parks holds no
+//!   part of its connection's input.
+//! * A [`Reply`] becomes exactly one frame, whatever happens to the value on the way; none if the call is one-way.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::{self, EncodeError};
+use crate::scratch;
+use crate::wire::bytes::Bytes;
+use crate::wire::encode;
+use crate::wire::failure::Code;
+
+/// The arguments of a call, not yet looked at.
+#[derive(Debug)]
+pub struct Args<'a> {
+    body: Bytes,
+    began: &'a Cell<bool>,
+}
+
+impl<'a> Args<'a> {
+    /// `began` becomes true when the arguments are accepted: from then on the handler counts as run.
+    pub(crate) fn new(body: Bytes, began: &'a Cell<bool>) -> Self {
+        Self { body, began }
+    }
+
+    /// Decodes the arguments: a tuple of `count`, or `[(); 0]` for none.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Arguments`] if they are malformed, nest too deep, or are others than `T`.
+    pub fn decode<T: DeserializeOwned>(self, count: usize) -> Result<T, Rejected> {
+        let args = codec::decode_args(&self.body, count).map_err(|error| Rejected::Arguments(error.to_string()))?;
+        self.began.set(true);
+        Ok(args)
+    }
+}
+
+/// Why a call was turned away before its method ran.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// The service has no method of that number.
+    Method,
+    /// The arguments are not the method's; the text says why.
+    Arguments(String),
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method => f.write_str("the service has no such method"),
+            Self::Arguments(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+/// Where the answer to a call goes.
+#[derive(Debug)]
+pub struct Reply<'a> {
+    out: &'a mut Vec<u8>,
+    xid: u64,
+    one_way: bool,
+    frame_bytes_max: usize,
+}
+
+/// Proof that a call was answered.
+#[derive(Debug)]
+#[must_use = "dispatch returns it"]
+pub struct Answer(());
+
+impl<'a> Reply<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>, xid: u64, one_way: bool, frame_bytes_max: usize) -> Self {
+        Self { out, xid, one_way, frame_bytes_max }
+    }
+
+    /// Answers with the method's value.
+    pub fn value<T: Serialize + ?Sized>(mut self, value: &T) -> Answer {
+        if !self.one_way {
+            self.ready();
+            let mut body = encode::reply(self.out, self.xid, self.frame_bytes_max);
+            let encoded = codec::encode(&mut body, value);
+            let finished = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
+            if let Err(error) = finished {
+                self.unsent(&error);
+            }
+        }
+        Answer(())
+    }
+
+    /// Answers with the method's value, or with its own error.
+    pub fn result<T: Serialize, E: Serialize>(mut self, result: &Result<T, E>) -> Answer {
+        match result {
+            Ok(value) => return self.value(value),
+            Err(_) if self.one_way => {}
+            Err(error) => {
+                self.ready();
+                let mut body = encode::failure(self.out, self.xid, Code::Application, "", self.frame_bytes_max);
+                let encoded = codec::encode(&mut body, error);
+                let finished = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
+                if let Err(error) = finished {
+                    self.unsent(&error);
+                }
+            }
+        }
+        Answer(())
+    }
+
+    /// Answers that there is no value.
+    pub(crate) fn failure(mut self, code: Code, message: &str) {
+        if !self.one_way {
+            self.ready();
+            // It fits: its message was cut to half a frame.
+            let _ = encode::failure(self.out, self.xid, code, message, self.frame_bytes_max).finish();
+        }
+    }
+
+    /// The handler has run, but what it returned cannot travel.
+    fn unsent(self, error: &EncodeError) {
+        match error {
+            EncodeError::TooLarge => {
+                let message = format!("over the server's limit of {} bytes", self.frame_bytes_max);
+                self.failure(Code::ReplyTooLarge, &message);
+            }
+            EncodeError::Serialize(reason) => self.failure(Code::ReplyUnencodable, reason),
+        }
+    }
+
+    /// Takes a buffer only now: a handler that parks for long holds none.
+    fn ready(&mut self) {
+        if self.out.capacity() == 0 {
+            *self.out = scratch::take();
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Looks a MessagePack body over before serde sees it: one value, whole, not too deep, with counts that can be true.
+//!
+//! serde decodes by recursion, and rmp-serde's own depth limit (1,024) is far beyond what a fiber's stack holds: 501
+//! bytes of nested arrays overflow 128 KiB. It also passes an array header's count on as a size hint before it has seen
+//! the elements. So what arrives is walked here first, with a fixed array for a stack.
+//!
+//! Invariants:
+//! * No recursion, no allocation; time linear in the bytes.
+//! * What passes nests at most [`DEPTH_MAX`] deep, and every count in it is at most the bytes behind it.
+
+use std::fmt;
+
+use crate::limits::DEPTH_MAX;
+
+/// Why a body is not one acceptable MessagePack value.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unacceptable {
+    /// It ends within a value, or a count is larger than the bytes left could hold.
+    Truncated,
+    /// Bytes follow the value.
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
+    /// Arrays and maps nest deeper than [`DEPTH_MAX`].
+    TooDeep,
+    /// The byte 0xC1, which MessagePack never uses.
+    Reserved,
+}
+
+impl fmt::Display for Unacceptable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => f.write_str("the MessagePack value is cut short"),
+            Self::Trailing { bytes } => write!(f, "{bytes} bytes follow the MessagePack value"),
+            Self::TooDeep => write!(f, "the MessagePack value nests deeper than {DEPTH_MAX}"),
+            Self::Reserved => f.write_str("byte 0xc1 is not MessagePack"),
+        }
+    }
+}
+
+impl std::error::Error for Unacceptable {}
+
+/// Accepts exactly one MessagePack value that keeps to the limits.
+///
+/// # Errors
+///
+/// The first reason, in the order of the bytes, why it is none.
+pub fn check(bytes: &[u8]) -> Result<(), Unacceptable> {
+    // `open[..depth]` are the arrays and maps around the cursor, outermost first: how many values each still lacks.
+    let mut open = [0_usize; DEPTH_MAX];
+    let mut depth = 0;
+    let mut rest = bytes;
+    loop {
+        match Item::read(&mut rest)? {
+            Item::Scalar { bytes } => {
+                rest = rest.get(bytes..).ok_or(Unacceptable::Truncated)?;
+            }
+            Item::Container { values } => {
+                let level = open.get_mut(depth).ok_or(Unacceptable::TooDeep)?;
+                // A value takes a byte at least: a larger count is a lie, and would become a size hint.
+                if values > rest.len() {
+                    return Err(Unacceptable::Truncated);
+                }
+                if values > 0 {
+                    *level = values;
+                    depth += 1;
+                    continue;
+                }
+            }
+        }
+        // A value ended, and with it perhaps the containers around it.
+        loop {
+            let Some(level) = depth.checked_sub(1).and_then(|top| open.get_mut(top)) else {
+                return match rest.len() {
+                    0 => Ok(()),
+                    bytes => Err(Unacceptable::Trailing { bytes }),
+                };
+            };
+            *level -= 1;
+            if *level > 0 {
+                break;
+            }
+            depth -= 1;
+        }
+    }
+}
+
+/// How many elements the array at the start of `bytes` has; `None` if there is no array.
+pub fn array_len(mut bytes: &[u8]) -> Option<usize> {
+    if !matches!(bytes.first()?, 0x90..=0x9f | 0xdc | 0xdd) {
+        return None;
+    }
+    match Item::read(&mut bytes) {
+        Ok(Item::Container { values }) => Some(values),
+        _ => None,
+    }
+}
+
+/// What one marker, with the length behind it, announces.
+enum Item {
+    /// A value without values in it, and how many bytes of it follow.
+    Scalar { bytes: usize },
+    /// An array, or a map (two values to an entry).
+    Container { values: usize },
+}
+
+impl Item {
+    /// Takes a marker and its length off `rest`. Source: the MessagePack specification, "Formats".
+    fn read(rest: &mut &[u8]) -> Result<Self, Unacceptable> {
+        let [marker] = take(rest)?;
+        Ok(match marker {
+            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => Self::Scalar { bytes: 0 }, // fixint, nil, bool
+            0x80..=0x8f => Self::Container { values: 2 * usize::from(marker & 0x0f) },   // fixmap
+            0x90..=0x9f => Self::Container { values: usize::from(marker & 0x0f) },       // fixarray
+            0xa0..=0xbf => Self::Scalar { bytes: usize::from(marker & 0x1f) },           // fixstr
+            0xc1 => return Err(Unacceptable::Reserved),
+            0xc4 | 0xd9 => Self::Scalar { bytes: len8(rest)? }, // bin 8, str 8
+            0xc5 | 0xda => Self::Scalar { bytes: len16(rest)? }, // bin 16, str 16
+            0xc6 | 0xdb => Self::Scalar { bytes: len32(rest)? }, // bin 32, str 32
+            0xc7 => Self::Scalar { bytes: 1 + len8(rest)? },    // ext 8, 16, 32: a type byte, then the data
+            0xc8 => Self::Scalar { bytes: 1 + len16(rest)? },
+            0xc9 => Self::Scalar { bytes: len32(rest)?.saturating_add(1) },
+            0xcc | 0xd0 => Self::Scalar { bytes: 1 }, // u8, i8
+            0xcd | 0xd1 => Self::Scalar { bytes: 2 },
+            0xca | 0xce | 0xd2 => Self::Scalar { bytes: 4 }, // f32, u32, i32
+            0xcb | 0xcf | 0xd3 => Self::Scalar { bytes: 8 },
+            0xd4 => Self::Scalar { bytes: 2 }, // fixext 1, 2, 4, 8, 16
+            0xd5 => Self::Scalar { bytes: 3 },
+            0xd6 => Self::Scalar { bytes: 5 },
+            0xd7 => Self::Scalar { bytes: 9 },
+            0xd8 => Self::Scalar { bytes: 17 },
+            0xdc => Self::Container { values: len16(rest)? }, // array 16, 32
+            0xdd => Self::Container { values: len32(rest)? },
+            0xde => Self::Container { values: 2 * len16(rest)? }, // map 16, 32
+            0xdf => Self::Container { values: len32(rest)?.saturating_mul(2) },
+        })
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Unacceptable> {
+    let (head, tail) = rest.split_first_chunk().ok_or(Unacceptable::Truncated)?;
+    *rest = tail;
+    Ok(*head)
+}
+
+fn len8(rest: &mut &[u8]) -> Result<usize, Unacceptable> {
+    take(rest).map(|[byte]| usize::from(byte))
+}
+
+fn len16(rest: &mut &[u8]) -> Result<usize, Unacceptable> {
+    take(rest).map(|bytes| usize::from(u16::from_be_bytes(bytes)))
+}
+
+fn len32(rest: &mut &[u8]) -> Result<usize, Unacceptable> {
+    // No usize of ours is narrower than 32 bits; were one, the count would be over every limit anyway.
+    take(rest).map(|bytes| usize::try_from(u32::from_be_bytes(bytes)).unwrap_or(usize::MAX))
+}

@@ -1,0 +1,204 @@
+//! Bytes to frames: the input half of a connection, without its socket.
+//!
+//! ```text
+//!              start             end                 chunk.len()
+//!   ┌────────────┬────────────────┬──────────────────────┐
+//!   │ taken      │ unread         │ space()              │   one buffer, shared with the frames taken from it
+//!   └────────────┴────────────────┴──────────────────────┘
+//! ```
+//!
+//! Invariants:
+//! * How the bytes were split when they arrived makes no difference to the frames.
+//! * The buffer grows with the bytes received, not by what a header announces.
+//! * After an error the decoder gives the same error for ever: there is no next frame to find.
+
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::bytes::Bytes;
+use super::frame::{Call, Frame};
+use super::header::{self, FLAG_ONE_WAY, Header, Kind, Malformed};
+use crate::limits::READ_BYTES;
+
+/// A buffer longer than this is let go once it has been read empty.
+const KEPT_BYTES: usize = 8 * READ_BYTES;
+
+/// Turns a byte stream into frames.
+///
+/// ```
+/// use fibra_rpc::wire::{decode::Decoder, encode, frame::Frame};
+///
+/// let mut bytes = Vec::new();
+/// encode::cancel(&mut bytes, 7);
+///
+/// let mut decoder = Decoder::new(1024);
+/// decoder.space()[..bytes.len()].copy_from_slice(&bytes);
+/// decoder.filled(bytes.len());
+/// assert_eq!(decoder.next_frame(), Ok(Some(Frame::Cancel { xid: 7 })));
+/// assert_eq!(decoder.next_frame(), Ok(None));
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    chunk: Rc<Vec<u8>>,
+    start: usize,
+    end: usize,
+    frame_bytes_max: usize,
+}
+
+impl Decoder {
+    /// A decoder that accepts bodies of up to `frame_bytes_max`.
+    pub fn new(frame_bytes_max: usize) -> Self {
+        Self { chunk: Rc::default(), start: 0, end: 0, frame_bytes_max }
+    }
+
+    /// Where the next bytes go; never empty. Say how many came with [`filled`](Self::filled).
+    pub fn space(&mut self) -> &mut [u8] {
+        let unread = self.end - self.start;
+        let len = self.chunk.len();
+        let oversized = unread == 0 && len > KEPT_BYTES;
+        // With half the buffer unread it is time for a larger one; else what is unread moves to the front.
+        let wanted = if oversized { READ_BYTES } else { len.max(2 * unread).max(READ_BYTES) };
+        match Rc::get_mut(&mut self.chunk) {
+            Some(chunk) if !oversized => {
+                if unread == 0 || len - self.end < READ_BYTES / 2 {
+                    chunk.copy_within(self.start..self.end, 0);
+                    (self.start, self.end) = (0, unread);
+                    chunk.resize(wanted, 0);
+                }
+            }
+            // A frame still holds the buffer, or it is larger than an idle connection should keep.
+            _ => {
+                let mut chunk = Vec::with_capacity(wanted);
+                chunk.extend_from_slice(&self.chunk[self.start..self.end]);
+                chunk.resize(wanted, 0);
+                self.chunk = Rc::new(chunk);
+                (self.start, self.end) = (0, unread);
+            }
+        }
+        let end = self.end;
+        // The match above left the buffer unshared: this neither clones nor fails.
+        &mut Rc::make_mut(&mut self.chunk)[end..]
+    }
+
+    /// `count` bytes have been put at the start of [`space`](Self::space).
+    pub fn filled(&mut self, count: usize) {
+        self.end = (self.end + count).min(self.chunk.len());
+    }
+
+    /// Whether a frame has arrived in part.
+    pub fn is_mid_frame(&self) -> bool {
+        self.start < self.end
+    }
+
+    /// The next whole frame, or `None` until more bytes arrive.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`]: the stream is not this protocol, and the connection is to be closed.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, Malformed> {
+        let Some((header, body)) = self.peek(self.start)? else { return Ok(None) };
+        let frame = self.parse(&header, body.clone())?;
+        self.start = body.end;
+        Ok(Some(frame))
+    }
+
+    /// The xids of the cancels among the whole frames that have not been taken, in order.
+    ///
+    /// So a cancel can overtake the call it cancels, when both were read at once.
+    pub fn cancels(&self) -> impl Iterator<Item = u64> {
+        let mut at = self.start;
+        std::iter::from_fn(move || {
+            let (header, body) = self.peek(at).ok()??;
+            at = body.end;
+            Some(header)
+        })
+        .filter(|header| header.kind == Kind::Cancel)
+        .map(|header| header.xid)
+    }
+
+    /// The header at `at`, with where its body lies, once both are there.
+    fn peek(&self, at: usize) -> Result<Option<(Header, Range<usize>)>, Malformed> {
+        let unread = &self.chunk[at..self.end];
+        let Some((bytes, rest)) = unread.split_first_chunk::<{ header::LEN }>() else { return Ok(None) };
+        let header = Header::decode(bytes)?;
+        let len = usize::try_from(header.len).unwrap_or(usize::MAX);
+        if len > self.frame_bytes_max {
+            return Err(Malformed::TooLong { len: header.len.into(), max: self.frame_bytes_max });
+        }
+        if rest.len() < len {
+            return Ok(None);
+        }
+        let body = at + header::LEN;
+        Ok(Some((header, body..body + len)))
+    }
+
+    fn parse(&self, header: &Header, body: Range<usize>) -> Result<Frame, Malformed> {
+        let xid = header.xid;
+        let mut fields = Fields { chunk: &self.chunk, kind: header.kind, rest: body };
+        Ok(match header.kind {
+            Kind::Call => {
+                let timeout = Duration::from_micros(u64::from_be_bytes(fields.array("lacks the timeout")?));
+                let [name] = fields.array("lacks the method name's length")?;
+                if name == 0 {
+                    return Err(fields.malformed("has an empty method name"));
+                }
+                let method = fields.bytes(name.into(), "is shorter than its method name")?;
+                let one_way = header.flags & FLAG_ONE_WAY != 0;
+                Frame::Call(Call { xid, one_way, timeout, method, args: fields.remaining() })
+            }
+            Kind::Reply => Frame::Reply { xid, value: fields.remaining() },
+            Kind::Failure => {
+                let [code] = fields.array("lacks the code")?;
+                let message = u16::from_be_bytes(fields.array("lacks the message's length")?);
+                let message = fields.bytes(message.into(), "is shorter than its message")?;
+                Frame::Failure { xid, code, message, details: fields.remaining() }
+            }
+            Kind::Cancel => {
+                if !fields.rest.is_empty() {
+                    return Err(fields.malformed("is not empty"));
+                }
+                Frame::Cancel { xid }
+            }
+            Kind::GoAway => {
+                let [code] = fields.array("lacks the code")?;
+                Frame::GoAway { code, message: fields.remaining() }
+            }
+        })
+    }
+}
+
+/// Takes the fields off a body, one after the other.
+struct Fields<'a> {
+    chunk: &'a Rc<Vec<u8>>,
+    kind: Kind,
+    rest: Range<usize>,
+}
+
+impl Fields<'_> {
+    fn take(&mut self, len: usize, what: &'static str) -> Result<Range<usize>, Malformed> {
+        if self.rest.len() < len {
+            return Err(self.malformed(what));
+        }
+        let field = self.rest.start..self.rest.start + len;
+        self.rest.start = field.end;
+        Ok(field)
+    }
+
+    fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Malformed> {
+        let field = self.take(N, what)?;
+        self.chunk[field].try_into().map_err(|_| self.malformed(what))
+    }
+
+    fn bytes(&mut self, len: usize, what: &'static str) -> Result<Bytes, Malformed> {
+        self.take(len, what).map(|field| Bytes::new(self.chunk, field))
+    }
+
+    fn remaining(self) -> Bytes {
+        Bytes::new(self.chunk, self.rest)
+    }
+
+    fn malformed(&self, what: &'static str) -> Malformed {
+        Malformed::Body { kind: self.kind, what }
+    }
+}

@@ -1,0 +1,159 @@
+//! Frames to bytes: each function appends one frame to a buffer.
+//!
+//! Wire format: `docs/wire-format.md`, "Frames".
+//!
+//! Invariant: a buffer only ever holds whole frames. A body that grows over its limit, or whose encoding fails or
+//! panics, is taken back out.
+
+use std::io;
+use std::time::Duration;
+
+use super::failure::Code;
+use super::header::{self, FLAG_ONE_WAY, Header, Kind};
+use crate::limits::{MESSAGE_BYTES_MAX, METHOD_NAME_BYTES_MAX};
+
+/// Where the timeout of a call lies in its frame: first in the body.
+const TIMEOUT_AT: usize = header::LEN;
+
+/// Begins a call; the arguments are to follow. [`stamp_call`] fills in the xid and the timeout.
+///
+/// The name is at most [`METHOD_NAME_BYTES_MAX`] long: the service attribute sees to it, and what is longer is cut, so
+/// that the server will not know it.
+pub fn call<'a>(out: &'a mut Vec<u8>, method: &str, one_way: bool, bytes_max: usize) -> Body<'a> {
+    let flags = if one_way { FLAG_ONE_WAY } else { 0 };
+    let mut body = Body::begin(out, Kind::Call, flags, 0, bytes_max);
+    let method = cut(method, METHOD_NAME_BYTES_MAX);
+    body.push(&[0; 8]);
+    body.push(&[u8::try_from(method.len()).unwrap_or(u8::MAX)]);
+    body.push(method.as_bytes());
+    body
+}
+
+/// Completes the call at the start of `frame`, once it is known under which xid and for how long it goes out.
+pub fn stamp_call(frame: &mut [u8], xid: u64, timeout: Duration) {
+    let micros = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
+    if let Some(field) = frame.get_mut(8..header::LEN) {
+        field.copy_from_slice(&xid.to_be_bytes());
+    }
+    if let Some(field) = frame.get_mut(TIMEOUT_AT..TIMEOUT_AT + 8) {
+        field.copy_from_slice(&micros.to_be_bytes());
+    }
+}
+
+/// Begins a reply; its value is to follow.
+pub fn reply(out: &mut Vec<u8>, xid: u64, bytes_max: usize) -> Body<'_> {
+    Body::begin(out, Kind::Reply, 0, xid, bytes_max)
+}
+
+/// Begins a failure; the details may follow.
+pub fn failure<'a>(out: &'a mut Vec<u8>, xid: u64, code: Code, message: &str, bytes_max: usize) -> Body<'a> {
+    // Never more than half a frame: there must be room for the details.
+    let message = cut(message, MESSAGE_BYTES_MAX.min(bytes_max / 2));
+    let mut body = Body::begin(out, Kind::Failure, 0, xid, bytes_max);
+    body.push(&[code as u8]);
+    body.push(&u16::try_from(message.len()).unwrap_or(u16::MAX).to_be_bytes());
+    body.push(message.as_bytes());
+    body
+}
+
+/// A whole cancel.
+pub fn cancel(out: &mut Vec<u8>, xid: u64) {
+    out.extend_from_slice(&Header { len: 0, kind: Kind::Cancel, flags: 0, xid }.encode());
+}
+
+/// A whole goaway.
+pub fn goaway(out: &mut Vec<u8>, code: u8, message: &str) {
+    let mut body = Body::begin(out, Kind::GoAway, 0, 0, usize::MAX);
+    body.push(&[code]);
+    body.push(cut(message, MESSAGE_BYTES_MAX).as_bytes());
+    // It cannot be too large: its message was cut.
+    let _ = body.finish();
+}
+
+/// The longest prefix of `text` that is at most `max` bytes long.
+fn cut(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
+}
+
+/// A frame whose body is being written. Dropped without [`finish`](Self::finish), it leaves no trace in the buffer.
+#[derive(Debug)]
+pub struct Body<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+    bytes_max: usize,
+    over: bool,
+    finished: bool,
+}
+
+impl<'a> Body<'a> {
+    fn begin(out: &'a mut Vec<u8>, kind: Kind, flags: u8, xid: u64, bytes_max: usize) -> Self {
+        let start = out.len();
+        out.extend_from_slice(&Header { len: 0, kind, flags, xid }.encode());
+        // The header's length field has 32 bits.
+        let bytes_max = bytes_max.min(u32::MAX as usize);
+        Self { out, start, bytes_max, over: false, finished: false }
+    }
+
+    fn len(&self) -> usize {
+        self.out.len() - self.start - header::LEN
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if self.over || bytes.len() > self.bytes_max.saturating_sub(self.len()) {
+            self.over = true;
+        } else {
+            self.out.extend_from_slice(bytes);
+        }
+    }
+
+    /// Writes the body's length into its header.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`] if the body grew over its limit.
+    pub fn finish(mut self) -> Result<(), TooLarge> {
+        let len = u32::try_from(self.len()).ok().filter(|_| !self.over).ok_or(TooLarge)?;
+        if let Some(field) = self.out.get_mut(self.start..self.start + 4) {
+            field.copy_from_slice(&len.to_be_bytes());
+        }
+        self.finished = true;
+        Ok(())
+    }
+
+    /// Whether the body has grown over its limit, so that it will not [`finish`](Self::finish).
+    pub fn is_too_large(&self) -> bool {
+        self.over
+    }
+}
+
+impl io::Write for Body<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes);
+        // Stops a serializer at the limit, rather than after a gigabyte.
+        if self.over { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Body<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.out.truncate(self.start);
+        }
+    }
+}
+
+/// A body grew over its frame limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+impl std::fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the body is over the frame limit")
+    }
+}
+
+impl std::error::Error for TooLarge {}

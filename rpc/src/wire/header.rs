@@ -1,0 +1,167 @@
+//! The sixteen bytes before every frame body.
+//!
+//! Wire format: `docs/wire-format.md`, "Frame header".
+//!
+//! ```text
+//!   0       4      5       6          8                16
+//!   ├ len ──┼ kind ┼ flags ┼ reserved ┼ xid ───────────┤  all big-endian, as MessagePack
+//! ```
+//!
+//! Invariant: a header that decodes has a known kind, only flags that the kind defines, zero in the reserved bytes, and
+//! an xid where the kind wants one. A version is exact: nothing unknown is skipped.
+
+use std::fmt;
+
+/// Length of a header, in bytes.
+pub const LEN: usize = 16;
+
+/// Flag of a [`Kind::Call`]: no reply is awaited, so none is sent.
+pub const FLAG_ONE_WAY: u8 = 0b0000_0001;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Client to server: run a method.
+    Call = 1,
+    /// Server to client: the method's value.
+    Reply = 2,
+    /// Server to client: why there is no value.
+    Failure = 3,
+    /// Client to server: nobody waits for this call any more.
+    Cancel = 4,
+    /// Server to client, xid 0: last words before the connection closes.
+    GoAway = 5,
+}
+
+impl Kind {
+    fn from_wire(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Call,
+            2 => Self::Reply,
+            3 => Self::Failure,
+            4 => Self::Cancel,
+            5 => Self::GoAway,
+            _ => return None,
+        })
+    }
+
+    /// The flags that this kind defines.
+    const fn flags(self) -> u8 {
+        match self {
+            Self::Call => FLAG_ONE_WAY,
+            Self::Reply | Self::Failure | Self::Cancel | Self::GoAway => 0,
+        }
+    }
+
+    const fn has_xid(self) -> bool {
+        !matches!(self, Self::GoAway)
+    }
+}
+
+/// A decoded frame header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Bytes of body that follow.
+    pub len: u32,
+    /// What the body is.
+    pub kind: Kind,
+    /// The kind's flags.
+    pub flags: u8,
+    /// Which call this is about; 0 for none.
+    pub xid: u64,
+}
+
+impl Header {
+    /// The header as it travels.
+    pub fn encode(&self) -> [u8; LEN] {
+        let mut bytes = [0; LEN];
+        bytes[0..4].copy_from_slice(&self.len.to_be_bytes());
+        bytes[4] = self.kind as u8;
+        bytes[5] = self.flags;
+        bytes[8..16].copy_from_slice(&self.xid.to_be_bytes());
+        bytes
+    }
+
+    /// Reads a header.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] for whatever this version does not define.
+    pub fn decode(bytes: &[u8; LEN]) -> Result<Self, Malformed> {
+        let [l0, l1, l2, l3, kind, flags, r0, r1, xid @ ..] = *bytes;
+        let kind = Kind::from_wire(kind).ok_or(Malformed::Kind(kind))?;
+        if flags & !kind.flags() != 0 {
+            return Err(Malformed::Flags { kind, flags });
+        }
+        if (r0, r1) != (0, 0) {
+            return Err(Malformed::Reserved);
+        }
+        let xid = u64::from_be_bytes(xid);
+        if (xid != 0) != kind.has_xid() {
+            return Err(Malformed::Xid { kind, xid });
+        }
+        Ok(Self { len: u32::from_be_bytes([l0, l1, l2, l3]), kind, flags, xid })
+    }
+}
+
+/// Why bytes are not a frame. The connection cannot go on: where the next frame would begin is unknown or untrusted.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// The header announces more than this side accepts.
+    TooLong {
+        /// Bytes announced.
+        len: u64,
+        /// Bytes accepted.
+        max: usize,
+    },
+    /// This version defines no such kind.
+    Kind(u8),
+    /// The kind defines no such flags.
+    Flags {
+        /// The frame's kind.
+        kind: Kind,
+        /// The flags it came with.
+        flags: u8,
+    },
+    /// A reserved byte is not zero.
+    Reserved,
+    /// An xid of zero where a call must be named, or one where none can be.
+    Xid {
+        /// The frame's kind.
+        kind: Kind,
+        /// The xid it came with.
+        xid: u64,
+    },
+    /// The body does not hold the fields that its kind has.
+    Body {
+        /// The frame's kind.
+        kind: Kind,
+        /// What does not fit.
+        what: &'static str,
+    },
+    /// A frame that only the other side may send, or a reply to a call that was never made.
+    Unexpected {
+        /// The frame's kind.
+        kind: Kind,
+        /// The xid it came with.
+        xid: u64,
+    },
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { len, max } => write!(f, "a frame of {len} bytes is over the limit of {max}"),
+            Self::Kind(kind) => write!(f, "unknown frame kind {kind}"),
+            Self::Flags { kind, flags } => write!(f, "unknown flags {flags:#010b} on a {kind:?} frame"),
+            Self::Reserved => f.write_str("reserved header bytes are not zero"),
+            Self::Xid { kind, xid } => write!(f, "xid {xid} on a {kind:?} frame"),
+            Self::Body { kind, what } => write!(f, "the body of a {kind:?} frame {what}"),
+            Self::Unexpected { kind, xid } => write!(f, "unexpected {kind:?} frame, xid {xid}"),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}

@@ -1,0 +1,249 @@
+//! Frames and streams of them.
+
+use std::io::Write;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::limits::{MESSAGE_BYTES_MAX, READ_BYTES};
+use crate::wire::decode::Decoder;
+use crate::wire::encode;
+use crate::wire::failure::Code;
+use crate::wire::frame::{Call, Frame};
+use crate::wire::header::{self, Header, Kind, Malformed};
+use crate::wire::preface;
+
+const FRAME_BYTES_MAX: usize = 1 << 20;
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![8 => vec(any::<u8>(), 0..200), 1 => vec(any::<u8>(), 0..3 * READ_BYTES)]
+}
+
+fn code() -> impl Strategy<Value = Code> {
+    (1_u8..=8).prop_map(|byte| Code::from_wire(byte).expect("codes 1 to 8 are defined"))
+}
+
+fn xid() -> impl Strategy<Value = u64> {
+    1..=u64::MAX
+}
+
+fn frame() -> impl Strategy<Value = Frame> {
+    prop_oneof![
+        (xid(), any::<bool>(), any::<u64>(), "[a-z_.]{1,255}", body()).prop_map(
+            |(xid, one_way, micros, method, args)| Frame::Call(Call {
+                xid,
+                one_way,
+                timeout: Duration::from_micros(micros),
+                method: method.into_bytes().into(),
+                args: args.into(),
+            })
+        ),
+        (xid(), body()).prop_map(|(xid, value)| Frame::Reply { xid, value: value.into() }),
+        (xid(), code(), ".{0,40}", body()).prop_map(|(xid, code, message, details)| Frame::Failure {
+            xid,
+            code: code as u8,
+            message: message.into_bytes().into(),
+            details: details.into(),
+        }),
+        xid().prop_map(|xid| Frame::Cancel { xid }),
+        (any::<u8>(), ".{0,40}")
+            .prop_map(|(code, message)| Frame::GoAway { code, message: message.into_bytes().into() }),
+    ]
+}
+
+fn encoded(frames: &[Frame]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for frame in frames {
+        let out = &mut out;
+        match frame {
+            Frame::Call(call) => {
+                let method = std::str::from_utf8(&call.method).expect("the strategy makes text");
+                let mut frame = Vec::new();
+                let mut body = encode::call(&mut frame, method, call.one_way, FRAME_BYTES_MAX);
+                body.write_all(&call.args).expect("within the limit");
+                body.finish().expect("within the limit");
+                encode::stamp_call(&mut frame, call.xid, call.timeout);
+                out.extend_from_slice(&frame);
+            }
+            Frame::Reply { xid, value } => {
+                let mut body = encode::reply(out, *xid, FRAME_BYTES_MAX);
+                body.write_all(value).expect("within the limit");
+                body.finish().expect("within the limit");
+            }
+            Frame::Failure { xid, code, message, details } => {
+                let code = Code::from_wire(*code).expect("the strategy makes defined codes");
+                let message = std::str::from_utf8(message).expect("the strategy makes text");
+                let mut body = encode::failure(out, *xid, code, message, FRAME_BYTES_MAX);
+                body.write_all(details).expect("within the limit");
+                body.finish().expect("within the limit");
+            }
+            Frame::Cancel { xid } => encode::cancel(out, *xid),
+            Frame::GoAway { code, message } => {
+                encode::goaway(out, *code, std::str::from_utf8(message).expect("the strategy makes text"));
+            }
+        }
+    }
+    out
+}
+
+/// Feeds the decoder as a socket would: as much as there is space for, but at most `piece` at a time.
+fn decoded(bytes: &[u8], pieces: &[usize]) -> Result<Vec<Frame>, Malformed> {
+    let mut decoder = Decoder::new(FRAME_BYTES_MAX);
+    let mut frames = Vec::new();
+    let mut rest = bytes;
+    let mut pieces = pieces.iter().copied().cycle();
+    while !rest.is_empty() {
+        let space = decoder.space();
+        let count = rest.len().min(space.len()).min(pieces.next().unwrap_or(usize::MAX));
+        let (piece, tail) = rest.split_at(count);
+        space[..count].copy_from_slice(piece);
+        decoder.filled(count);
+        rest = tail;
+        while let Some(frame) = decoder.next_frame()? {
+            frames.push(frame);
+        }
+    }
+    Ok(frames)
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_is_decoded(frames in vec(frame(), 0..8)) {
+        prop_assert_eq!(decoded(&encoded(&frames), &[]), Ok(frames));
+    }
+
+    #[test]
+    fn any_split_of_the_stream_gives_the_same_frames(
+        frames in vec(frame(), 0..8),
+        pieces in vec(1_usize..600, 1..20),
+        single_bytes in any::<bool>(),
+    ) {
+        let pieces = if single_bytes { vec![1] } else { pieces };
+        prop_assert_eq!(decoded(&encoded(&frames), &pieces), Ok(frames));
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes in vec(any::<u8>(), 0..2000), pieces in vec(1_usize..300, 1..5)) {
+        let _ = decoded(&bytes, &pieces);
+    }
+
+    /// Random bytes seldom get past the header; these have a true one.
+    #[test]
+    fn random_bodies_never_panic(kind in 1_u8..=5, flags in 0_u8..2, bytes in vec(any::<u8>(), 0..400)) {
+        let mut frame = Header { len: bytes.len() as u32, kind: Kind::Call, flags, xid: 1 }.encode();
+        frame[4] = kind;
+        if kind == Kind::GoAway as u8 {
+            frame[15] = 0;
+        }
+        let _ = decoded(&[&frame[..], &bytes].concat(), &[]);
+    }
+
+    #[test]
+    fn a_changed_byte_never_panics(frames in vec(frame(), 1..4), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+        let mut bytes = encoded(&frames);
+        let at = at.index(bytes.len());
+        bytes[at] = to;
+        let _ = decoded(&bytes, &[]);
+    }
+
+    #[test]
+    fn cancels_are_seen_ahead_of_their_turn(frames in vec(frame(), 0..6)) {
+        let bytes = encoded(&frames);
+        let mut decoder = Decoder::new(FRAME_BYTES_MAX);
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let space = decoder.space();
+            let count = rest.len().min(space.len());
+            space[..count].copy_from_slice(&rest[..count]);
+            decoder.filled(count);
+            rest = &rest[count..];
+        }
+        let cancels: Vec<_> = frames.iter().filter_map(|frame| match frame {
+            Frame::Cancel { xid } => Some(*xid),
+            _ => None,
+        }).collect();
+        prop_assert_eq!(decoder.cancels().collect::<Vec<_>>(), cancels);
+    }
+}
+
+#[test]
+fn a_frame_outlives_the_reading_of_the_next() {
+    let first = Frame::Reply { xid: 1, value: vec![1; 100].into() };
+    let second = Frame::Reply { xid: 2, value: vec![2; 100].into() };
+    let bytes = encoded(&[first.clone(), second.clone()]);
+    let (head, tail) = bytes.split_at(150);
+
+    let mut decoder = Decoder::new(FRAME_BYTES_MAX);
+    let mut feed = |piece: &[u8]| {
+        decoder.space()[..piece.len()].copy_from_slice(piece);
+        decoder.filled(piece.len());
+        decoder.next_frame()
+    };
+    let held = feed(head).expect("well-formed").expect("whole");
+    assert_eq!(feed(tail), Ok(Some(second)));
+    assert_eq!(held, first, "the buffer was not overwritten under it");
+}
+
+#[test]
+fn a_header_alone_takes_no_memory() {
+    let header = Header { len: FRAME_BYTES_MAX as u32, kind: Kind::Reply, flags: 0, xid: 1 }.encode();
+    let mut decoder = Decoder::new(FRAME_BYTES_MAX);
+    decoder.space()[..header::LEN].copy_from_slice(&header);
+    decoder.filled(header::LEN);
+    assert_eq!(decoder.next_frame(), Ok(None));
+    assert!(decoder.space().len() <= READ_BYTES);
+}
+
+#[test]
+fn what_a_version_does_not_define_is_malformed() {
+    let good = Header { len: 0, kind: Kind::Cancel, flags: 0, xid: 1 }.encode();
+    let changed = |at: usize, to: u8| {
+        let mut bytes = good;
+        bytes[at] = to;
+        decoded(&bytes, &[])
+    };
+    assert_eq!(decoded(&good, &[]), Ok(vec![Frame::Cancel { xid: 1 }]));
+    assert_eq!(changed(4, 0), Err(Malformed::Kind(0)));
+    assert_eq!(changed(4, 6), Err(Malformed::Kind(6)));
+    assert_eq!(changed(5, 1), Err(Malformed::Flags { kind: Kind::Cancel, flags: 1 }));
+    assert_eq!(changed(6, 1), Err(Malformed::Reserved));
+    assert_eq!(changed(15, 0), Err(Malformed::Xid { kind: Kind::Cancel, xid: 0 }));
+    assert_eq!(changed(0, 0xff), Err(Malformed::TooLong { len: 0xff00_0000, max: FRAME_BYTES_MAX }));
+}
+
+#[test]
+fn a_malformed_stream_stays_malformed() {
+    let mut decoder = Decoder::new(FRAME_BYTES_MAX);
+    decoder.space()[..header::LEN].fill(0xff);
+    decoder.filled(header::LEN);
+    assert_eq!(decoder.next_frame(), Err(Malformed::Kind(0xff)));
+    assert_eq!(decoder.next_frame(), Err(Malformed::Kind(0xff)));
+}
+
+#[test]
+fn a_body_over_the_limit_leaves_no_trace() {
+    let mut out = vec![7];
+    let mut body = encode::reply(&mut out, 1, 1024);
+    assert!(body.write_all(&[0; 1024]).is_ok());
+    assert!(body.write_all(&[0; 1]).is_err());
+    assert!(body.finish().is_err());
+    assert_eq!(out, [7]);
+}
+
+#[test]
+fn a_long_message_is_cut_at_a_character() {
+    let mut out = Vec::new();
+    encode::goaway(&mut out, 1, &"€".repeat(MESSAGE_BYTES_MAX));
+    let frames = decoded(&out, &[]).expect("well-formed");
+    let [Frame::GoAway { message, .. }] = &frames[..] else { panic!("one goaway, not {frames:?}") };
+    assert!(message.len() <= MESSAGE_BYTES_MAX);
+    assert!(std::str::from_utf8(message).is_ok());
+}
+
+#[test]
+fn a_preface_names_its_version() {
+    assert_eq!(preface::encode(1), *b"\xC1fibra\x01\x00");
+    assert_eq!(preface::decode(&preface::encode(9)), Some(9));
+    assert_eq!(preface::decode(b"GET / HT"), None);
+}

@@ -1,0 +1,153 @@
+//! A bounded pool of threads for what cannot park: DNS, files, computations that would hold a worker for long.
+//!
+//! Threads are made on demand, up to a limit, and end after some seconds without work. Jobs wait in a bounded queue; what does
+//! not fit is refused with an error, so overload shows instead of piling up.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, thread};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::cancel;
+use crate::park::{self, Reason};
+use crate::worker::Worker;
+
+/// How many threads a runtime's pool has at the most, by default.
+pub(crate) const THREADS_MAX: usize = 64;
+
+/// How many jobs may wait for a thread.
+const QUEUE_MAX: usize = 16 * 1024;
+
+/// How long a thread waits for work before it ends.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Runs `f` on a pool of threads while the fiber waits and others run. On a plain thread, which may block, runs it in place.
+///
+/// A panic of `f` goes on in the caller.
+///
+/// # Errors
+///
+/// * `QuotaExceeded`: 16,384 jobs wait already; the error names the knob.
+/// * `Other`, [`cancel::is_cancelled`]: the fiber was cancelled. `f` may still run; its result is dropped.
+/// * whatever stops the operating system from making a thread, if the pool has none.
+///
+/// ```
+/// # fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).run(|| {
+/// let hosts = fibra_scheduler::blocking(|| std::fs::read_to_string("/etc/hosts"))??;
+/// # let _ = hosts; Ok::<(), std::io::Error>(()) }).unwrap().unwrap();
+/// ```
+pub fn blocking<F, T>(f: F) -> io::Result<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let in_fiber = Worker::with(|worker| worker?.running(|_| worker.map(|worker| worker.shared().clone()))).flatten();
+    let Some(shared) = in_fiber else {
+        return Ok(f());
+    };
+    let result = Arc::new(Mutex::new(None));
+    let job = {
+        let (result, caller) = (result.clone(), park::current());
+        move || {
+            let outcome = catch_unwind(AssertUnwindSafe(f));
+            *result.lock() = Some(outcome);
+            caller.unpark();
+        }
+    };
+    shared.pool.submit(Box::new(job))?;
+    drop(shared);
+    loop {
+        if let Some(outcome) = result.lock().take() {
+            return outcome.or_else(|payload| resume_unwind(payload));
+        }
+        cancel::check()?;
+        park::park(Reason::Blocking);
+    }
+}
+
+/// See the [module](self).
+pub(crate) struct Pool {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    threads_max: usize,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+    stopping: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(threads_max: usize) -> Self {
+        let inner = Inner { threads_max: threads_max.max(1), state: Mutex::default(), work: Condvar::new() };
+        Pool { inner: Arc::new(inner) }
+    }
+
+    fn submit(&self, job: Job) -> io::Result<()> {
+        let mut state = self.inner.state.lock();
+        if state.queue.len() >= QUEUE_MAX {
+            return Err(io::Error::new(
+                io::ErrorKind::QuotaExceeded,
+                format!(
+                    "{QUEUE_MAX} jobs wait for {} blocking threads; raise runtime::Builder::blocking_threads, or block less",
+                    self.inner.threads_max
+                ),
+            ));
+        }
+        if state.idle <= state.queue.len() && state.threads < self.inner.threads_max {
+            let inner = self.inner.clone();
+            match thread::Builder::new().name("fibra-blocking".into()).spawn(move || inner.serve()) {
+                Ok(_) => state.threads += 1,
+                Err(error) if state.threads == 0 => return Err(error),
+                // The threads that there are will get to it.
+                Err(error) => tracing::warn!(%error, threads = state.threads, "no further blocking thread"),
+            }
+        }
+        state.queue.push_back(job);
+        self.inner.work.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    /// Lets the threads end. A thread in the middle of a job is not waited for: nobody knows how long that job blocks.
+    fn drop(&mut self) {
+        let mut state = self.inner.state.lock();
+        state.stopping = true;
+        state.queue.clear();
+        self.inner.work.notify_all();
+    }
+}
+
+impl Inner {
+    fn serve(&self) {
+        let mut state = self.state.lock();
+        while !state.stopping {
+            if let Some(job) = state.queue.pop_front() {
+                drop(state);
+                job();
+                state = self.state.lock();
+                continue;
+            }
+            state.idle += 1;
+            let timed_out = self.work.wait_for(&mut state, IDLE_MAX).timed_out();
+            state.idle -= 1;
+            if timed_out && state.queue.is_empty() {
+                break;
+            }
+        }
+        state.threads -= 1;
+    }
+}

@@ -1,0 +1,390 @@
+//! The control block: everything about one fiber except its stack. One allocation a spawn.
+//!
+//! ```text
+//!   Typed<F, T>
+//!   ├── Control          what wakers, queues and the worker use; knows neither F nor T
+//!   │     token            EMPTY ⇄ NOTIFIED, EMPTY → PARKED → NOTIFIED        any thread
+//!   │     ending           DONE | DETACHED | JOINER                           any thread
+//!   │     home             the worker that started it; null until then        any thread
+//!   │     owned            context, timer, reason, hook                       home worker only
+//!   └── stage            closure → running → result → empty                   see `stage`
+//! ```
+//!
+//! # Parking: three states, as in std's thread parker
+//!
+//! `park`: EMPTY → PARKED, then switch away; a token found instead (NOTIFIED → EMPTY) is consumed without parking.
+//! `unpark`: swap in NOTIFIED; whoever finds PARKED has *won the fiber* and queues it. On resume the fiber swaps EMPTY
+//! back in. While it waits in a queue the state is NOTIFIED, so further unparks merge, and each is an ordered write that the
+//! resumed fiber's swap sees.
+//!
+//! # Who holds the fiber
+//!
+//! A started fiber is always in exactly one place: running, parked, or as a [`Runnable`] in a queue. A [`Runnable`] is the
+//! right to run it, and carries the scheduler's one reference. Parking lays that reference down; winning an unpark or a
+//! timer picks it up. So queues need no reference counting, and a fiber cannot be queued twice.
+//!
+//! # Lifetime
+//!
+//! References: the scheduler's one, the join handle's one, and one an [`Unparker`](crate::park::Unparker). The last frees the
+//! memory, on any thread; by then the stage is empty, so nothing of the user's is dropped there.
+
+mod stage;
+
+use std::cell::{Cell, UnsafeCell};
+use std::mem::offset_of;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering, fence};
+
+use fibra_fiber::Context;
+
+use crate::FiberId;
+use crate::park::{Reason, Unparker};
+use crate::timer;
+use crate::worker::Remote;
+
+use stage::Vtable;
+pub(crate) use stage::{allocate, take_result};
+
+/// Where the timer node lies in a control block.
+const TIMER_OFFSET: usize = offset_of!(Control, owned) + offset_of!(Owned, timer);
+
+/// Neither parked nor holding a token.
+const EMPTY: u8 = 0;
+/// Holds a token: the next park returns at once; or, if it was parked, it is on its way to run.
+const NOTIFIED: u8 = 1;
+/// Parked: not in any queue.
+const PARKED: u8 = 2;
+
+/// `ending`: the result is there (or was dropped).
+const DONE: u8 = 1;
+/// `ending`: no handle will ask for the result.
+const DETACHED: u8 = 2;
+/// `ending`: `joiner` is set.
+const JOINER: u8 = 4;
+
+/// See the [module](self).
+#[repr(C)]
+pub(crate) struct Control {
+    /// The next node of the inbox that this fiber is in.
+    pub(crate) link: AtomicPtr<Control>,
+    /// The worker that started this fiber and is the only one to run it.
+    home: AtomicPtr<Remote>,
+    vtable: &'static Vtable,
+    refs: AtomicU32,
+    token: AtomicU8,
+    ending: AtomicU8,
+    cancelled: AtomicBool,
+    /// Written by the handle before it sets JOINER; taken by the fiber once it has set DONE and seen JOINER.
+    joiner: UnsafeCell<Option<Unparker>>,
+    owned: Owned,
+    pub(crate) origin: Origin,
+}
+
+/// What only the home worker's thread touches (for a fiber that has not started: only who holds its [`Runnable`]).
+pub(crate) struct Owned {
+    pub(crate) context: UnsafeCell<Option<Context>>,
+    pub(crate) timer: timer::Node,
+    /// Set by the timer that ended the last park.
+    pub(crate) timed_out: Cell<bool>,
+    pub(crate) reason: Cell<Reason>,
+    /// Called before the fiber next switches away; see [`on_first_park`](crate::park::on_first_park).
+    pub(crate) hook: Cell<Option<NonNull<dyn FnMut()>>>,
+    /// The addresses of its stack's guard; (0, 0) before it has one.
+    pub(crate) guard: Cell<(usize, usize)>,
+    /// Where the worker lists this fiber among its live ones.
+    pub(crate) live_key: Cell<usize>,
+}
+
+/// Where a fiber comes from; never changes.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) id: FiberId,
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) spawned_at: &'static Location<'static>,
+    pub(crate) stack_size: usize,
+}
+
+impl Control {
+    fn new(vtable: &'static Vtable, origin: Origin) -> Self {
+        Control {
+            link: AtomicPtr::default(),
+            home: AtomicPtr::default(),
+            vtable,
+            refs: AtomicU32::new(2), // the scheduler's and the handle's
+            token: AtomicU8::new(EMPTY),
+            ending: AtomicU8::new(0),
+            cancelled: AtomicBool::new(false),
+            joiner: UnsafeCell::new(None),
+            owned: Owned {
+                context: UnsafeCell::new(None),
+                timer: timer::Node::default(),
+                timed_out: Cell::new(false),
+                reason: Cell::new(Reason::Parked),
+                hook: Cell::new(None),
+                guard: Cell::new((0, 0)),
+                live_key: Cell::new(usize::MAX),
+            },
+            origin,
+        }
+    }
+
+    /// What belongs to the home worker.
+    ///
+    /// # Safety
+    ///
+    /// The caller is on the home worker's thread, or holds the runnable of a fiber that has not started.
+    #[inline]
+    pub(crate) unsafe fn owned(&self) -> &Owned {
+        &self.owned
+    }
+
+    /// The worker that started this fiber; null before.
+    #[inline]
+    pub(crate) fn home(&self) -> *const Remote {
+        self.home.load(Ordering::Relaxed)
+    }
+
+    /// Pins the fiber: called once, by the worker that starts it.
+    pub(crate) fn settle(&self, home: &Remote) {
+        // Relaxed: a waker reads it only after it saw PARKED, which the fiber stores with release later.
+        self.home.store(std::ptr::from_ref(home).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Whether parking now would return at once.
+    #[inline]
+    pub(crate) fn has_token(&self) -> bool {
+        self.token.load(Ordering::Relaxed) == NOTIFIED
+    }
+
+    /// The fiber's half of parking. `true`: parked, switch away now; `false`: a token was there and is consumed.
+    #[inline]
+    pub(crate) fn try_park(&self) -> bool {
+        if self.token.compare_exchange(EMPTY, PARKED, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            return true;
+        }
+        self.resumed();
+        false
+    }
+
+    /// Consumes the token; what its giver did before is visible afterwards.
+    #[inline]
+    pub(crate) fn resumed(&self) {
+        self.token.swap(EMPTY, Ordering::Acquire);
+    }
+
+    /// Whether [`cancel`](FiberRef::cancel) was called.
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// The timer node of a fiber. By address, not through a reference, so that [`from_timer`](Control::from_timer) may go back.
+    #[inline]
+    pub(crate) fn timer(this: NonNull<Control>) -> NonNull<timer::Node> {
+        // SAFETY: a field of a live control block lies within its allocation.
+        unsafe { this.byte_add(TIMER_OFFSET) }.cast()
+    }
+
+    /// The fiber that a timer node belongs to.
+    #[inline]
+    pub(crate) fn from_timer(node: NonNull<timer::Node>) -> NonNull<Control> {
+        // SAFETY: nodes exist only inside control blocks, and `timer` made the pointer from one.
+        unsafe { node.byte_sub(TIMER_OFFSET) }.cast()
+    }
+
+    /// The home worker's timer for this fiber has expired: picks the fiber up if it is still parked.
+    ///
+    /// # Safety
+    ///
+    /// On the home worker's thread; `this` points to a live control block.
+    pub(crate) unsafe fn expire(this: NonNull<Control>) -> Option<Runnable> {
+        // SAFETY: live, as the caller says.
+        let control = unsafe { this.as_ref() };
+        control.token.compare_exchange(PARKED, NOTIFIED, Ordering::AcqRel, Ordering::Relaxed).ok()?;
+        control.owned.timed_out.set(true);
+        // SAFETY: the exchange took the fiber out of PARKED, so its reference is ours to pick up.
+        Some(unsafe { Runnable::from_raw(this) })
+    }
+}
+
+/// A counted reference to a control block: keeps the memory, not the fiber, alive.
+pub(crate) struct FiberRef(NonNull<Control>);
+
+// SAFETY: what a reference reaches from another thread is atomic, or guarded by `ending` (see `joiner` and `stage`).
+unsafe impl Send for FiberRef {}
+// SAFETY: as above; no method relies on being called by one thread only unless it is unsafe and says so.
+unsafe impl Sync for FiberRef {}
+
+impl FiberRef {
+    /// A reference of one's own to a fiber that is known to be live.
+    ///
+    /// # Safety
+    ///
+    /// `control` points to a live control block.
+    #[inline]
+    pub(crate) unsafe fn acquire(control: NonNull<Control>) -> Self {
+        // SAFETY: live, as the caller says. Relaxed: a new reference comes from an existing one.
+        unsafe { control.as_ref() }.refs.fetch_add(1, Ordering::Relaxed);
+        FiberRef(control)
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        // SAFETY: the count that we hold keeps it allocated.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Whether both are the same fiber.
+    pub(crate) fn is(&self, other: NonNull<Control>) -> bool {
+        self.0 == other
+    }
+
+    /// Gives the fiber its token, and queues it on its worker if it was parked.
+    #[inline]
+    pub(crate) fn unpark(&self) {
+        if self.control().token.swap(NOTIFIED, Ordering::AcqRel) == PARKED {
+            // SAFETY: the swap took the fiber out of PARKED, so its reference is ours to pick up.
+            crate::worker::enqueue_woken(unsafe { Runnable::from_raw(self.0) });
+        }
+    }
+
+    /// Asks the fiber to end: every wait of its own fails from now on.
+    pub(crate) fn cancel(&self) {
+        self.control().cancelled.store(true, Ordering::Release);
+        self.unpark();
+    }
+
+    /// Whether the fiber has ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.control().ending.load(Ordering::Acquire) & DONE != 0
+    }
+
+    /// Names who is to be unparked when the fiber ends. `false`: it has ended already, nobody will be.
+    ///
+    /// # Safety
+    ///
+    /// Called at most once a fiber, by the owner of its handle.
+    pub(crate) unsafe fn set_joiner(&self, joiner: Unparker) -> bool {
+        let control = self.control();
+        // SAFETY: until JOINER is set below, nobody else looks at `joiner`; the caller is the only writer.
+        unsafe { *control.joiner.get() = Some(joiner) };
+        control.ending.fetch_or(JOINER, Ordering::AcqRel) & DONE == 0
+    }
+
+    /// The handle is gone: whoever comes second, this or the end of the fiber, drops the result.
+    ///
+    /// # Safety
+    ///
+    /// Called at most once a fiber, by the owner of its handle, instead of taking the result, on a thread where the
+    /// result may be dropped.
+    pub(crate) unsafe fn detach(&self) {
+        if self.control().ending.fetch_or(DETACHED, Ordering::AcqRel) & DONE != 0 {
+            // SAFETY: the fiber is done and the handle will not ask, so the stage is ours.
+            unsafe { (self.control().vtable.discard)(self.0) };
+        }
+    }
+
+    fn as_ptr(&self) -> NonNull<Control> {
+        self.0
+    }
+}
+
+impl Clone for FiberRef {
+    fn clone(&self) -> Self {
+        // SAFETY: we hold a count.
+        unsafe { FiberRef::acquire(self.0) }
+    }
+}
+
+impl Drop for FiberRef {
+    #[inline]
+    fn drop(&mut self) {
+        // As in Arc: release our writes to whoever frees, acquire everyone's before freeing.
+        if self.control().refs.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: that was the last reference.
+            unsafe { (self.control().vtable.free)(self.0) };
+        }
+    }
+}
+
+/// The right to run a fiber: it is in no queue, not running, not parked. Carries the scheduler's reference.
+#[derive(Debug)]
+pub(crate) struct Runnable(NonNull<Control>);
+
+// SAFETY: a runnable that crosses threads is either fresh (its closure is Send, or it was put into its own worker's queue) or
+// on its way to its home worker through the inbox.
+unsafe impl Send for Runnable {}
+
+impl Runnable {
+    /// # Safety
+    ///
+    /// The caller has the right to run the fiber and gives it up for this value.
+    #[inline]
+    pub(crate) unsafe fn from_raw(control: NonNull<Control>) -> Self {
+        Runnable(control)
+    }
+
+    #[inline]
+    pub(crate) fn into_raw(self) -> NonNull<Control> {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn control(&self) -> &Control {
+        // SAFETY: the scheduler's reference, which we carry, keeps it allocated.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The context of a fiber that has a stack now and will run its closure to the end.
+    pub(crate) fn entry(&self) -> impl FnOnce() + 'static {
+        let control = self.0;
+        move || {
+            // SAFETY: runs once, when the worker first resumes the context, so the stage still holds the closure; the
+            // scheduler's reference outlives the context.
+            unsafe { (control.as_ref().vtable.run)(control) };
+            // SAFETY: the stage holds the result.
+            unsafe { finish(control) };
+        }
+    }
+
+    /// Ends a fiber that never ran: its closure is dropped, and its join returns `payload`.
+    pub(crate) fn refuse(self, payload: Box<dyn std::any::Any + Send>) {
+        debug_assert!(self.control().home().is_null());
+        // SAFETY: never ran, so the stage holds the closure, and we hold the fiber.
+        unsafe { (self.control().vtable.refuse)(self.0, payload) };
+        // SAFETY: the stage holds a result now.
+        unsafe { finish(self.0) };
+        // SAFETY: the fiber has ended: the scheduler's reference has served its purpose.
+        drop(unsafe { self.release() });
+    }
+
+    /// The scheduler's reference, to be dropped.
+    ///
+    /// # Safety
+    ///
+    /// The fiber has ended.
+    pub(crate) unsafe fn release(self) -> FiberRef {
+        FiberRef(self.0)
+    }
+}
+
+/// Publishes the result: unparks who joins, or drops it if nobody will.
+///
+/// # Safety
+///
+/// Called once, by who runs (or refuses) the fiber, when the stage holds the result.
+unsafe fn finish(control: NonNull<Control>) {
+    // SAFETY: the scheduler's reference is held by the caller.
+    let this = unsafe { control.as_ref() };
+    let before = this.ending.fetch_or(DONE, Ordering::AcqRel);
+    if before & DETACHED != 0 {
+        // SAFETY: done and detached, and we came second: the stage is ours.
+        unsafe { (this.vtable.discard)(control) };
+    } else if before & JOINER != 0 {
+        // SAFETY: JOINER was set before DONE, so the handle has finished writing and does not touch it again.
+        if let Some(joiner) = unsafe { (*this.joiner.get()).take() } {
+            joiner.unpark();
+        }
+    }
+}

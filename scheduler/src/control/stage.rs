@@ -1,0 +1,133 @@
+//! The typed half of a control block: first the fiber's closure, then its result.
+//!
+//! The scheduler reaches it through a table of functions, because a [`Control`] knows neither type.
+//!
+//! Who may touch the stage:
+//! * before the fiber starts, and while it runs: whoever holds the fiber;
+//! * after DONE: the join handle; after DONE and DETACHED: whoever set the second of the two.
+//!
+//! So the result of a fiber that is not `Send` is dropped on its own worker's thread or by its (equally unsendable)
+//! handle, never by a waker that happened to hold the last reference.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+use std::thread;
+
+use super::{Control, FiberRef, Origin, Runnable};
+
+/// The functions that know the types. Each takes a control block made by [`allocate`] with those types.
+pub(super) struct Vtable {
+    /// Runs the closure and stores its result.
+    pub(super) run: unsafe fn(NonNull<Control>),
+    /// Drops the closure and stores `Err(payload)`.
+    pub(super) refuse: unsafe fn(NonNull<Control>, Box<dyn Any + Send>),
+    /// Drops the result.
+    pub(super) discard: unsafe fn(NonNull<Control>),
+    /// Moves the result to `*mut thread::Result<T>`.
+    take: unsafe fn(NonNull<Control>, *mut ()),
+    /// Frees the memory.
+    pub(super) free: unsafe fn(NonNull<Control>),
+}
+
+/// `repr(C)`: a pointer to it is a pointer to its control block.
+#[repr(C)]
+struct Typed<F, T> {
+    control: Control,
+    stage: UnsafeCell<Stage<F, T>>,
+}
+
+enum Stage<F, T> {
+    Closure(F),
+    Result(thread::Result<T>),
+    Empty,
+}
+
+/// Allocates the control block of a fiber that will run `f`. Returns the scheduler's and the handle's reference.
+pub(crate) fn allocate<F, T>(origin: Origin, f: F) -> (Runnable, FiberRef)
+where
+    F: FnOnce() -> T,
+{
+    let typed = Box::new(Typed::<F, T> {
+        control: Control::new(Typed::<F, T>::VTABLE, origin),
+        stage: UnsafeCell::new(Stage::Closure(f)),
+    });
+    let control = NonNull::from(Box::leak(typed)).cast::<Control>();
+    // SAFETY: the count starts at two, and these are the two; the fiber is in no queue yet.
+    unsafe { (Runnable::from_raw(control), FiberRef(control)) }
+}
+
+/// Moves the result out.
+///
+/// # Safety
+///
+/// The fiber was allocated with result type `T` and is done; the caller owns its handle and asks once.
+pub(crate) unsafe fn take_result<T>(fiber: &FiberRef) -> thread::Result<T> {
+    let mut result = mem::MaybeUninit::<thread::Result<T>>::uninit();
+    // SAFETY: `T` is the type of the table, so the function writes a `thread::Result<T>`.
+    unsafe {
+        (fiber.control().vtable.take)(fiber.as_ptr(), result.as_mut_ptr().cast());
+        result.assume_init()
+    }
+}
+
+impl<F, T> Typed<F, T>
+where
+    F: FnOnce() -> T,
+{
+    const VTABLE: &'static Vtable =
+        &Vtable { run: Self::run, refuse: Self::refuse, discard: Self::discard, take: Self::take, free: Self::free };
+
+    /// Swaps the stage.
+    ///
+    /// # Safety
+    ///
+    /// `control` is of these types, and the caller may touch the stage now.
+    unsafe fn replace(control: NonNull<Control>, stage: Stage<F, T>) -> Stage<F, T> {
+        // SAFETY: the pointer came from a `Box<Typed<F, T>>`, and access is exclusive as the caller says.
+        unsafe { mem::replace(&mut *(*control.cast::<Self>().as_ptr()).stage.get(), stage) }
+    }
+
+    unsafe fn run(control: NonNull<Control>) {
+        // SAFETY: the fiber runs, so the stage is its own.
+        let Stage::Closure(f) = (unsafe { Self::replace(control, Stage::Empty) }) else {
+            unreachable!("a fiber starts once");
+        };
+        let result = catch_unwind(AssertUnwindSafe(f));
+        // SAFETY: it still runs.
+        unsafe { Self::replace(control, Stage::Result(result)) };
+    }
+
+    unsafe fn refuse(control: NonNull<Control>, payload: Box<dyn Any + Send>) {
+        // SAFETY: the caller holds the fiber, which has not started.
+        contain(unsafe { Self::replace(control, Stage::Result(Err(payload))) });
+    }
+
+    unsafe fn discard(control: NonNull<Control>) {
+        // SAFETY: done and detached, and the caller came second.
+        contain(unsafe { Self::replace(control, Stage::Empty) });
+    }
+
+    unsafe fn take(control: NonNull<Control>, result: *mut ()) {
+        // SAFETY: done, and the caller owns the handle.
+        let Stage::Result(value) = (unsafe { Self::replace(control, Stage::Empty) }) else {
+            unreachable!("a result is taken once");
+        };
+        // SAFETY: `result` points to room for a `thread::Result<T>`, as the table says.
+        unsafe { result.cast::<thread::Result<T>>().write(value) };
+    }
+
+    unsafe fn free(control: NonNull<Control>) {
+        // SAFETY: the last reference is gone, so the box is whole again.
+        drop(unsafe { Box::from_raw(control.cast::<Self>().as_ptr()) });
+    }
+}
+
+/// Drops something of the user's whose destructor may panic, where nobody could receive that panic.
+fn contain<V>(value: V) {
+    if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+        tracing::error!("a destructor panicked while the result of a detached fiber was dropped");
+    }
+}

@@ -1,0 +1,69 @@
+//! Fibers on a few OS threads: workers, run queues, timers, parking.
+//!
+//! ```text
+//!    spawn ──▶ fresh closures ──(idle workers steal)──▶ started fiber: stays on its worker
+//!                                                        │ park            ▲ unpark: same worker: a queue push
+//!                                                        ▼                 │         another: its inbox
+//!                                                      waiting ────────────┘ timers, Driver (sockets), other fibers
+//! ```
+//!
+//! ```
+//! fn main() -> std::io::Result<()> {
+//!     let sum = fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).workers(2).run(|| {
+//!         let fibers: Vec<_> = (0..1000).map(|n| fibra_scheduler::spawn(move || n)).collect();
+//!         fibers.into_iter().map(|fiber| fiber.join().expect("no panic")).sum::<u32>()
+//!     })?;
+//!     assert_eq!(sum, 499_500);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A fiber that has started never changes its thread. So `spawn` is a safe function, an `Rc` may live on a fiber's stack, and
+//! thread-locals keep their addresses; what moves between workers is closures that have not started.
+//!
+//! This crate knows no sockets: `fibra-net` plugs into its [`Driver`](driver::Driver).
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`runtime`] | [`runtime::Builder`], start, shutdown |
+//! | `spawn`, `join` | [`spawn()`], [`spawn_local`], [`Builder`], [`JoinHandle`] |
+//! | [`park`] | how anything waits and is woken |
+//! | [`cancel`] | asking a fiber to end |
+//! | `time` | [`sleep`], [`yield_now`] |
+//! | `blocking` | [`blocking()`]: a pool of threads for what cannot park |
+//! | [`driver`], [`clock`] | the seams to the operating system and to time |
+//! | `control` | the control block of a fiber: states, references |
+//! | `worker`, `queue`, `timer` | the loop, its queues, its timing wheel |
+
+mod blocking;
+pub mod cancel;
+pub mod clock;
+mod control;
+pub mod driver;
+mod join;
+pub mod park;
+mod queue;
+pub mod runtime;
+mod spawn;
+mod time;
+mod timer;
+mod worker;
+
+pub use blocking::blocking;
+pub use join::JoinHandle;
+pub use spawn::{Builder, FiberId, spawn, spawn_local};
+pub use time::{sleep, yield_now};
+
+use worker::Worker;
+
+/// Whether the caller is a fiber.
+#[inline]
+pub fn in_fiber() -> bool {
+    Worker::with(|worker| worker.is_some_and(|worker| worker.running(|_| ()).is_some()))
+}
+
+/// The number of the worker that this thread is, from 0; `None` on other threads.
+#[inline]
+pub fn worker_index() -> Option<usize> {
+    Worker::with(|worker| worker.map(Worker::index))
+}

@@ -1,0 +1,182 @@
+//! Parking: how a fiber (or a plain thread) waits, and how it is woken. Everything that blocks is built on this.
+//!
+//! The protocol is that of [`std::thread::park`]: each fiber has a token; [`Unparker::unpark`] gives it, [`park`] waits for it
+//! and takes it. A token given early makes the next park return at once, so no wake is lost. A park may also return without
+//! reason: wait in a loop, on a condition of your own.
+//!
+//! ```
+//! use std::sync::atomic::{AtomicBool, Ordering};
+//! use fibra_scheduler::park::{self, Reason};
+//! use fibra_scheduler::runtime;
+//!
+//! static READY: AtomicBool = AtomicBool::new(false);
+//!
+//! runtime::Builder::new(fibra_scheduler::driver::idle).run(|| {
+//!     let waiter = park::current();
+//!     fibra_scheduler::spawn(move || {
+//!         READY.store(true, Ordering::Release);
+//!         waiter.unpark();
+//!     });
+//!     while !READY.load(Ordering::Acquire) {
+//!         park::park(Reason::Parked);
+//!     }
+//! })?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Both work on plain threads too, so what is built on them works between fibers and threads.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ptr::NonNull;
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+use crate::FiberId;
+use crate::clock;
+use crate::control::FiberRef;
+use crate::worker::Worker;
+
+/// What a parked fiber waits for. Dumps and metrics read it; nothing is decided by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// [`park`](crate::park()) was called directly.
+    Parked,
+    /// The end of another fiber.
+    Join(FiberId),
+    /// An instant.
+    Sleep,
+    /// Bytes, or a connection, on this file descriptor.
+    Readable(i32),
+    /// Room on this file descriptor.
+    Writable(i32),
+    /// A lock that another holds.
+    Lock,
+    /// A message, or room for one.
+    Channel,
+    /// The reply to a remote call.
+    Call,
+    /// A job on the pool of blocking threads.
+    Blocking,
+}
+
+/// Why [`park_until`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wakeup {
+    /// The token was given (or: for no reason, as any park may).
+    Unparked,
+    /// The deadline has passed.
+    TimedOut,
+}
+
+/// Wakes one particular fiber or thread; made by [`current`].
+#[derive(Clone)]
+pub struct Unparker(Waiter);
+
+#[derive(Clone)]
+enum Waiter {
+    Fiber(FiberRef),
+    Thread(Thread),
+}
+
+/// The unparker of the caller: of the running fiber, or outside one of the thread.
+#[inline]
+pub fn current() -> Unparker {
+    match Worker::with(|worker| worker?.running_ref()) {
+        Some(fiber) => Unparker::of(fiber),
+        None => Unparker(Waiter::Thread(thread::current())),
+    }
+}
+
+impl Unparker {
+    pub(crate) fn of(fiber: FiberRef) -> Self {
+        Unparker(Waiter::Fiber(fiber))
+    }
+
+    /// Gives the token. At most one is kept; giving it to a fiber that has ended does nothing.
+    #[inline]
+    pub fn unpark(&self) {
+        match &self.0 {
+            Waiter::Fiber(fiber) => fiber.unpark(),
+            Waiter::Thread(thread) => thread.unpark(),
+        }
+    }
+
+    /// Whether this wakes the caller.
+    pub fn is_current(&self) -> bool {
+        match &self.0 {
+            Waiter::Fiber(fiber) => Worker::with(|worker| worker.is_some_and(|worker| worker.is_running(fiber))),
+            Waiter::Thread(thread) => thread.id() == thread::current().id() && !crate::in_fiber(),
+        }
+    }
+}
+
+impl fmt::Debug for Unparker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Waiter::Fiber(fiber) => f.debug_tuple("Unparker").field(&fiber.control().origin.id).finish(),
+            Waiter::Thread(thread) => f.debug_tuple("Unparker").field(&thread.id()).finish(),
+        }
+    }
+}
+
+/// Waits for the caller's token and takes it. May return without one.
+#[inline]
+pub fn park(reason: Reason) {
+    park_until(reason, None);
+}
+
+/// As [`park`], but no longer than until `deadline`; `None` waits for ever.
+#[inline]
+pub fn park_until(reason: Reason, deadline: Option<Instant>) -> Wakeup {
+    match Worker::park_running(reason, deadline) {
+        Some(wakeup) => wakeup,
+        None => park_thread(deadline),
+    }
+}
+
+/// Parks a plain thread.
+fn park_thread(deadline: Option<Instant>) -> Wakeup {
+    let Some(deadline) = deadline else {
+        thread::park();
+        return Wakeup::Unparked;
+    };
+    let timeout = deadline.saturating_duration_since(clock::now());
+    if timeout.is_zero() {
+        return Wakeup::TimedOut;
+    }
+    thread::park_timeout(timeout);
+    if clock::now() < deadline { Wakeup::Unparked } else { Wakeup::TimedOut }
+}
+
+/// Runs `f`; if the fiber is about to switch away within it (to park or to yield), calls `hook` first, once.
+///
+/// This is what lets a server run a handler on its reader's own stack and hand the reading to another fiber only if the
+/// handler turns out to wait: a handler that does not wait costs neither a switch nor a spawn.
+///
+/// The hook runs on the fiber, may spawn, and must not park. On a plain thread it is never called: a thread that blocks
+/// cannot be resumed by anyone else.
+pub fn on_first_park<R>(hook: &mut dyn FnMut(), f: impl FnOnce() -> R) -> R {
+    /// Puts the outer hook back, also when `f` panics.
+    struct Restore<'a> {
+        slot: &'a Cell<Option<NonNull<dyn FnMut()>>>,
+        outer: Option<NonNull<dyn FnMut()>>,
+    }
+    impl Drop for Restore<'_> {
+        fn drop(&mut self) {
+            self.slot.set(self.outer);
+        }
+    }
+
+    let Some(fiber) = Worker::with(|worker| worker?.running_ref()) else {
+        return f();
+    };
+    // SAFETY: we run on that fiber, so on its home worker's thread, until this function returns.
+    let slot = unsafe { &fiber.control().owned().hook };
+    // SAFETY: only the lifetime is erased. `hook` is borrowed until this function returns, and by then `_restore` has taken
+    // the pointer out of the slot; the slot is read only by this fiber, when it switches away.
+    let hook = unsafe { std::mem::transmute::<NonNull<dyn FnMut() + '_>, NonNull<dyn FnMut()>>(NonNull::from(hook)) };
+    let _restore = Restore { slot, outer: slot.replace(Some(hook)) };
+    f()
+}

@@ -1,0 +1,102 @@
+//! The part of a worker that other threads may touch.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+
+use crossbeam_deque::Stealer;
+
+use crate::control::Runnable;
+use crate::driver::DriverWaker;
+use crate::queue::Inbox;
+
+/// See the [module](self). Aligned so that two workers' flags do not share a cache line.
+#[repr(align(128))]
+pub(crate) struct Remote {
+    inbox: Inbox,
+    /// Set by the worker before it waits in its driver; whoever clears it must wake the driver.
+    parked: AtomicBool,
+    /// Set with the wake-up of a worker that is to look for work to steal.
+    searching: AtomicBool,
+    /// How many threads are inside [`deliver`](Remote::deliver).
+    delivering: AtomicUsize,
+    fresh: Stealer<Runnable>,
+    waker: OnceLock<Arc<dyn DriverWaker>>,
+}
+
+impl Remote {
+    pub(crate) fn new(fresh: Stealer<Runnable>) -> Self {
+        Remote {
+            inbox: Inbox::default(),
+            parked: AtomicBool::new(false),
+            searching: AtomicBool::new(false),
+            delivering: AtomicUsize::new(0),
+            fresh,
+            waker: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    pub(super) fn fresh(&self) -> &Stealer<Runnable> {
+        &self.fresh
+    }
+
+    pub(super) fn set_waker(&self, waker: Arc<dyn DriverWaker>) {
+        // A worker thread has one driver; a second call would be a second runtime on the same remote.
+        let _ = self.waker.set(waker);
+    }
+
+    /// Hands the worker a fiber, and wakes it if it sleeps. Any thread.
+    pub(crate) fn deliver(&self, runnable: Runnable) {
+        // Once the fiber is in the inbox it may run, end, and let the runtime end: the count keeps `self` alive.
+        self.delivering.fetch_add(1, Ordering::Relaxed);
+        self.inbox.push(runnable);
+        self.wake_if_parked();
+        self.delivering.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Whether some thread is still inside [`deliver`](Remote::deliver).
+    pub(crate) fn is_delivering(&self) -> bool {
+        self.delivering.load(Ordering::Acquire) != 0
+    }
+
+    /// Wakes the worker if it sleeps: one system call, and only then.
+    pub(crate) fn wake_if_parked(&self) {
+        // Pairs with the fence in `announce`: either we see `parked`, or the worker sees what we queued before.
+        fence(Ordering::SeqCst);
+        if self.parked.load(Ordering::Relaxed)
+            && self.parked.swap(false, Ordering::AcqRel)
+            && let Some(waker) = self.waker.get()
+        {
+            waker.wake();
+        }
+    }
+
+    /// Says that the worker is about to wait. It must look at its queues once more afterwards.
+    pub(super) fn announce(&self) {
+        self.parked.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Makes the worker, which is asleep, search for work to steal when it wakes.
+    pub(super) fn ask_to_search(&self) {
+        self.searching.store(true, Ordering::Release);
+    }
+
+    /// Whether the worker was woken to search.
+    pub(super) fn take_search(&self) -> bool {
+        self.searching.swap(false, Ordering::Acquire)
+    }
+
+    /// The worker is awake.
+    pub(super) fn retract(&self) {
+        self.parked.store(false, Ordering::Relaxed);
+    }
+
+    /// What is left when every worker has ended: fibers that were handed over too late to start.
+    pub(crate) fn leftovers(&self) -> impl Iterator<Item = Runnable> {
+        self.inbox.drain()
+    }
+}

@@ -1,0 +1,12 @@
+//! What stacks and contexts promise, one behaviour a file.
+
+mod a_context_goes_on_where_it_stopped;
+mod a_context_stays_on_its_thread;
+mod a_panic_stays_in_its_context;
+mod a_suspended_context_that_is_dropped_is_leaked;
+mod an_overflow_faults_on_the_guard;
+mod contexts_nest;
+mod memory_goes_back_after_a_burst;
+mod running_out_of_mappings_says_so;
+mod stacks_are_reused_hot;
+mod support;

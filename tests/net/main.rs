@@ -1,0 +1,35 @@
+//! Sockets over real loopback connections: one behaviour per file, and each file's name is the claim.
+//!
+//! No test sleeps to let something happen. Most run on one worker, where fibers switch only when they wait: a flag that a
+//! fiber sets right before a read, seen by another fiber, means that the reader is parked.
+
+mod support;
+
+mod a_bound_address_is_in_use;
+mod a_connection_attempt_times_out;
+mod a_fin_after_a_short_read_is_seen;
+mod a_nonblocking_socket_never_waits;
+mod a_plain_thread_talks_to_a_fiber;
+mod a_read_timeout_leaves_the_stream_usable;
+mod a_reader_that_gives_up_passes_its_turn_on;
+mod a_refused_connection_has_stds_kind;
+mod a_socket_outlives_its_runtime;
+mod a_steady_ping_pong_costs_no_extra_system_call;
+mod a_write_waits_for_room;
+mod accepting_outlives_running_out_of_descriptors;
+mod cancelling_cuts_an_operation;
+mod dropped_sockets_free_their_slots;
+mod fibers_echo;
+mod host_names_resolve;
+mod one_worker_serves_a_thousand_connections;
+mod peeking_takes_nothing;
+mod shutdown_wakes_a_parked_reader;
+mod sockets_are_as_sendable_as_stds;
+mod sockets_convert_from_and_into_stds;
+mod sockets_work_without_a_runtime;
+mod the_end_of_the_stream_wakes_a_parked_reader;
+mod two_fibers_use_one_socket_both_ways;
+mod urgent_data_does_not_strand_what_follows;
+mod vectored_transfers_keep_the_bytes_in_order;
+mod waiting_readers_are_served_in_order;
+mod workers_share_a_load_without_losing_wakeups;

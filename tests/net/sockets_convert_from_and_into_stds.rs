@@ -1,0 +1,58 @@
+//! A socket may come from std and go back, with its timeouts, but not while a clone shares it.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use fibra::net::{TcpListener, TcpStream};
+
+use crate::support::{LOOPBACK, counters, join, kind, on_one_worker, pair, spawn_waiting};
+
+#[test]
+fn there_and_back_and_there_again() -> io::Result<()> {
+    on_one_worker(|| {
+        let (near, mut far) = pair()?;
+        near.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let sockets = counters().sockets;
+
+        let reader = spawn_waiting(move || -> io::Result<TcpStream> {
+            (&near).read_exact(&mut [0; 3])?;
+            Ok(near)
+        });
+        far.write_all(b"one")?;
+        let near = join(reader)?;
+        assert_eq!(counters().sockets, sockets + 1);
+
+        let mut std = std::net::TcpStream::try_from(near)?;
+        assert_eq!(counters().sockets, sockets, "it has left the reactor");
+        assert_eq!(std.read_timeout()?, Some(Duration::from_secs(5)));
+        far.write_all(b"two")?;
+        std.read_exact(&mut [0; 3])?;
+
+        let near = TcpStream::try_from(std)?;
+        assert_eq!(near.read_timeout()?, Some(Duration::from_secs(5)));
+        let reader = spawn_waiting(move || (&near).read_exact(&mut [0; 5]));
+        far.write_all(b"three")?;
+        join(reader)
+    })
+}
+
+#[test]
+fn a_shared_socket_stays() -> io::Result<()> {
+    let (near, _far) = pair()?;
+    let clone = near.try_clone()?;
+    assert_eq!(kind(std::net::TcpStream::try_from(near)), io::ErrorKind::ResourceBusy);
+    std::net::TcpStream::try_from(clone).map(drop)
+}
+
+#[test]
+fn listeners_convert_too() -> io::Result<()> {
+    on_one_worker(|| {
+        let listener = TcpListener::try_from(std::net::TcpListener::bind(LOOPBACK)?)?;
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        assert_eq!(listener.accept()?.1, client.local_addr()?);
+        let listener = std::net::TcpListener::try_from(listener)?;
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        assert_eq!(listener.accept()?.1, client.local_addr()?);
+        Ok(())
+    })
+}

@@ -1,0 +1,82 @@
+//! What the tests of this layer share.
+
+use std::cell::Cell;
+use std::io;
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::rc::Rc;
+use std::time::Duration;
+
+use fibra::net::{TcpListener, TcpStream};
+
+/// A free port on the loopback interface.
+pub(crate) const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+
+/// No operation on a loopback connection takes so long: a lost wake-up shows as `TimedOut` instead of hanging the test.
+pub(crate) const LOST: Duration = Duration::from_secs(30);
+
+/// Runs `f` as the first fiber of a runtime with one worker: fibers switch only when they wait.
+pub(crate) fn on_one_worker<T>(f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    fibra::runtime::builder().workers(1).run(f)?
+}
+
+/// Both ends of a connection.
+pub(crate) fn pair() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind(LOOPBACK)?;
+    let near = TcpStream::connect(listener.local_addr()?)?;
+    let (far, _) = listener.accept()?;
+    for stream in [&near, &far] {
+        stream.set_read_timeout(Some(LOST))?;
+        stream.set_write_timeout(Some(LOST))?;
+    }
+    Ok((near, far))
+}
+
+/// A fiber on this worker that is parked in `wait`, or has finished it, when this returns.
+pub(crate) fn spawn_waiting<T: 'static>(wait: impl FnOnce() -> T + 'static) -> fibra::JoinHandle<T> {
+    let begun = Rc::new(Cell::new(false));
+    let fiber = fibra::spawn_local({
+        let begun = Rc::clone(&begun);
+        move || {
+            begun.set(true);
+            wait()
+        }
+    });
+    while !begun.get() {
+        fibra::yield_now();
+    }
+    fiber
+}
+
+/// What a fiber returned; its panic fails the test.
+pub(crate) fn join<T>(fiber: fibra::JoinHandle<T>) -> T {
+    fiber.join().expect("a fiber panicked")
+}
+
+/// The kind of an operation's error.
+#[track_caller]
+pub(crate) fn kind<T>(result: io::Result<T>) -> io::ErrorKind {
+    result.err().expect("the operation succeeded").kind()
+}
+
+/// What this worker's reactor has counted.
+pub(crate) fn counters() -> fibra::net::reactor::Counters {
+    fibra::net::reactor::counters().expect("this worker has a reactor")
+}
+
+/// Runs the calling test's body in a process of its own, which may open `limit` descriptors. `test` is the test's path.
+pub(crate) fn with_descriptors(limit: usize, test: &str, body: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    const INSIDE: &str = "FIBRA_TEST_DESCRIPTORS";
+    if std::env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let run = Command::new("sh")
+        .args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")])
+        .arg(std::env::current_exe()?)
+        .args([test, "--exact", "--nocapture"])
+        .env(INSIDE, "1")
+        .output()?;
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && output.contains("1 passed"), "{output}\n{}", String::from_utf8_lossy(&run.stderr));
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! When the connection is lost, `executed` is `Maybe` for a call that had left and `No` for one that had not.
+
+use std::io::{Read, Write};
+
+use fibra::net::TcpListener;
+use fibra::rpc::{CallError, Executed};
+
+use crate::support::{DeskClient, LOOPBACK, connect, join, on_one_worker, raw, serve};
+
+#[test]
+fn a_server_that_goes_away_in_the_middle_of_a_call() {
+    on_one_worker(|| {
+        let (server, counter) = serve();
+        let proxy = connect(&server);
+        let call = fibra::spawn({
+            let proxy = proxy.clone();
+            move || proxy.wait_for_ever()
+        });
+        counter.turnstile.wait_for(1);
+        server.shutdown();
+
+        let error = join(call).expect_err("the server is gone");
+        assert!(matches!(error, CallError::Disconnected { .. }), "{error:?}");
+        assert_eq!(error.executed(), Executed::Maybe);
+
+        let error = proxy.add(3, 5).expect_err("the proxy's connection is gone");
+        assert!(matches!(error, CallError::Disconnected { .. }), "{error:?}");
+        assert_eq!(error.executed(), Executed::No);
+        assert!(error.to_string().contains("connect again"), "{error}");
+    });
+}
+
+/// A server that never reads: the kernel takes what it has room for, and the rest stays here.
+#[test]
+fn calls_that_never_left_have_not_run() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let server = fibra::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            stream.read_exact(&mut [0; 8]).expect("a preface");
+            stream.write_all(&raw::PREFACE).expect("it reads");
+            stream
+        });
+        let proxy = DeskClient::connect(addr).expect("it listens");
+        let stream = join(server);
+
+        // 48 MiB, which is more than any socket buffers hold; 8 MiB of it are the outbox's.
+        let calls: Vec<_> = (0..16)
+            .map(|_| {
+                let proxy = proxy.clone();
+                fibra::spawn(move || proxy.echo("x".repeat(3 << 20)))
+            })
+            .collect();
+        crate::support::wait_until(|| proxy.channel().stats().in_flight == 16);
+        drop(stream);
+
+        let ends: Vec<_> = calls.into_iter().map(|call| join(call).expect_err("lost").executed()).collect();
+        assert!(ends.iter().all(|end| *end != Executed::Yes), "{ends:?}");
+        assert_eq!(ends.last(), Some(&Executed::No), "{ends:?}");
+    });
+}

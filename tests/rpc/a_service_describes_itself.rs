@@ -1,0 +1,44 @@
+//! What a trait declares can be asked of its proxy's type: names, semantics, arguments.
+
+use fibra::rpc::service::Semantics;
+
+use crate::support::DeskClient;
+
+#[test]
+fn names_semantics_and_arguments() {
+    let desk = DeskClient::DESCRIPTOR;
+    assert_eq!(desk.name(), "desk");
+    let [add, withdraw, ..] = desk.methods() else { panic!("{desk:?}") };
+    assert_eq!(
+        (add.full_name(), add.semantics(), add.arguments()),
+        ("desk.add", Semantics::Idempotent, &["a", "b"][..])
+    );
+    assert_eq!(withdraw.semantics(), Semantics::AtMostOnce);
+    let unseen = desk.methods().iter().find(|method| method.full_name() == "desk.pass_unseen").expect("declared");
+    assert_eq!((unseen.semantics(), unseen.arguments().len()), (Semantics::Maybe, 0));
+}
+
+/// Whatever an argument is called, the generated code does not trip over it.
+#[fibra::service]
+pub(crate) trait Names {
+    fn awkward(&self, args: u8, reply: u8, number: u8, method: u8, proxy: u8, r#type: u8) -> u8;
+}
+
+struct Sum;
+
+impl Names for Sum {
+    fn awkward(&self, args: u8, reply: u8, number: u8, method: u8, proxy: u8, r#type: u8) -> u8 {
+        args + reply + number + method + proxy + r#type
+    }
+}
+
+#[test]
+fn argument_names_are_free() {
+    crate::support::on_one_worker(|| {
+        let server =
+            fibra::rpc::Server::builder().service(NamesServer::new(Sum)).bind("127.0.0.1:0").expect("a free port");
+        let proxy = NamesClient::connect(server.local_addr()).expect("the server listens");
+        assert_eq!(proxy.awkward(1, 2, 3, 4, 5, 6).expect("a sum"), 21);
+        assert_eq!(NamesClient::DESCRIPTOR.methods()[0].arguments().last(), Some(&"type"));
+    });
+}

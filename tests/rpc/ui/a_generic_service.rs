@@ -1,0 +1,6 @@
+#[fibra::service]
+trait Store<T> {
+    fn put(&self, value: T);
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[fibra::service]
+trait Store {
+    fn connect(&self, name: String);
+    const LIMIT: u64;
+}
+
+fn main() {}

@@ -1,0 +1,90 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use fibra_scheduler::cancel::Cancelled;
+use fibra_scheduler::park::{self, Reason};
+use fibra_scheduler::{driver, runtime, sleep, spawn, spawn_local, yield_now};
+
+const FOREVER: Duration = Duration::from_secs(1 << 40);
+
+struct CountOnDrop(Arc<AtomicUsize>);
+
+impl Drop for CountOnDrop {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn fibers_that_wait_are_cancelled_and_drained() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let count = dropped.clone();
+    crate::run_on(2, move || {
+        for _ in 0..100 {
+            let local = CountOnDrop(count.clone());
+            drop(spawn(move || {
+                let _local = local;
+                sleep(FOREVER)
+            }));
+        }
+        yield_now();
+    });
+    assert_eq!(dropped.load(Ordering::Relaxed), 100);
+}
+
+#[test]
+fn fibers_that_never_started_are_refused() {
+    let (sender, receiver) = mpsc::channel();
+    crate::run_on(1, move || {
+        sender.send(spawn(|| unreachable!("not started"))).expect("sent");
+        sender.send(spawn_local(|| unreachable!("not started"))).expect("sent");
+    });
+    for handle in receiver {
+        let payload: Box<dyn std::any::Any + Send> = handle.join().map(|()| "it ran").expect_err("refused");
+        assert!(payload.is::<Cancelled>());
+    }
+}
+
+#[test]
+fn fibers_that_ignore_their_cancellation_are_leaked_after_the_grace_period() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let (parked, spinning) = (CountOnDrop(dropped.clone()), CountOnDrop(dropped.clone()));
+    let builder = runtime::Builder::new(driver::idle).workers(1).grace(Duration::from_millis(20));
+    let waker = builder
+        .run(move || {
+            let parked = spawn(move || {
+                let _local = parked;
+                loop {
+                    park::park(Reason::Parked);
+                }
+            });
+            spawn(move || {
+                let _local = spinning;
+                loop {
+                    yield_now();
+                }
+            });
+            // Both have started once these have had their turns.
+            (0..10).for_each(|_| yield_now());
+            parked
+        })
+        .expect("a runtime");
+    assert_eq!(dropped.load(Ordering::Relaxed), 0, "their stacks may be borrowed from");
+    // Waking a leaked fiber is harmless.
+    waker.cancel();
+    assert!(!waker.is_finished());
+}
+
+#[test]
+fn a_started_runtime_ends_with_its_handle() {
+    let runtime = runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime");
+    let waiting: Vec<_> = (0..10).map(|_| runtime.spawn(|| sleep(FOREVER))).collect();
+    let done = runtime.spawn(|| 42);
+    assert_eq!(done.join().expect("no panic"), 42);
+    runtime.shutdown();
+    for fiber in waiting {
+        assert!(matches!(fiber.join(), Ok(Err(Cancelled)) | Err(_)), "cancelled, or never started");
+    }
+}

@@ -1,0 +1,58 @@
+use std::sync::mpsc;
+use std::thread;
+
+use fibra_scheduler::cancel::is_cancelled;
+use fibra_scheduler::{blocking, in_fiber, spawn, yield_now};
+
+#[test]
+fn other_fibers_run_while_one_blocks() {
+    crate::run_on(1, || {
+        let (sender, receiver) = mpsc::channel();
+        // The job ends only once another fiber of the same worker has run.
+        let blocked = spawn(move || blocking(move || receiver.recv().expect("sent")).expect("a thread"));
+        yield_now();
+        sender.send(7).expect("received");
+        assert_eq!(blocked.join().expect("no panic"), 7);
+    });
+}
+
+#[test]
+fn the_job_runs_on_another_thread() {
+    crate::run_on(1, || {
+        let here = thread::current().id();
+        let (there, inside) = blocking(|| (thread::current().id(), in_fiber())).expect("a thread");
+        assert!(there != here && !inside);
+    });
+    let here = thread::current().id();
+    assert_eq!(blocking(|| thread::current().id()).expect("in place"), here, "a plain thread may block itself");
+}
+
+#[test]
+fn a_panic_of_the_job_goes_on_in_the_caller() {
+    crate::run_on(1, || {
+        let fiber = spawn(|| blocking(|| panic!("in the job")).map(|()| ()));
+        let payload = fiber.join().expect_err("it panicked");
+        assert_eq!(payload.downcast_ref::<&str>(), Some(&"in the job"));
+    });
+}
+
+#[test]
+fn cancelling_gives_up_on_the_job() {
+    crate::run_on(1, || {
+        let (sender, receiver) = mpsc::channel::<()>();
+        let fiber = spawn(move || blocking(move || receiver.recv()));
+        yield_now();
+        fiber.cancel();
+        assert!(is_cancelled(&fiber.join().expect("no panic").expect_err("cancelled")));
+        drop(sender);
+    });
+}
+
+#[test]
+fn more_jobs_than_threads_wait_their_turn() {
+    crate::run_on(2, || {
+        let fibers: Vec<_> = (0..500).map(|n| spawn(move || blocking(move || n).expect("a thread"))).collect();
+        let sum: u32 = fibers.into_iter().map(|fiber| fiber.join().expect("no panic")).sum();
+        assert_eq!(sum, 124_750);
+    });
+}

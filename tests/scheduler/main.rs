@@ -1,0 +1,26 @@
+//! What workers, parking, joining and shutdown promise, one behaviour a file.
+//!
+//! Tests that depend on who runs when use one worker: there, fibers switch only where they wait.
+
+mod a_fiber_never_changes_its_thread;
+mod a_panic_comes_out_of_join;
+mod a_shutdown_ends_every_fiber;
+mod a_thousand_fibers_share_one_worker;
+mod a_timer_is_never_early;
+mod a_wake_is_never_lost;
+mod a_yield_loop_starves_nobody;
+mod an_overflow_names_its_fiber;
+mod blocking_does_not_hold_the_worker;
+mod both_workers_are_used;
+mod cancellation_is_sticky;
+mod dropping_a_handle_detaches;
+mod fibers_and_threads_join_each_other;
+mod outside_a_runtime_spawning_is_an_error;
+mod runtimes_do_not_nest_but_coexist;
+mod the_hook_fires_on_the_first_park;
+mod what_crosses_threads_must_be_send;
+
+/// Runs `f` as the first fiber on `workers` workers without I/O.
+fn run_on<T>(workers: usize, f: impl FnOnce() -> T) -> T {
+    fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).workers(workers).run(f).expect("a runtime")
+}
