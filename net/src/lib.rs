@@ -39,7 +39,7 @@
 //! * An operation that runs out of its timeout fails with [`TimedOut`](std::io::ErrorKind::TimedOut); std says
 //!   `WouldBlock` on Unix. The socket stays usable.
 //! * A cancelled fiber's operation, instead of parking, fails with an error whose source is
-//!   [`Cancelled`](fibra_scheduler::cancel::Cancelled).
+//!   [`Interrupted::Cancelled`](fibra_scheduler::cancel::Interrupted::Cancelled).
 //! * Host names are resolved on the blocking pool, hence this crate's own [`ToSocketAddrs`].
 //! * File descriptors are always in non-blocking mode, which a process sees that inherits one.
 //!

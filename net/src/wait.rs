@@ -22,7 +22,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use fibra_scheduler::park::{self, Reason, Wakeup};
+use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::{cancel, clock, in_fiber};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -46,7 +46,7 @@ impl Wait<'_> {
     ///
     /// # Errors
     ///
-    /// What `op` reports, but neither `WouldBlock` nor `Interrupted`; `TimedOut`; `Cancelled` as source, if the fiber was
+    /// What `op` reports, but neither `WouldBlock` nor `Interrupted`; `TimedOut`; `Interrupted::Cancelled` as source, if the fiber was
     /// cancelled; and what stops the socket from being registered.
     pub(crate) fn run<T>(&self, mut op: impl FnMut() -> io::Result<T>, drained: impl Fn(&T) -> bool) -> io::Result<T> {
         if !in_fiber() {
@@ -101,7 +101,7 @@ impl Wait<'_> {
         };
         let direction = self.registration.sides().direction(self.side);
         let mut turn = direction.line_up(park::current());
-        let mut wakeup = Wakeup::Unparked;
+        let mut waited = Ok(());
         loop {
             if direction.load().is_ready() && turn.has_come() {
                 match self.attempt(&mut op, &drained) {
@@ -110,12 +110,9 @@ impl Wait<'_> {
                     None => continue,
                 }
             }
-            cancel::check()?;
-            if wakeup == Wakeup::TimedOut {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
+            waited?;
             self.registration.ensure(self.fd)?;
-            wakeup = park::park_until(reason, deadline);
+            waited = park::wait(reason, deadline);
         }
     }
 
@@ -130,7 +127,10 @@ impl Wait<'_> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
-            let deadline = *deadline.get_or_insert_with(|| self.deadline());
+            let deadline = *deadline.get_or_insert_with(|| match (self.deadline(), cancel::deadline()) {
+                (Some(own), Some(ambient)) => Some(own.min(ambient)),
+                (own, ambient) => own.or(ambient),
+            });
             if !poll_until(PollFd::from_borrowed_fd(self.fd, flags), deadline)? {
                 return Err(io::ErrorKind::TimedOut.into());
             }

@@ -11,7 +11,6 @@ use std::{io, thread};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::cancel;
 use crate::park::{self, Reason};
 use crate::worker::Worker;
 
@@ -33,7 +32,8 @@ type Job = Box<dyn FnOnce() + Send>;
 /// # Errors
 ///
 /// * `QuotaExceeded`: 16,384 jobs wait already; the error names the knob.
-/// * `Other`, [`cancel::is_cancelled`]: the fiber was cancelled. `f` may still run; its result is dropped.
+/// * `Other`, [`is_cancelled`](crate::cancel::is_cancelled), or `TimedOut`: the fiber was cancelled, or its ambient deadline has
+///   passed. `f` may still run; its result is dropped.
 /// * whatever stops the operating system from making a thread, if the pool has none.
 ///
 /// ```
@@ -65,8 +65,7 @@ where
         if let Some(outcome) = result.lock().take() {
             return outcome.or_else(|payload| resume_unwind(payload));
         }
-        cancel::check()?;
-        park::park(Reason::Blocking);
+        park::wait(Reason::Blocking, None)?;
     }
 }
 

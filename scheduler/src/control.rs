@@ -35,10 +35,12 @@ use std::mem::offset_of;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering, fence};
+use std::time::Instant;
 
 use fibra_fiber::Context;
 
 use crate::FiberId;
+use crate::cancel::Ambient;
 use crate::park::{Reason, Unparker};
 use crate::timer;
 use crate::worker::Remote;
@@ -88,6 +90,8 @@ pub(crate) struct Owned {
     /// Set by the timer that ended the last park.
     pub(crate) timed_out: Cell<bool>,
     pub(crate) reason: Cell<Reason>,
+    /// Its deadline, and whether it is shielded from cancellation.
+    pub(crate) ambient: Ambient,
     /// Called before the fiber next switches away; see [`on_first_park`](crate::park::on_first_park).
     pub(crate) hook: Cell<Option<NonNull<dyn FnMut()>>>,
     /// The addresses of its stack's guard; (0, 0) before it has one.
@@ -105,8 +109,15 @@ pub(crate) struct Origin {
     pub(crate) stack_size: usize,
 }
 
+/// What a fiber has from the one that spawns it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Inherited {
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) cancelled: bool,
+}
+
 impl Control {
-    fn new(vtable: &'static Vtable, origin: Origin) -> Self {
+    fn new(vtable: &'static Vtable, origin: Origin, inherited: Inherited) -> Self {
         Control {
             link: AtomicPtr::default(),
             home: AtomicPtr::default(),
@@ -114,13 +125,14 @@ impl Control {
             refs: AtomicU32::new(2), // the scheduler's and the handle's
             token: AtomicU8::new(EMPTY),
             ending: AtomicU8::new(0),
-            cancelled: AtomicBool::new(false),
+            cancelled: AtomicBool::new(inherited.cancelled),
             joiner: UnsafeCell::new(None),
             owned: Owned {
                 context: UnsafeCell::new(None),
                 timer: timer::Node::default(),
                 timed_out: Cell::new(false),
                 reason: Cell::new(Reason::Parked),
+                ambient: Ambient::inherited(inherited.deadline),
                 hook: Cell::new(None),
                 guard: Cell::new((0, 0)),
                 live_key: Cell::new(usize::MAX),

@@ -31,7 +31,7 @@ impl<T> JoinHandle<T> {
     /// # Errors
     ///
     /// The payload, if the fiber panicked, as [`std::thread::JoinHandle::join`] has it. If it never ran because its runtime
-    /// shut down, the payload is [`Cancelled`](crate::cancel::Cancelled); if no stack could be had for it, it is the
+    /// shut down, the payload is [`Interrupted::Cancelled`](crate::cancel::Interrupted::Cancelled); if no stack could be had for it, it is the
     /// [`std::io::Error`] that says why.
     ///
     /// ```
@@ -63,7 +63,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Asks the fiber to end: whatever it waits for now or later fails with
-    /// [`Cancelled`](crate::cancel::Cancelled). See [`cancel`](crate::cancel).
+    /// [`Interrupted::Cancelled`](crate::cancel::Interrupted::Cancelled). See [`cancel`](crate::cancel).
     pub fn cancel(&self) {
         self.fiber.cancel();
     }

@@ -24,7 +24,10 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Both work on plain threads too, so what is built on them works between fibers and threads.
+//! [`park`] and [`park_until`] wait whatever happens. [`wait`] is the park of operations that end when the fiber is cancelled or its
+//! ambient deadline passes; nearly all do. See [`cancel`](crate::cancel).
+//!
+//! All of them work on plain threads too, so what is built on them works between fibers and threads.
 
 use std::cell::Cell;
 use std::fmt;
@@ -33,6 +36,7 @@ use std::thread::{self, Thread};
 use std::time::Instant;
 
 use crate::FiberId;
+use crate::cancel::{self, Interrupted};
 use crate::clock;
 use crate::control::FiberRef;
 use crate::worker::Worker;
@@ -133,6 +137,36 @@ pub fn park_until(reason: Reason, deadline: Option<Instant>) -> Wakeup {
     match Worker::park_running(reason, deadline) {
         Some(wakeup) => wakeup,
         None => park_thread(deadline),
+    }
+}
+
+/// One park of a wait that cancellation and deadlines cut: parks until the token is given, and fails if the wait must end. May
+/// return `Ok` for no reason: look at the condition again.
+///
+/// ```
+/// # use std::sync::atomic::{AtomicBool, Ordering};
+/// use fibra_scheduler::cancel::Interrupted;
+/// use fibra_scheduler::park::{self, Reason};
+///
+/// fn until(ready: &AtomicBool) -> Result<(), Interrupted> {
+///     while !ready.load(Ordering::Acquire) {
+///         park::wait(Reason::Parked, None)?;
+///     }
+///     Ok(())
+/// }
+/// # assert!(until(&AtomicBool::new(true)).is_ok());
+/// ```
+///
+/// # Errors
+///
+/// * [`Cancelled`](Interrupted::Cancelled): the fiber was asked to end.
+/// * [`TimedOut`](Interrupted::TimedOut): `deadline`, or the ambient one, has passed.
+#[inline]
+pub fn wait(reason: Reason, deadline: Option<Instant>) -> Result<(), Interrupted> {
+    let deadline = cancel::admit(deadline)?;
+    match park_until(reason, deadline) {
+        Wakeup::Unparked => Ok(()),
+        Wakeup::TimedOut => Err(Interrupted::TimedOut),
     }
 }
 

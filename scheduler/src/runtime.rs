@@ -7,7 +7,7 @@
 //!
 //! Shutdown, in this order:
 //! 1. `stopping` is set and every sleeping worker woken. Fibers that have not started are not started any more.
-//! 2. Each worker cancels its fibers: every wait of theirs fails with [`Cancelled`](crate::cancel::Cancelled), so they return.
+//! 2. Each worker cancels its fibers: every wait of theirs fails with [`Interrupted::Cancelled`](crate::cancel::Interrupted::Cancelled), so they return.
 //! 3. A worker ends when its last fiber has, or when the grace period is over. Fibers still there are leaked with a warning:
 //!    their stacks may be borrowed from, so freeing them would be unsound.
 //! 4. When all workers have ended, what had been handed over too late is refused.

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, io};
 
 use crate::JoinHandle;
-use crate::control::{Origin, Runnable, allocate};
+use crate::cancel;
+use crate::control::{Inherited, Origin, Runnable, allocate};
 use crate::worker::Worker;
 
 /// The number of a fiber: unique within the process, in the order of spawning within a worker.
@@ -42,7 +43,8 @@ impl fmt::Display for FiberId {
 }
 
 /// Spawns a fiber, as [`std::thread::spawn`] spawns a thread. Any idle worker may start it, hence `Send`; once started it
-/// stays on that worker, so that what it makes itself need not be.
+/// stays on that worker, so that what it makes itself need not be. It inherits the caller's deadline and cancellation as they are now,
+/// see [`cancel`](crate::cancel); [`shield`](crate::cancel::shield) around the spawn makes it independent.
 ///
 /// ```
 /// # fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).run(|| {
@@ -192,7 +194,8 @@ impl Builder {
             spawned_at,
             stack_size: self.stack_size.unwrap_or(default_stack_size),
         };
-        let (runnable, fiber) = allocate(origin, f);
+        let inherited = Inherited { deadline: cancel::deadline(), cancelled: cancel::is_struck() };
+        let (runnable, fiber) = allocate(origin, inherited, f);
         // SAFETY: the handle's reference of a fiber whose result is `f`'s.
         (runnable, unsafe { JoinHandle::new(fiber) })
     }

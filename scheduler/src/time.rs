@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::cancel::{self, Cancelled};
+use crate::cancel::Interrupted;
 use crate::clock;
 use crate::park::{self, Reason};
 use crate::worker::Worker;
@@ -16,7 +16,8 @@ use crate::worker::Worker;
 ///
 /// # Errors
 ///
-/// [`Cancelled`], at once, if the fiber is asked to end before the time is up.
+/// * [`Cancelled`](Interrupted::Cancelled), at once, if the fiber is asked to end before the time is up.
+/// * [`TimedOut`](Interrupted::TimedOut) if an ambient deadline passes before.
 ///
 /// ```
 /// # fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).run(|| {
@@ -27,13 +28,13 @@ use crate::worker::Worker;
 /// assert!(sleeper.join().unwrap().is_err());
 /// # }).unwrap();
 /// ```
-pub fn sleep(duration: Duration) -> Result<(), Cancelled> {
+pub fn sleep(duration: Duration) -> Result<(), Interrupted> {
     // A duration beyond what an instant can hold is beyond any run, too.
-    let deadline = clock::now().checked_add(duration);
+    let until = clock::now().checked_add(duration);
     loop {
-        cancel::check()?;
-        if park::park_until(Reason::Sleep, deadline) == park::Wakeup::TimedOut {
-            return Ok(());
+        match park::wait(Reason::Sleep, until) {
+            Err(Interrupted::TimedOut) if until.is_some_and(|until| until <= clock::now()) => return Ok(()),
+            waited => waited?,
         }
     }
 }

@@ -7,7 +7,7 @@ use fibra::net::TcpListener;
 use crate::support::{LOOPBACK, join, on_one_worker, pair, spawn_waiting};
 
 fn is_cancelled<T>(result: io::Result<T>) -> bool {
-    result.is_err_and(|error| error.get_ref().is_some_and(|source| source.is::<fibra::cancel::Cancelled>()))
+    result.is_err_and(|error| error.get_ref().is_some_and(|source| source.is::<fibra::cancel::Interrupted>()))
 }
 
 #[test]

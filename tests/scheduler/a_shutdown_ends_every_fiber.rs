@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use fibra_scheduler::cancel::Cancelled;
+use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::{driver, runtime, sleep, spawn, spawn_local, yield_now};
 
@@ -43,7 +43,7 @@ fn fibers_that_never_started_are_refused() {
     });
     for handle in receiver {
         let payload: Box<dyn std::any::Any + Send> = handle.join().map(|()| "it ran").expect_err("refused");
-        assert!(payload.is::<Cancelled>());
+        assert!(payload.is::<Interrupted>());
     }
 }
 
@@ -85,6 +85,6 @@ fn a_started_runtime_ends_with_its_handle() {
     assert_eq!(done.join().expect("no panic"), 42);
     runtime.shutdown();
     for fiber in waiting {
-        assert!(matches!(fiber.join(), Ok(Err(Cancelled)) | Err(_)), "cancelled, or never started");
+        assert!(matches!(fiber.join(), Ok(Err(Interrupted::Cancelled)) | Err(_)), "cancelled, or never started");
     }
 }

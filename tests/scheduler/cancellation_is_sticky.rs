@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use fibra_scheduler::cancel::{self, Cancelled};
+use fibra_scheduler::cancel::{self, Interrupted};
 use fibra_scheduler::{sleep, spawn, yield_now};
 
 #[test]
@@ -9,13 +9,13 @@ fn every_wait_after_a_cancellation_fails_at_once() {
         let fiber = spawn(|| {
             assert_eq!(cancel::check(), Ok(()));
             for _ in 0..3 {
-                assert_eq!(sleep(Duration::from_secs(3600)), Err(Cancelled));
+                assert_eq!(sleep(Duration::from_secs(3600)), Err(Interrupted::Cancelled));
             }
             cancel::check()
         });
         yield_now();
         fiber.cancel();
-        assert_eq!(fiber.join().expect("no panic"), Err(Cancelled));
+        assert_eq!(fiber.join().expect("no panic"), Err(Interrupted::Cancelled));
     });
 }
 
@@ -24,7 +24,7 @@ fn a_fiber_cancelled_before_it_starts_sees_it() {
     crate::run_on(1, || {
         let fiber = spawn(cancel::check);
         fiber.cancel();
-        assert_eq!(fiber.join().expect("no panic"), Err(Cancelled));
+        assert_eq!(fiber.join().expect("no panic"), Err(Interrupted::Cancelled));
     });
 }
 
@@ -34,7 +34,7 @@ fn cancelling_one_fiber_leaves_the_others_alone() {
         let (one, other) = (spawn(|| sleep(Duration::from_secs(3600))), spawn(|| sleep(Duration::from_millis(1))));
         one.cancel();
         assert_eq!(other.join().expect("no panic"), Ok(()));
-        assert_eq!(one.join().expect("no panic"), Err(Cancelled));
+        assert_eq!(one.join().expect("no panic"), Err(Interrupted::Cancelled));
         assert_eq!(cancel::check(), Ok(()));
     });
 }

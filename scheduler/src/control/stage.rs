@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::thread;
 
-use super::{Control, FiberRef, Origin, Runnable};
+use super::{Control, FiberRef, Inherited, Origin, Runnable};
 
 /// The functions that know the types. Each takes a control block made by [`allocate`] with those types.
 pub(super) struct Vtable {
@@ -46,12 +46,12 @@ enum Stage<F, T> {
 }
 
 /// Allocates the control block of a fiber that will run `f`. Returns the scheduler's and the handle's reference.
-pub(crate) fn allocate<F, T>(origin: Origin, f: F) -> (Runnable, FiberRef)
+pub(crate) fn allocate<F, T>(origin: Origin, inherited: Inherited, f: F) -> (Runnable, FiberRef)
 where
     F: FnOnce() -> T,
 {
     let typed = Box::new(Typed::<F, T> {
-        control: Control::new(Typed::<F, T>::VTABLE, origin),
+        control: Control::new(Typed::<F, T>::VTABLE, origin, inherited),
         stage: UnsafeCell::new(Stage::Closure(f)),
     });
     let control = NonNull::from(Box::leak(typed)).cast::<Control>();

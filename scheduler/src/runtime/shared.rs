@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::blocking::Pool;
-use crate::cancel::Cancelled;
+use crate::cancel::Interrupted;
 use crate::control::Runnable;
 use crate::worker::{Remote, Sleepers};
 
@@ -80,7 +80,7 @@ impl Shared {
             }
             // One that has started was leaked by its worker, and stays so.
             for runnable in worker.leftovers().filter(|runnable| runnable.control().home().is_null()) {
-                runnable.refuse(Box::new(Cancelled));
+                runnable.refuse(Box::new(Interrupted::Cancelled));
             }
         }
     }

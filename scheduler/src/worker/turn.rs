@@ -8,7 +8,7 @@ use crossbeam_deque::Steal;
 use fibra_fiber::{Context, Resumed};
 
 use super::Worker;
-use crate::cancel::Cancelled;
+use crate::cancel::Interrupted;
 use crate::clock;
 use crate::control::{Control, Runnable};
 use crate::driver::Driver;
@@ -154,7 +154,7 @@ impl Worker {
         // SAFETY: the caller has dissolved the runnable and gives it to us.
         let runnable = unsafe { Runnable::from_raw(fiber) };
         if self.shared.is_stopping() {
-            runnable.refuse(Box::new(Cancelled));
+            runnable.refuse(Box::new(Interrupted::Cancelled));
             return false;
         }
         let stack = self.stacks.borrow_mut().take(runnable.control().origin.stack_size);
@@ -295,11 +295,11 @@ impl Worker {
     fn leave(&self) {
         self.take_inbox();
         while let Some(runnable) = self.fresh.pop() {
-            runnable.refuse(Box::new(Cancelled));
+            runnable.refuse(Box::new(Interrupted::Cancelled));
         }
         while let Some(runnable) = self.pop_ready() {
             if runnable.control().home().is_null() {
-                runnable.refuse(Box::new(Cancelled));
+                runnable.refuse(Box::new(Interrupted::Cancelled));
             }
         }
         if self.live.borrow().is_empty() {
