@@ -35,18 +35,22 @@ use std::mem::offset_of;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering, fence};
+use std::task::Waker;
 use std::time::Instant;
 
 use fibra_fiber::Context;
+use parking_lot::Mutex;
 
 use crate::FiberId;
 use crate::cancel::Ambient;
+use crate::local;
 use crate::park::{Reason, Unparker};
+use crate::scope::Membership;
 use crate::timer;
 use crate::worker::Remote;
 
 use stage::Vtable;
-pub(crate) use stage::{allocate, take_result};
+pub(crate) use stage::{allocate, contain, take_result};
 
 /// Where the timer node lies in a control block.
 const TIMER_OFFSET: usize = offset_of!(Control, owned) + offset_of!(Owned, timer);
@@ -77,8 +81,8 @@ pub(crate) struct Control {
     token: AtomicU8,
     ending: AtomicU8,
     cancelled: AtomicBool,
-    /// Written by the handle before it sets JOINER; taken by the fiber once it has set DONE and seen JOINER.
-    joiner: UnsafeCell<Option<Unparker>>,
+    /// Set by the handle, then JOINER; taken by the fiber once it has set DONE and seen JOINER.
+    joiner: Mutex<Option<Joiner>>,
     owned: Owned,
     pub(crate) origin: Origin,
 }
@@ -92,6 +96,10 @@ pub(crate) struct Owned {
     pub(crate) reason: Cell<Reason>,
     /// Its deadline, and whether it is shielded from cancellation.
     pub(crate) ambient: Ambient,
+    /// The scope that waits for this fiber's end.
+    pub(crate) scope: Cell<Option<Membership>>,
+    /// The values of `fiber_local!` keys.
+    pub(crate) locals: local::Locals,
     /// Called before the fiber next switches away; see [`on_first_park`](crate::park::on_first_park).
     pub(crate) hook: Cell<Option<NonNull<dyn FnMut()>>>,
     /// The addresses of its stack's guard; (0, 0) before it has one.
@@ -126,13 +134,15 @@ impl Control {
             token: AtomicU8::new(EMPTY),
             ending: AtomicU8::new(0),
             cancelled: AtomicBool::new(inherited.cancelled),
-            joiner: UnsafeCell::new(None),
+            joiner: Mutex::new(None),
             owned: Owned {
                 context: UnsafeCell::new(None),
                 timer: timer::Node::default(),
                 timed_out: Cell::new(false),
                 reason: Cell::new(Reason::Parked),
                 ambient: Ambient::inherited(inherited.deadline),
+                scope: Cell::new(None),
+                locals: local::Locals::default(),
                 hook: Cell::new(None),
                 guard: Cell::new((0, 0)),
                 live_key: Cell::new(usize::MAX),
@@ -271,29 +281,25 @@ impl FiberRef {
         self.control().ending.load(Ordering::Acquire) & DONE != 0
     }
 
-    /// Names who is to be unparked when the fiber ends. `false`: it has ended already, nobody will be.
-    ///
-    /// # Safety
-    ///
-    /// Called at most once a fiber, by the owner of its handle.
-    pub(crate) unsafe fn set_joiner(&self, joiner: Unparker) -> bool {
+    /// Names who is to be woken when the fiber ends, in the place of who was named before. `false`: it has ended already, nobody
+    /// will be.
+    pub(crate) fn set_joiner(&self, joiner: Joiner) -> bool {
         let control = self.control();
-        // SAFETY: until JOINER is set below, nobody else looks at `joiner`; the caller is the only writer.
-        unsafe { *control.joiner.get() = Some(joiner) };
+        *control.joiner.lock() = Some(joiner);
         control.ending.fetch_or(JOINER, Ordering::AcqRel) & DONE == 0
     }
 
-    /// The handle is gone: whoever comes second, this or the end of the fiber, drops the result.
+    /// The handle is gone: whoever comes second, this or the end of the fiber, drops the result. Returns whether this did, and the
+    /// result was a panic.
     ///
     /// # Safety
     ///
     /// Called at most once a fiber, by the owner of its handle, instead of taking the result, on a thread where the
     /// result may be dropped.
-    pub(crate) unsafe fn detach(&self) {
-        if self.control().ending.fetch_or(DETACHED, Ordering::AcqRel) & DONE != 0 {
-            // SAFETY: the fiber is done and the handle will not ask, so the stage is ours.
-            unsafe { (self.control().vtable.discard)(self.0) };
-        }
+    pub(crate) unsafe fn detach(&self) -> bool {
+        let is_done = self.control().ending.fetch_or(DETACHED, Ordering::AcqRel) & DONE != 0;
+        // SAFETY: if the fiber is done, then since the handle will not ask, the stage is ours.
+        is_done && unsafe { (self.control().vtable.discard)(self.0) }
     }
 
     fn as_ptr(&self) -> NonNull<Control> {
@@ -318,6 +324,12 @@ impl Drop for FiberRef {
             unsafe { (self.control().vtable.free)(self.0) };
         }
     }
+}
+
+/// Who waits for a fiber's end.
+pub(crate) enum Joiner {
+    Unparker(Unparker),
+    Waker(Waker),
 }
 
 /// The right to run a fiber: it is in no queue, not running, not parked. Carries the scheduler's reference.
@@ -348,6 +360,12 @@ impl Runnable {
         unsafe { self.0.as_ref() }
     }
 
+    /// A reference that keeps the control block.
+    pub(crate) fn reference(&self) -> FiberRef {
+        // SAFETY: the scheduler's reference, which we carry, keeps it allocated.
+        unsafe { FiberRef::acquire(self.0) }
+    }
+
     /// The context of a fiber that has a stack now and will run its closure to the end.
     pub(crate) fn entry(&self) -> impl FnOnce() + 'static {
         let control = self.0;
@@ -355,6 +373,8 @@ impl Runnable {
             // SAFETY: runs once, when the worker first resumes the context, so the stage still holds the closure; the
             // scheduler's reference outlives the context.
             unsafe { (control.as_ref().vtable.run)(control) };
+            // SAFETY: the fiber runs, on this thread.
+            unsafe { control.as_ref().owned() }.locals.clear();
             // SAFETY: the stage holds the result.
             unsafe { finish(control) };
         }
@@ -390,13 +410,21 @@ unsafe fn finish(control: NonNull<Control>) {
     // SAFETY: the scheduler's reference is held by the caller.
     let this = unsafe { control.as_ref() };
     let before = this.ending.fetch_or(DONE, Ordering::AcqRel);
+    let mut panicked = false;
     if before & DETACHED != 0 {
         // SAFETY: done and detached, and we came second: the stage is ours.
-        unsafe { (this.vtable.discard)(control) };
+        panicked = unsafe { (this.vtable.discard)(control) };
     } else if before & JOINER != 0 {
-        // SAFETY: JOINER was set before DONE, so the handle has finished writing and does not touch it again.
-        if let Some(joiner) = unsafe { (*this.joiner.get()).take() } {
-            joiner.unpark();
+        let joiner = this.joiner.lock().take();
+        match joiner {
+            Some(Joiner::Unparker(joiner)) => joiner.unpark(),
+            Some(Joiner::Waker(waker)) => waker.wake(),
+            None => {}
         }
+    }
+    // Last, for what the closure and the result have borrowed: from here on the scope may end.
+    // SAFETY: the caller runs (or refuses) the fiber.
+    if let Some(membership) = unsafe { this.owned() }.scope.take() {
+        membership.end(panicked);
     }
 }

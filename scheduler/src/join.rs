@@ -2,10 +2,12 @@
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::{fmt, ptr, thread};
 
 use crate::FiberId;
-use crate::control::{FiberRef, take_result};
+use crate::control::{FiberRef, Joiner, take_result};
 use crate::park::{self, Reason, Unparker};
 
 /// The right to a fiber's result. Dropping it detaches the fiber, as in std.
@@ -44,17 +46,13 @@ impl<T> JoinHandle<T> {
     /// # }).unwrap();
     /// ```
     pub fn join(self) -> thread::Result<T> {
-        // SAFETY: we own the handle, and `join` consumes it.
-        if unsafe { self.fiber.set_joiner(park::current()) } {
+        if self.fiber.set_joiner(Joiner::Unparker(park::current())) {
             while !self.fiber.is_finished() {
                 park::park(Reason::Join(self.id()));
             }
         }
-        let this = ManuallyDrop::new(self);
-        // SAFETY: `this` is never dropped, so the reference is moved out once.
-        let fiber = unsafe { ptr::read(&this.fiber) };
-        // SAFETY: the fiber is done, `T` is its result type, and we own the handle.
-        unsafe { take_result(&fiber) }
+        // SAFETY: the fiber is done, `T` is its result type, and we own the handle, which is dropped here and asks no more.
+        unsafe { take_result(&self.fiber) }
     }
 
     /// Whether the fiber has ended, so that [`join`](JoinHandle::join) would not wait.
@@ -81,6 +79,45 @@ impl<T> JoinHandle<T> {
     /// The fiber's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
         self.fiber.control().origin.name.as_deref()
+    }
+}
+
+/// Joining as a future, for code that runs under [`block_on`](crate::block_on()) or another executor: the output is that of
+/// [`join`](JoinHandle::join).
+///
+/// # Panics
+///
+/// If polled after it was ready.
+///
+/// ```
+/// # fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).run(|| {
+/// let fiber = fibra_scheduler::spawn(|| 3 + 5);
+/// let sum = fibra_scheduler::block_on(async { fiber.await.unwrap() + 1 });
+/// assert_eq!(sum, Ok(9));
+/// # }).unwrap();
+/// ```
+impl<T> Future for JoinHandle<T> {
+    type Output = thread::Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.fiber.set_joiner(Joiner::Waker(context.waker().clone())) {
+            return Poll::Pending;
+        }
+        // SAFETY: the fiber is done, `T` is its result type, and we own the handle; a second time panics before it reads.
+        Poll::Ready(unsafe { take_result(&self.fiber) })
+    }
+}
+
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// Drops the handle; whether a panic was dropped with it.
+    pub(crate) fn detach(self) -> bool {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is never dropped, so the reference is moved out once.
+        let fiber = unsafe { ptr::read(&this.fiber) };
+        // SAFETY: as in `drop`, which does not run.
+        unsafe { fiber.detach() }
     }
 }
 

@@ -27,30 +27,41 @@
 //! |---|---|
 //! | [`runtime`] | [`runtime::Builder`], start, shutdown |
 //! | `spawn`, `join` | [`spawn()`], [`spawn_local`], [`Builder`], [`JoinHandle`] |
+//! | `scope` | [`scope()`]: fibers that borrow from their parent |
+//! | `local`, `current` | [`fiber_local!`], [`current()`] |
 //! | [`park`] | how anything waits and is woken |
-//! | [`cancel`] | asking a fiber to end |
+//! | [`cancel`] | cancellation and deadlines: [`cancel::with_timeout`], [`cancel::shield`] |
 //! | `time` | [`sleep`], [`yield_now`] |
+//! | `block_on` | [`block_on()`]: futures on fibers |
 //! | `blocking` | [`blocking()`]: a pool of threads for what cannot park |
 //! | [`driver`], [`clock`] | the seams to the operating system and to time |
 //! | `control` | the control block of a fiber: states, references |
 //! | `worker`, `queue`, `timer` | the loop, its queues, its timing wheel |
 
+mod block_on;
 mod blocking;
 pub mod cancel;
 pub mod clock;
 mod control;
+mod current;
 pub mod driver;
 mod join;
+mod local;
 pub mod park;
 mod queue;
 pub mod runtime;
+mod scope;
 mod spawn;
 mod time;
 mod timer;
 mod worker;
 
+pub use block_on::block_on;
 pub use blocking::blocking;
+pub use current::{Fiber, current};
 pub use join::JoinHandle;
+pub use local::LocalKey;
+pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{Builder, FiberId, spawn, spawn_local};
 pub use time::{sleep, yield_now};
 

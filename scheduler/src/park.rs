@@ -45,10 +45,14 @@ use crate::worker::Worker;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// [`park`](crate::park()) was called directly.
+    /// [`park`](fn@crate::park::park) was called directly.
     Parked,
     /// The end of another fiber.
     Join(FiberId),
+    /// The children of its [`scope`](crate::scope()).
+    Scope,
+    /// A future, in [`block_on`](crate::block_on()).
+    Future,
     /// An instant.
     Sleep,
     /// Bytes, or a connection, on this file descriptor.

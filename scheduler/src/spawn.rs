@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 use std::panic::Location;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, io};
 
 use crate::JoinHandle;
 use crate::cancel;
 use crate::control::{Inherited, Origin, Runnable, allocate};
+use crate::scope::Children;
 use crate::worker::Worker;
 
 /// The number of a fiber: unique within the process, in the order of spawning within a worker.
@@ -174,6 +176,25 @@ impl Builder {
         in_runtime(|worker| {
             let (runnable, handle) = self.allocate(worker.shared().stack_size, spawned_at, f);
             worker.spawn_local(runnable);
+            handle
+        })
+    }
+
+    /// Spawns a fiber that `scope` waits for, so that `f` may borrow what outlives the scope.
+    pub(crate) fn spawn_scoped<F, T>(
+        self,
+        spawned_at: &'static Location<'static>,
+        scope: &Arc<Children>,
+        enqueue: impl FnOnce(&Worker, Runnable),
+        f: F,
+    ) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T,
+    {
+        in_runtime(|worker| {
+            let (runnable, handle) = self.allocate(worker.shared().stack_size, spawned_at, f);
+            scope.adopt(&runnable);
+            enqueue(worker, runnable);
             handle
         })
     }

@@ -4,6 +4,7 @@
 
 mod a_fiber_never_changes_its_thread;
 mod a_panic_comes_out_of_join;
+mod a_scope_outlives_its_children;
 mod a_shutdown_ends_every_fiber;
 mod a_thousand_fibers_share_one_worker;
 mod a_timer_is_never_early;
@@ -13,8 +14,11 @@ mod an_overflow_names_its_fiber;
 mod blocking_does_not_hold_the_worker;
 mod both_workers_are_used;
 mod cancellation_is_sticky;
+mod deadlines_are_ambient;
 mod dropping_a_handle_detaches;
 mod fibers_and_threads_join_each_other;
+mod futures_run_on_fibers;
+mod locals_belong_to_one_fiber;
 mod outside_a_runtime_spawning_is_an_error;
 mod runtimes_do_not_nest_but_coexist;
 mod the_hook_fires_on_the_first_park;

@@ -24,8 +24,8 @@ pub(super) struct Vtable {
     pub(super) run: unsafe fn(NonNull<Control>),
     /// Drops the closure and stores `Err(payload)`.
     pub(super) refuse: unsafe fn(NonNull<Control>, Box<dyn Any + Send>),
-    /// Drops the result.
-    pub(super) discard: unsafe fn(NonNull<Control>),
+    /// Drops the result; whether it was a panic.
+    pub(super) discard: unsafe fn(NonNull<Control>) -> bool,
     /// Moves the result to `*mut thread::Result<T>`.
     take: unsafe fn(NonNull<Control>, *mut ()),
     /// Frees the memory.
@@ -105,9 +105,12 @@ where
         contain(unsafe { Self::replace(control, Stage::Result(Err(payload))) });
     }
 
-    unsafe fn discard(control: NonNull<Control>) {
+    unsafe fn discard(control: NonNull<Control>) -> bool {
         // SAFETY: done and detached, and the caller came second.
-        contain(unsafe { Self::replace(control, Stage::Empty) });
+        let stage = unsafe { Self::replace(control, Stage::Empty) };
+        let panicked = matches!(stage, Stage::Result(Err(_)));
+        contain(stage);
+        panicked
     }
 
     unsafe fn take(control: NonNull<Control>, result: *mut ()) {
@@ -126,8 +129,10 @@ where
 }
 
 /// Drops something of the user's whose destructor may panic, where nobody could receive that panic.
-fn contain<V>(value: V) {
+pub(crate) fn contain<V>(value: V) {
     if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
-        tracing::error!("a destructor panicked while the result of a detached fiber was dropped");
+        tracing::error!(
+            "a destructor panicked where nobody could receive it: in a fiber's local, or in the result of a detached fiber"
+        );
     }
 }

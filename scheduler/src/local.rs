@@ -1,0 +1,125 @@
+//! Values that belong to one fiber: `fiber_local!`.
+//!
+//! A fiber has few of them, so they are a short list searched by the key's address. Each is reference counted, so that no borrow of
+//! the list is held while user code looks at a value: an initialiser may use other keys, and even park.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::control::contain;
+use crate::worker::Worker;
+
+/// The values of one fiber, or of one plain thread.
+#[derive(Default)]
+pub(crate) struct Locals {
+    values: RefCell<Vec<(usize, Rc<dyn Any>)>>,
+}
+
+impl Locals {
+    fn get(&self, key: usize) -> Option<Rc<dyn Any>> {
+        self.values.borrow().iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone())
+    }
+
+    fn insert(&self, key: usize, value: Rc<dyn Any>) {
+        self.values.borrow_mut().push((key, value));
+    }
+
+    /// Drops all values, those first that were made last. Their destructors run on the fiber and may make new ones.
+    pub(crate) fn clear(&self) {
+        loop {
+            let last = self.values.borrow_mut().pop();
+            match last {
+                Some(value) => contain(value),
+                None => break,
+            }
+        }
+    }
+}
+
+thread_local! {
+    static THREAD: Locals = Locals::default();
+}
+
+fn with_locals<R>(f: impl FnOnce(&Locals) -> R) -> R {
+    let mut f = Some(f);
+    let in_fiber = Worker::with(|worker| {
+        worker?.running(|fiber| {
+            // SAFETY: it runs on this thread.
+            let locals = unsafe { &fiber.owned().locals };
+            f.take().map(|f| f(locals))
+        })?
+    });
+    match (in_fiber, f) {
+        (Some(result), _) => result,
+        (None, Some(f)) => THREAD.with(f),
+        (None, None) => unreachable!("taken only to be called"),
+    }
+}
+
+/// A key to a value that each fiber has for itself; made by [`fiber_local!`](crate::fiber_local).
+pub struct LocalKey<T: 'static> {
+    initialise: fn() -> T,
+}
+
+impl<T: 'static> LocalKey<T> {
+    #[doc(hidden)]
+    pub const fn new(initialise: fn() -> T) -> Self {
+        LocalKey { initialise }
+    }
+
+    /// Hands `f` the calling fiber's value, made on first use. Plain threads have values of their own, too.
+    pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        let key = std::ptr::from_ref(self).addr();
+        let found = with_locals(|locals| locals.get(key)).unwrap_or_else(|| {
+            let made: Rc<dyn Any> = Rc::new((self.initialise)());
+            // The initialiser may have used this very key; then the inner value came first and stays.
+            with_locals(|locals| {
+                locals.get(key).unwrap_or_else(|| {
+                    locals.insert(key, made.clone());
+                    made
+                })
+            })
+        });
+        match found.downcast_ref::<T>() {
+            Some(value) => f(value),
+            None => unreachable!("a key is the address of one static, hence of one type"),
+        }
+    }
+}
+
+impl<T: 'static> fmt::Debug for LocalKey<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalKey").finish_non_exhaustive()
+    }
+}
+
+/// Declares values that each fiber has for itself, as `thread_local!` does for threads.
+///
+/// They are made on a fiber's first use and dropped when it ends, before whoever joins it goes on.
+///
+/// ```
+/// use std::cell::Cell;
+///
+/// fibra_scheduler::fiber_local! {
+///     /// How many requests this fiber has served.
+///     static SERVED: Cell<u32> = Cell::new(0);
+/// }
+///
+/// # fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).run(|| {
+/// SERVED.with(|served| served.set(5));
+/// let other = fibra_scheduler::spawn(|| SERVED.with(Cell::get));
+/// assert_eq!(other.join().unwrap(), 0);
+/// assert_eq!(SERVED.with(Cell::get), 5);
+/// # }).unwrap();
+/// ```
+#[macro_export]
+macro_rules! fiber_local {
+    ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $value:expr;)*) => {
+        $(
+            $(#[$attribute])*
+            $visibility static $name: $crate::LocalKey<$type> = $crate::LocalKey::new(|| $value);
+        )*
+    };
+}
