@@ -76,7 +76,7 @@ pub enum Resumed {
 /// # Dropping
 ///
 /// A context that has not started drops its closure; one that has finished gives its stack back. One that is suspended
-/// is leaked, stack, locals and all: see the [module](self) for why it is not unwound.
+/// is leaked, stack, locals and all. Unwinding it by force would run destructors that may want to suspend again.
 pub struct Context {
     coroutine: ManuallyDrop<Coroutine<(), (), thread::Result<()>, Stack>>,
     /// Where the closure suspends to; null until it first has.

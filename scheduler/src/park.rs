@@ -41,7 +41,7 @@ use crate::worker::Worker;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// [`park`](crate::park()) was called directly.
+    /// [`park`](fn@crate::park::park) was called directly.
     Parked,
     /// The end of another fiber.
     Join(FiberId),

@@ -30,7 +30,7 @@ fn the_job_runs_on_another_thread() {
 #[test]
 fn a_panic_of_the_job_goes_on_in_the_caller() {
     crate::run_on(1, || {
-        let fiber = spawn(|| blocking(|| panic!("in the job")).map(|()| ()));
+        let fiber = spawn(|| blocking::<_, ()>(|| panic!("in the job")));
         let payload = fiber.join().expect_err("it panicked");
         assert_eq!(payload.downcast_ref::<&str>(), Some(&"in the job"));
     });
