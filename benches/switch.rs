@@ -1,25 +1,33 @@
-//! What a switch costs: `yield_now` among 1,000 fibers, beside a bare corosensei resume and suspend.
+//! What a switch costs: `yield_now` among 1,000, beside a bare corosensei resume and suspend and three other runtimes.
 //!
 //! ```text
 //! cargo bench --bench switch
 //! ```
 //!
-//! Both go round the same number of stacks, so that both meet the same cache misses. Read the ratio within one run.
+//! All go round the same number of stacks (or tasks) on one thread, so that all meet the same cache misses. Threads are the
+//! exception: two on one CPU, since a thousand would measure the same at great length.
+
+mod peers;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use fibra_fiber::StackPool;
+use peers::{Comparison, STACK, in_fibra, in_may, in_threads, in_tokio_current, in_tokio_multi, now};
 
 const FIBERS: u64 = 1000;
 
 fn switch(c: &mut Criterion) {
-    let mut group = c.benchmark_group("yield among 1,000");
-    group.throughput(Throughput::Elements(FIBERS));
-    group.bench_function("corosensei", |b| b.iter_custom(corosensei_rounds));
-    group.bench_function("fibra", |b| b.iter_custom(fibra_rounds));
-    group.finish();
+    let mut comparison = Comparison::new(c, "yield among 1,000", FIBERS);
+    comparison.peer("corosensei", corosensei_rounds);
+    comparison.peer("fibra", fibra_rounds);
+    comparison.peer("tokio current_thread", |rounds| in_tokio_current(tokio_rounds(rounds)));
+    comparison.peer("tokio multi_thread, 1 worker", |rounds| in_tokio_multi(tokio_rounds(rounds)));
+    comparison.peer("may", may_rounds);
+    comparison.peer("2 threads, same CPU", thread_rounds);
+    comparison.finish();
 }
 
 /// `rounds` times one resume and one suspend of each of the coroutines.
@@ -27,33 +35,36 @@ fn corosensei_rounds(rounds: u64) -> Duration {
     let mut pool = StackPool::new();
     let mut coroutines: Vec<_> = (0..FIBERS)
         .map(|_| {
-            let stack = pool.take(64 << 10).expect("a stack");
+            let stack = pool.take(STACK).expect("a stack");
             corosensei::Coroutine::with_stack(stack, move |yielder: &corosensei::Yielder<(), ()>, ()| {
-                for _ in 0..rounds {
+                // The first resume starts it; what is measured begins with the second.
+                for _ in 0..=rounds {
                     yielder.suspend(());
                 }
             })
         })
         .collect();
-    let start = now();
-    for _ in 0..rounds {
+    let mut round = || {
         for coroutine in &mut coroutines {
             black_box(coroutine.resume(()));
         }
+    };
+    round();
+    let start = now();
+    for _ in 0..rounds {
+        round();
     }
     let elapsed = start.elapsed();
-    for coroutine in &mut coroutines {
-        let _ = coroutine.resume(());
-    }
+    round();
     elapsed
 }
 
 /// `rounds` times one `yield_now` of each of the fibers.
 fn fibra_rounds(rounds: u64) -> Duration {
-    let run = || {
+    in_fibra(|| {
         let fibers: Vec<_> = (0..FIBERS)
             .map(|_| {
-                fibra::Builder::new().stack_size(64 << 10).spawn_local(move || {
+                fibra::spawn_local(move || {
                     // The first turn starts the fiber; what is measured begins with the second.
                     fibra::yield_now();
                     let start = now();
@@ -65,13 +76,65 @@ fn fibra_rounds(rounds: u64) -> Duration {
             })
             .collect();
         // They run in lockstep, so the first one's time is everyone's.
-        fibers.into_iter().map(|fiber| fiber.expect("a runtime").join().expect("no panic")).max().unwrap_or_default()
-    };
-    fibra::runtime::builder().workers(1).run(run).expect("a runtime")
+        fibers.into_iter().map(|fiber| fiber.join().expect("no panic")).max().unwrap_or_default()
+    })
 }
 
-fn now() -> Instant {
-    fibra::clock::now()
+async fn tokio_rounds(rounds: u64) -> Duration {
+    let tasks: Vec<_> = (0..FIBERS)
+        .map(|_| {
+            tokio::spawn(async move {
+                tokio::task::yield_now().await;
+                let start = now();
+                for _ in 0..rounds {
+                    tokio::task::yield_now().await;
+                }
+                start.elapsed()
+            })
+        })
+        .collect();
+    let mut longest = Duration::ZERO;
+    for task in tasks {
+        longest = longest.max(task.await.expect("no panic"));
+    }
+    longest
+}
+
+fn may_rounds(rounds: u64) -> Duration {
+    in_may(move || {
+        let coroutines: Vec<_> = (0..FIBERS)
+            .map(|_| {
+                may::go!(move || {
+                    may::coroutine::yield_now();
+                    let start = now();
+                    for _ in 0..rounds {
+                        may::coroutine::yield_now();
+                    }
+                    start.elapsed()
+                })
+            })
+            .collect();
+        coroutines.into_iter().map(|coroutine| coroutine.join().expect("no panic")).max().unwrap_or_default()
+    })
+}
+
+/// Two threads on one CPU, with as many yields between them as the fibers make.
+fn thread_rounds(rounds: u64) -> Duration {
+    in_threads(move || {
+        let together = Arc::new(Barrier::new(2));
+        let threads = [(); 2].map(|()| {
+            let together = together.clone();
+            std::thread::spawn(move || {
+                together.wait();
+                let start = now();
+                for _ in 0..rounds * FIBERS / 2 {
+                    std::thread::yield_now();
+                }
+                start.elapsed()
+            })
+        });
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).max().unwrap_or_default()
+    })
 }
 
 criterion_group!(benches, switch);

@@ -5,7 +5,7 @@ pub use fibra_scheduler::{
     Builder, FiberId, JoinHandle, blocking, cancel, clock, in_fiber, park, sleep, spawn, spawn_local, yield_now,
 };
 
-pub use fibra_rpc::service;
+pub use fibra_macros::service;
 
 pub mod runtime;
 

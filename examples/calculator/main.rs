@@ -63,7 +63,7 @@ fn run(command: &Command) -> Result<(), Box<dyn Error>> {
         // Threads block by themselves: there is no runtime to start.
         Command::ServeOnThreads { addr } => serve(Server::builder().thread_per_connection(), addr),
         Command::Call { addr, call } => fibra::runtime::builder().workers(1).run(|| ask(addr, call))?,
-        Command::Load { addr } => fibra::runtime::builder().run(|| Ok(println!("{}", load::run(addr)?)))?,
+        Command::Load { addr } => fibra::runtime::builder().run(|| load(addr))?,
     }
 }
 
@@ -72,7 +72,12 @@ fn demo() -> Result<(), Box<dyn Error>> {
     let server = Server::builder().service(CalculatorServer::new(Arithmetic)).bind("127.0.0.1:0")?;
     let proxy = CalculatorClient::connect(server.local_addr())?;
     println!("3 + 5 = {}", proxy.add(3, 5)?);
-    println!("{}", load::run(&server.local_addr().to_string())?);
+    load(&server.local_addr().to_string())
+}
+
+/// A thousand clients.
+fn load(addr: &str) -> Result<(), Box<dyn Error>> {
+    println!("{}", load::run(addr)?);
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! Calling: one connection that any number of fibers and threads share.
 //!
 //! ```text
-//!   caller ─ encode ─▶ outbox ─▶ writer fiber ─▶ socket ─▶ reader fiber ─▶ pending ─ unpark ─▶ caller ─ decode
-//!      └─ parks in pending under its xid ──────────────────────────────────┘
+//!   caller ─ encode ─▶ outbox ─┬ alone: writes it itself ───────▶ socket ─▶ reader fiber ─▶ pending
+//!      ▲                       └ others wait too: writer fiber ─▶                             │
+//!      └── parks under its xid ◀───────────────────── unpark ─────────────────────────────────┘
 //! ```
 //!
 //! | file | holds |
@@ -16,8 +17,8 @@
 //!
 //! Invariants:
 //! * A call ends: with a reply, at its deadline, by cancellation, or with the connection.
-//! * Callers never touch the socket: the writer fiber alone does, so that a caller's deadline holds whatever the peer
-//!   does, and a cancelled caller leaves no torn frame.
+//! * A caller writes only what the socket takes at once. What would make it wait is the writer fiber's, so that a
+//!   deadline holds whatever the peer does, and a caller that is cancelled leaves no torn frame.
 //! * When the last holder of a channel is gone, what it has sent is still written; then the connection closes and its
 //!   fibers end.
 

@@ -47,7 +47,7 @@
 //! |---|---|
 //! | [`server`] | [`Server`]: listener, connections, run to park |
 //! | [`client`] | [`Channel`]: a connection that many callers share; [`Proxy`](client::Proxy) |
-//! | [`service`] | what a `#[service]` trait becomes: descriptor, dispatch |
+//! | [`service`](mod@service) | what a `#[service]` trait becomes: descriptor, dispatch |
 //! | `outbox`, `waiters`, `interrupt`, `scratch` | the output half of a connection, and how senders wait |
 //! | [`codec`] | MessagePack, the one way to and from serde |
 //! | [`wire`] | the protocol without I/O: `docs/wire-format.md` |

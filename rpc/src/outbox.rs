@@ -9,6 +9,7 @@
 //!
 //! Invariants:
 //! * At most one flusher. A frame that is queued while one is at work is written by it.
+//! * Bytes leave in the order of the queue. What a flusher could not write stays, and the next goes on from there.
 //! * Once closed, no write begins. [`may_have_left`](Outbox::may_have_left) is exact for whole frames except while a
 //!   write is under way, when it says yes.
 //! * At most `buffered_bytes` and one frame more are held; senders wait for room.
@@ -33,10 +34,12 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct State {
     queued: Vec<u8>,
-    /// The flusher's other buffer, while nobody flushes.
-    spare: Vec<u8>,
+    /// What was taken from `queued` to be written; with the flusher, while there is one.
+    batch: Vec<u8>,
+    /// How much of `batch` has been written.
+    written: usize,
     flushing: bool,
-    /// Bytes of the flusher's batch.
+    /// Bytes that the flusher has in hand.
     writing: usize,
     /// Bytes ever queued: where in the stream `queued` ends.
     end: u64,
@@ -73,8 +76,18 @@ impl Outbox {
         Self { state: Mutex::default(), buffered_bytes_max }
     }
 
-    /// Queues the frames in `frames` and leaves it empty. Wakes the writing fiber, if there is one.
+    /// Queues the frames in `frames` and leaves it empty. The caller is to [flush](Self::flush), or to see to it that the
+    /// writing fiber does.
     pub(crate) fn append(&self, frames: &mut Vec<u8>) -> Result<Queued, Refused> {
+        self.queue(frames, false)
+    }
+
+    /// As [`append`](Self::append); wakes the writing fiber if nobody else is writing.
+    pub(crate) fn append_and_wake(&self, frames: &mut Vec<u8>) -> Result<Queued, Refused> {
+        self.queue(frames, true)
+    }
+
+    fn queue(&self, frames: &mut Vec<u8>, wake: bool) -> Result<Queued, Refused> {
         let mut state = self.state.lock();
         if state.closed || state.finished {
             return Err(Refused::Closed);
@@ -82,16 +95,15 @@ impl Outbox {
         if state.buffered() >= self.buffered_bytes_max {
             return Err(Refused::Full);
         }
-        let idle = state.queued.is_empty() && !state.flushing;
         state.end += frames.len() as u64;
+        // Whoever writes finds the frame by itself.
+        let writer = if wake && !state.flushing { state.writer.clone() } else { None };
         if state.queued.is_empty() {
             mem::swap(&mut state.queued, frames);
         } else {
             state.queued.append(frames);
         }
         let queued = Queued { end: state.end, bytes: state.queued.len() };
-        // A writer that is at work finds the frame by itself.
-        let writer = if idle { state.writer.clone() } else { None };
         drop(state);
         if let Some(writer) = writer {
             writer.unpark();
@@ -115,11 +127,12 @@ impl Outbox {
         }
     }
 
-    /// Writes what is queued, and what is queued meanwhile. Returns at once if another is at it.
+    /// Writes what is queued, and what is queued meanwhile. Returns at once if another is at it. If `stream` would block,
+    /// leaves the rest to the writing fiber.
     ///
     /// # Errors
     ///
-    /// Those of `stream`; the outbox is closed then.
+    /// Those of `stream`, `WouldBlock` excepted; the outbox is closed then.
     pub(crate) fn flush(&self, mut stream: impl Write) -> io::Result<()> {
         let mut state = self.state.lock();
         if state.flushing {
@@ -127,25 +140,22 @@ impl Outbox {
         }
         state.flushing = true;
         let mut result = Ok(());
-        while result.is_ok() && !state.queued.is_empty() && !state.closed {
-            let spare = mem::take(&mut state.spare);
-            let mut batch = mem::replace(&mut state.queued, spare);
+        while result.is_ok() && !state.closed && state.next_batch() {
+            let batch = mem::take(&mut state.batch);
+            let rest = batch.get(state.written..).unwrap_or_default();
             let begin = state.exposed;
-            state.exposed = begin + batch.len() as u64;
-            state.writing = batch.len();
+            state.exposed = begin + rest.len() as u64;
+            state.writing = rest.len();
             drop(state);
 
-            let written;
-            (written, result) = write_all(&mut stream, &batch);
+            let count;
+            (count, result) = write_all(&mut stream, rest);
 
             state = self.state.lock();
-            state.exposed = begin + written as u64;
+            state.exposed = begin + count as u64;
             state.writing = 0;
-            state.closed |= result.is_err();
-            if batch.capacity() <= FLUSH_BYTES {
-                batch.clear();
-                state.spare = batch;
-            }
+            state.written += count;
+            state.batch = batch;
             if !state.room.is_empty() {
                 let room = state.room.take_all();
                 drop(state);
@@ -154,6 +164,17 @@ impl Outbox {
             }
         }
         state.flushing = false;
+        if let Err(error) = &result {
+            if error.kind() == io::ErrorKind::WouldBlock {
+                let writer = state.writer.clone();
+                drop(state);
+                if let Some(writer) = writer {
+                    writer.unpark();
+                }
+                return Ok(());
+            }
+            state.closed = true;
+        }
         result
     }
 
@@ -162,13 +183,13 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// Those of `stream`; [`Cancelled`](cancel::Cancelled) if the fiber was.
+    /// Those of `stream`; [`Cancelled`](fibra_scheduler::cancel::Cancelled) if the fiber was.
     pub(crate) fn write_for_ever(&self, mut stream: impl Write) -> io::Result<()> {
         self.state.lock().writer = Some(park::current());
         loop {
             self.flush(&mut stream)?;
             let state = self.state.lock();
-            if state.closed || (state.finished && state.queued.is_empty()) {
+            if state.closed || (state.finished && state.buffered() == 0) {
                 return Ok(());
             }
             drop(state);
@@ -208,7 +229,21 @@ impl Outbox {
 
 impl State {
     fn buffered(&self) -> usize {
-        self.queued.len() + self.writing
+        self.queued.len() + self.writing + self.batch.len().saturating_sub(self.written)
+    }
+
+    /// Makes `batch` what is to be written next; false if there is nothing.
+    fn next_batch(&mut self) -> bool {
+        if self.written < self.batch.len() {
+            return true;
+        }
+        self.written = 0;
+        self.batch.clear();
+        if self.batch.capacity() > FLUSH_BYTES {
+            self.batch = Vec::new();
+        }
+        mem::swap(&mut self.batch, &mut self.queued);
+        !self.batch.is_empty()
     }
 }
 

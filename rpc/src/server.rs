@@ -13,7 +13,9 @@
 //! | [`builder`] | [`Builder`]: services, limits, where to listen |
 //! | `registry` | which service has which method |
 //! | `accept` | the accept loop, as a fiber or as a thread |
-//! | `connection` | a connection: the reader's role, and how it changes hands |
+//! | `opening` | the prefaces |
+//! | `connection` | a connection: reading, running, answering, and how the reader's role changes hands |
+//! | `reader` | that role: the input read and not yet acted on |
 //! | `handler` | one call, from its frame to its reply, without I/O |
 //! | `roster` | who serves which connection, so that shutting down reaches all |
 //!
@@ -25,6 +27,8 @@ mod accept;
 pub mod builder;
 mod connection;
 mod handler;
+mod opening;
+mod reader;
 mod registry;
 mod roster;
 

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use fibra_fiber::{Stack, StackPool};
 
 /// A stack from a pool of its own.
-pub fn stack() -> Stack {
+pub(crate) fn stack() -> Stack {
     StackPool::new().take(64 << 10).expect("a stack")
 }
 
@@ -13,7 +13,7 @@ pub fn stack() -> Stack {
 const CHILD: &str = "FIBRA_TEST_CHILD";
 
 /// Runs the test `name` (its full path) again in a process of its own, where [`is_child`] holds.
-pub fn in_child(name: &str) -> Output {
+pub(crate) fn in_child(name: &str) -> Output {
     Command::new(std::env::current_exe().expect("own path"))
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(CHILD, "1")
@@ -21,6 +21,6 @@ pub fn in_child(name: &str) -> Output {
         .expect("start the child")
 }
 
-pub fn is_child() -> bool {
+pub(crate) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }

@@ -22,6 +22,9 @@ fn the_caller_is_told_and_others_are_not_disturbed() {
             let CallError::HandlerPanicked { message, .. } = error else { panic!("{error:?}") };
             assert_eq!(message, "out of ink");
 
+            let error = proxy.fail("first line\n\u{1b}[31msecond line".to_owned()).expect_err("it panics");
+            assert!(!error.to_string().contains(char::is_control), "a message is one plain line: {error:?}");
+
             assert_eq!(proxy.add(3, 5).expect("the connection goes on"), 8);
             counter.turnstile.open();
             join(waiting).expect("the other call goes on");

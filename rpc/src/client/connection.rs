@@ -4,16 +4,17 @@
 //! * The first cause of a loss is the one that every caller is told.
 //! * When a caller learns of the loss, no write is begun any more: what it then says about "has it left?" stays true.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::cancel;
 
 use super::pending::{Outcome, Pending};
 use crate::error::Disconnect;
-use crate::limits::{Limits, READ_BYTES};
+use crate::limits::{Limits, READ_BYTES, WRITE_STALL_MAX};
 use crate::outbox::Outbox;
 use crate::scratch;
 use crate::wire::decode::Decoder;
@@ -65,6 +66,13 @@ impl Connection {
         &self.pending
     }
 
+    /// Writes what is queued if that takes no waiting; else, or if there is more to come, it is the writer's.
+    pub(super) fn write_now(&self) {
+        if let Err(error) = self.outbox.flush(Hasty(&self.stream)) {
+            self.lose(io_cause(error));
+        }
+    }
+
     /// Nobody will call any more: closes once what is queued is written.
     pub(super) fn finish(&self) {
         self.outbox.finish();
@@ -82,7 +90,7 @@ impl Connection {
     }
 
     fn write(&self) {
-        match self.outbox.write_for_ever(&self.stream) {
+        match self.outbox.write_for_ever(Patient(&self.stream)) {
             // Finished: the reader sees it as an end of the stream.
             Ok(()) => self.lose(Disconnect::ClosedByPeer),
             Err(error) => self.lose(io_cause(error)),
@@ -144,6 +152,38 @@ impl Connection {
 
 fn io_cause(error: io::Error) -> Disconnect {
     if cancel::is_cancelled(&error) { Disconnect::RuntimeEnded } else { Disconnect::Io(Arc::new(error)) }
+}
+
+/// The socket, for the writer fiber: a write waits for as long as a peer may take.
+struct Patient<'a>(&'a TcpStream);
+
+impl Write for Patient<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.set_write_timeout(Some(WRITE_STALL_MAX))?;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The socket, for a caller: a write that would wait, whatever else the caller has to see to, is left to the writer fiber.
+struct Hasty<'a>(&'a TcpStream);
+
+impl Write for Hasty<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // The least that is not "for ever". The timeout is the flusher's own while it is the flusher.
+        self.0.set_write_timeout(Some(Duration::from_nanos(1)))?;
+        self.0.write(bytes).map_err(|error| {
+            let waited = error.kind() == io::ErrorKind::TimedOut || cancel::is_cancelled(&error);
+            if waited { io::ErrorKind::WouldBlock.into() } else { error }
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Ends the connection with the fiber that holds it, also if that fiber never ran.

@@ -15,7 +15,7 @@ use fibra_scheduler::{cancel, clock};
 use serde::Serialize;
 
 use super::connection::Connection;
-use super::pending::{Outcome, Unanswered};
+use super::pending::{Admitted, Outcome, Unanswered};
 use crate::codec::{self, EncodeError};
 use crate::error::{CallError, Callee, Disconnect, Executed, Side};
 use crate::interrupt::Interrupted;
@@ -52,10 +52,15 @@ impl<'a> Exchange<'a> {
     pub(super) fn call<A: Serialize>(&self, args: &A) -> Result<Outcome, CallError> {
         let mut frame = self.encode(args, false)?;
         let pending = self.connection.pending();
-        let xid = pending.admit(self.deadline).map_err(|end| self.unanswered(end, Executed::No))?;
-        let queued = self.send(&mut frame, xid);
+        let admitted = pending.admit(self.deadline).map_err(|end| self.unanswered(end, Executed::No))?;
+        let Admitted { xid, alone } = admitted;
+        let queued = self.send(&mut frame, xid, !alone);
         scratch::give(frame);
         let queued = queued.inspect_err(|_| pending.withdraw(xid))?;
+        if alone {
+            // Nobody to share a write with: waking the writer would cost more than it saves.
+            self.connection.write_now();
+        }
         pending.wait(xid, self.deadline).map_err(|end| {
             let executed = match end {
                 // Nothing is written any more: what has not left never will.
@@ -74,7 +79,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn call_one_way<A: Serialize>(&self, args: &A) -> Result<(), CallError> {
         let mut frame = self.encode(args, true)?;
         let xid = self.connection.pending().admit_one_way().map_err(|end| self.unanswered(end, Executed::No))?;
-        let queued = self.send(&mut frame, xid);
+        let queued = self.send(&mut frame, xid, true);
         scratch::give(frame);
         queued.map(drop)
     }
@@ -106,12 +111,13 @@ impl<'a> Exchange<'a> {
     }
 
     /// Queues the frame, which goes out under `xid` with the time that is left.
-    fn send(&self, frame: &mut Vec<u8>, xid: u64) -> Result<Queued, CallError> {
+    fn send(&self, frame: &mut Vec<u8>, xid: u64, wake: bool) -> Result<Queued, CallError> {
         let outbox = self.connection.outbox();
         loop {
             let left = self.deadline.map_or(self.timeout, |deadline| deadline.saturating_duration_since(clock::now()));
             encode::stamp_call(frame, xid, left);
-            match outbox.append(frame) {
+            let queued = if wake { outbox.append_and_wake(frame) } else { outbox.append(frame) };
+            match queued {
                 Ok(queued) => return Ok(queued),
                 Err(Refused::Full) => outbox
                     .wait_for_room(self.deadline)
@@ -129,7 +135,7 @@ impl<'a> Exchange<'a> {
     fn cancel(&self, xid: u64) {
         let mut frame = scratch::take();
         encode::cancel(&mut frame, xid);
-        let _ = self.connection.outbox().append(&mut frame);
+        let _ = self.connection.outbox().append_and_wake(&mut frame);
         scratch::give(frame);
     }
 

@@ -38,6 +38,14 @@ enum Slot {
     Done(Outcome),
 }
 
+/// A call's place among those that wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted {
+    pub(super) xid: u64,
+    /// No other call waits.
+    pub(super) alone: bool,
+}
+
 /// What the server answered.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -69,7 +77,7 @@ impl Pending {
     }
 
     /// An xid for a call that expects a reply, and an entry for it. Waits while there are as many as there may be.
-    pub(super) fn admit(&self, deadline: Option<Instant>) -> Result<u64, Unanswered> {
+    pub(super) fn admit(&self, deadline: Option<Instant>) -> Result<Admitted, Unanswered> {
         loop {
             let mut state = self.state.lock();
             if let Some(cause) = &state.lost {
@@ -78,7 +86,7 @@ impl Pending {
             if state.calls.len() < self.in_flight_max {
                 let xid = state.next_xid();
                 state.calls.insert(xid, Slot::Waiting(park::current()));
-                return Ok(xid);
+                return Ok(Admitted { xid, alone: state.calls.len() == 1 });
             }
             let ticket = state.gate.add();
             drop(state);

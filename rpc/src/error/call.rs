@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -190,25 +190,37 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
             }
             Self::Disconnected { callee, cause, .. } => write!(f, "{callee}: {cause}; connect again; {advice}"),
             Self::HandlerPanicked { callee, message } => {
-                write!(f, "{callee}: the handler panicked ({message}): a bug in the service; {advice}")
+                write!(f, "{callee}: the handler panicked ({}): a bug in the service; {advice}", OneLine(message))
             }
             Self::UnknownMethod { callee, message } => {
-                write!(f, "{callee}: {message}: does the server offer this service, in this version?; {advice}")
+                write!(f, "{callee}: {}: does it serve this service, in this version?; {advice}", OneLine(message))
             }
             Self::BadArguments { callee, message } => {
-                write!(f, "{callee}: the arguments do not fit the method ({message}); {advice}")
+                write!(f, "{callee}: the arguments do not fit the method ({}); {advice}", OneLine(message))
             }
             Self::BadReply { callee, message, .. } => {
-                write!(f, "{callee}: the reply does not fit the method ({message}); {advice}")
+                write!(f, "{callee}: the reply does not fit the method ({}); {advice}", OneLine(message))
             }
             Self::TooLarge { callee, side: Side::Request, message } => {
-                write!(f, "{callee}: the arguments are too large ({message}): send less or raise the limit; {advice}")
+                write!(
+                    f,
+                    "{callee}: the arguments are too large ({}): send less or raise the limit; {advice}",
+                    OneLine(message)
+                )
             }
             Self::TooLarge { callee, side: Side::Reply, message } => {
-                write!(f, "{callee}: the reply is too large ({message}): ask for less or raise the limit; {advice}")
+                write!(
+                    f,
+                    "{callee}: the reply is too large ({}): ask for less or raise the limit; {advice}",
+                    OneLine(message)
+                )
             }
             Self::Overloaded { callee, message } => {
-                write!(f, "{callee}: refused, the server is at a limit ({message}): call again later; {advice}")
+                write!(
+                    f,
+                    "{callee}: refused, the server is at a limit ({}): call again later; {advice}",
+                    OneLine(message)
+                )
             }
         }
     }
@@ -248,7 +260,7 @@ impl fmt::Display for Disconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClosedByPeer => f.write_str("the server closed the connection"),
-            Self::GoAway { message } => write!(f, "the server closed the connection: {message}"),
+            Self::GoAway { message } => write!(f, "the server closed the connection: {}", OneLine(message)),
             Self::Io(error) => write!(f, "the connection was lost: {error}"),
             Self::Malformed(reason) => write!(f, "the server broke the protocol: {reason}"),
             Self::RuntimeEnded => f.write_str("the connection's fibra runtime has ended"),
@@ -263,5 +275,14 @@ impl Error for Disconnect {
             Self::Malformed(reason) => reason.source(),
             Self::ClosedByPeer | Self::GoAway { .. } | Self::RuntimeEnded => None,
         }
+    }
+}
+
+/// Text from another process, for a message of one line: without line breaks, and without what steers a terminal.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| f.write_char(if char.is_control() { ' ' } else { char }))
     }
 }

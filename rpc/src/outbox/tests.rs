@@ -8,13 +8,20 @@ use super::{Outbox, Refused};
 struct Cut {
     room: usize,
     taken: Vec<u8>,
+    fails_with: io::ErrorKind,
+}
+
+impl Cut {
+    fn after(room: usize) -> Self {
+        Self { room, taken: Vec::new(), fails_with: io::ErrorKind::BrokenPipe }
+    }
 }
 
 impl Write for Cut {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = bytes.len().min(self.room);
         if count == 0 {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            return Err(self.fails_with.into());
         }
         self.room -= count;
         self.taken.extend_from_slice(&bytes[..count]);
@@ -38,7 +45,7 @@ fn frames_leave_in_order_and_once() {
     let outbox = Outbox::new(1000);
     append(&outbox, 1);
     append(&outbox, 2);
-    let mut stream = Cut { room: 1000, taken: Vec::new() };
+    let mut stream = Cut::after(1000);
     outbox.flush(&mut stream).expect("it takes all");
     append(&outbox, 3);
     outbox.flush(&mut stream).expect("it takes all");
@@ -51,7 +58,7 @@ fn a_frame_that_left_in_part_has_not_left() {
     let ends: Vec<_> = (1..=4).map(|byte| append(&outbox, byte)).collect();
     assert!(!outbox.may_have_left(ends[0]), "nothing was written yet");
 
-    let mut stream = Cut { room: 25, taken: Vec::new() };
+    let mut stream = Cut::after(25);
     assert!(outbox.flush(&mut stream).is_err());
     let left: Vec<_> = ends.iter().map(|end| outbox.may_have_left(*end)).collect();
     assert_eq!(left, [true, true, false, false]);
@@ -63,6 +70,22 @@ fn a_frame_that_left_in_part_has_not_left() {
 }
 
 #[test]
+fn what_would_block_is_written_later_from_where_it_stopped() {
+    let outbox = Outbox::new(1000);
+    let ends: Vec<_> = (1..=3).map(|byte| append(&outbox, byte)).collect();
+    let mut stream = Cut::after(15);
+    stream.fails_with = io::ErrorKind::WouldBlock;
+    outbox.flush(&mut stream).expect("it would block, which is no failure");
+    let left: Vec<_> = ends.iter().map(|end| outbox.may_have_left(*end)).collect();
+    assert_eq!(left, [true, false, false]);
+
+    append(&outbox, 4);
+    stream.room = 1000;
+    outbox.flush(&mut stream).expect("it takes all");
+    assert_eq!(stream.taken, [[1; 10], [2; 10], [3; 10], [4; 10]].concat());
+}
+
+#[test]
 fn a_full_outbox_refuses_and_keeps_the_frame_with_its_sender() {
     let outbox = Outbox::new(15);
     append(&outbox, 1);
@@ -71,7 +94,7 @@ fn a_full_outbox_refuses_and_keeps_the_frame_with_its_sender() {
     assert_eq!(outbox.append(&mut frame).map(|queued| queued.end), Err(Refused::Full));
     assert_eq!(frame.len(), 10);
 
-    outbox.flush(&mut Cut { room: 1000, taken: Vec::new() }).expect("it takes all");
+    outbox.flush(&mut Cut::after(1000)).expect("it takes all");
     outbox.wait_for_room(None).expect("there is room");
     assert_eq!(outbox.append(&mut frame).map(|queued| queued.end), Ok(30));
 }
@@ -82,7 +105,7 @@ fn what_was_queued_before_the_finish_is_written() {
     append(&outbox, 1);
     outbox.finish();
     assert_eq!(outbox.append(&mut vec![2; 10]).map(|queued| queued.end), Err(Refused::Closed));
-    let mut stream = Cut { room: 1000, taken: Vec::new() };
+    let mut stream = Cut::after(1000);
     outbox.write_for_ever(&mut stream).expect("it ends");
     assert_eq!(stream.taken, [1; 10]);
 }

@@ -18,43 +18,30 @@
 //! On a plain thread nothing parks in the scheduler's sense, so the role stays and calls run one after the other.
 
 use std::cell::Cell;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use fibra_net::{Shutdown, TcpStream};
-use fibra_scheduler::{clock, park};
+use fibra_scheduler::park;
 
 use super::accept::Context;
 use super::handler::{self, Refusal};
+use super::opening;
+use super::reader::Reader;
 use super::roster::{Seat, Task};
-use crate::limits::{CANCELS_AHEAD_MAX, FLUSH_BYTES, PREFACE_TIMEOUT, READ_BYTES, WRITE_STALL_MAX};
+use crate::limits::FLUSH_BYTES;
 use crate::outbox::{Outbox, Refused};
 use crate::scratch;
-use crate::wire::decode::Decoder;
 use crate::wire::encode;
 use crate::wire::frame::{Call, Frame, GOAWAY_MALFORMED};
 use crate::wire::header::{Kind, Malformed};
-use crate::wire::preface;
 
 /// Serves one connection until it ends.
 pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
-    match open(&seat.entry().stream) {
-        Ok(()) => {}
-        Err(Opening::Io(error)) => {
-            tracing::debug!(%peer, %error, "a connection ended before it was opened");
-            return;
-        }
-        Err(Opening::NotFibra) => {
-            tracing::warn!(%peer, reason = "it does not begin with a fibra preface", "closed a connection");
-            return;
-        }
-        Err(Opening::Version(version)) => {
-            tracing::warn!(%peer, version, ours = preface::VERSION, reason = "unknown version", "closed a connection");
-            return;
-        }
+    if let Err(unopened) = opening::open(&seat.entry().stream) {
+        return unopened.log(peer);
     }
     let reader = Reader::new(context.limits.frame_bytes);
     let connection = Connection {
@@ -68,37 +55,6 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
     Rc::new(connection).read_until_end(reader);
 }
 
-/// Why a connection was not opened.
-enum Opening {
-    Io(io::Error),
-    NotFibra,
-    Version(u8),
-}
-
-impl From<io::Error> for Opening {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-/// Exchanges prefaces.
-fn open(mut stream: &TcpStream) -> Result<(), Opening> {
-    // Replies are written by the batch: waiting for more would only delay them.
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PREFACE_TIMEOUT))?;
-    stream.set_write_timeout(Some(WRITE_STALL_MAX))?;
-    let mut asked = [0; preface::LEN];
-    stream.read_exact(&mut asked)?;
-    let version = preface::decode(&asked).ok_or(Opening::NotFibra)?;
-    // The same answer says yes to our version and no to another.
-    io::Write::write_all(&mut stream, &preface::encode(preface::VERSION))?;
-    if version != preface::VERSION {
-        return Err(Opening::Version(version));
-    }
-    stream.set_read_timeout(None)?;
-    Ok(())
-}
-
 struct Connection {
     outbox: Outbox,
     peer: SocketAddr,
@@ -109,47 +65,6 @@ struct Connection {
     role: Cell<Option<Reader>>,
     /// Last, so that the connection leaves the roster when all else is gone.
     seat: Seat,
-}
-
-/// The reader's role: what the one who reads needs, and nobody else may touch.
-struct Reader {
-    decoder: Decoder,
-    /// When the bytes in the decoder were read, for the calls' deadlines.
-    read_at: Instant,
-    /// Calls that were cancelled by a frame behind their own.
-    cancelled: Vec<u64>,
-}
-
-impl Reader {
-    fn new(frame_bytes_max: usize) -> Self {
-        Self { decoder: Decoder::new(frame_bytes_max), read_at: clock::now(), cancelled: Vec::new() }
-    }
-
-    /// Reads once; whether the connection goes on.
-    fn read(&mut self, mut stream: &TcpStream) -> io::Result<bool> {
-        let space = self.decoder.space();
-        let asked = space.len();
-        let count = stream.read(space)?;
-        self.decoder.filled(count);
-        self.read_at = clock::now();
-        self.cancelled.clear();
-        self.cancelled.extend(self.decoder.cancels().take(CANCELS_AHEAD_MAX));
-        if count == asked && asked >= READ_BYTES {
-            // There is more at once: a peer that never pauses must not keep the worker from its other fibers.
-            fibra_scheduler::yield_now();
-        }
-        Ok(count > 0)
-    }
-
-    /// Whether nobody waits for this call any more.
-    fn is_cancelled(&self, xid: u64) -> bool {
-        !self.cancelled.is_empty() && self.cancelled.contains(&xid)
-    }
-
-    /// Whether the caller has given up on a call that came with this timeout.
-    fn has_expired(&self, call: &Call) -> bool {
-        self.read_at.checked_add(call.timeout).is_some_and(|deadline| deadline <= clock::now())
-    }
 }
 
 /// How the reading ended.
@@ -182,8 +97,13 @@ impl Connection {
         match end {
             End::Eof => tracing::debug!(peer = %self.peer, "the peer closed the connection"),
             End::Io(error) => {
-                tracing::debug!(peer = %self.peer, %error, "a connection was lost");
-                self.outbox.close();
+                // Reading waits for ever, so it is writing that took too long.
+                if error.kind() == io::ErrorKind::TimedOut {
+                    tracing::warn!(peer = %self.peer, reason = "the peer does not read its replies", "closed a connection");
+                } else {
+                    tracing::debug!(peer = %self.peer, %error, "a connection was lost");
+                }
+                self.close();
             }
             End::Malformed(reason) => {
                 tracing::warn!(peer = %self.peer, %reason, "closed a connection");
@@ -192,8 +112,7 @@ impl Connection {
                 // If they cannot be said, the connection is as good as closed.
                 let _ = self.outbox.append(&mut last_words);
                 let _ = self.flush();
-                self.outbox.close();
-                let _ = self.stream().shutdown(Shutdown::Both);
+                self.close();
             }
         }
     }
@@ -201,7 +120,7 @@ impl Connection {
     /// `Ok` once the role has passed on, else how the connection ended.
     fn read(self: &Rc<Self>, mut reader: Reader) -> Result<(), End> {
         loop {
-            match reader.decoder.next_frame()? {
+            match reader.next_frame()? {
                 Some(Frame::Call(call)) => match self.take_call(reader, call)? {
                     Some(kept) => reader = kept,
                     None => return Ok(()),
@@ -293,6 +212,13 @@ impl Connection {
         }
         scratch::give(reply);
         if !has_role || queued >= FLUSH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Nothing more is read or written. Wakes whoever waits for either.
+    fn close(&self) {
+        self.outbox.close();
+        // Fails only if the peer was faster.
+        let _ = self.stream().shutdown(Shutdown::Both);
     }
 
     fn flush(&self) -> io::Result<()> {

@@ -1,0 +1,66 @@
+//! The reader's role on a connection: the bytes read and not yet acted on, and what is known about them.
+//!
+//! A value, so that it can be handed from one fiber to the next.
+//!
+//! Invariant: every whole frame is taken before more is read, so that one reading time holds for all that is buffered.
+
+use std::io::{self, Read};
+use std::time::Instant;
+
+use fibra_net::TcpStream;
+use fibra_scheduler::clock;
+
+use crate::limits::{CANCELS_AHEAD_MAX, READ_BYTES};
+use crate::wire::decode::Decoder;
+use crate::wire::frame::{Call, Frame};
+use crate::wire::header::Malformed;
+
+/// The reader's role: what the one who reads needs, and nobody else may touch.
+pub(super) struct Reader {
+    decoder: Decoder,
+    /// When the bytes in the decoder were read, for the calls' deadlines.
+    read_at: Instant,
+    /// Calls that were cancelled by a frame behind their own.
+    cancelled: Vec<u64>,
+}
+
+impl Reader {
+    pub(super) fn new(frame_bytes_max: usize) -> Self {
+        Self { decoder: Decoder::new(frame_bytes_max), read_at: clock::now(), cancelled: Vec::new() }
+    }
+
+    /// The next whole frame of what has been read.
+    ///
+    /// # Errors
+    ///
+    /// What was read is not the protocol.
+    pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, Malformed> {
+        self.decoder.next_frame()
+    }
+
+    /// Reads once; whether the connection goes on.
+    pub(super) fn read(&mut self, mut stream: &TcpStream) -> io::Result<bool> {
+        let space = self.decoder.space();
+        let asked = space.len();
+        let count = stream.read(space)?;
+        self.decoder.filled(count);
+        self.read_at = clock::now();
+        self.cancelled.clear();
+        self.cancelled.extend(self.decoder.cancels().take(CANCELS_AHEAD_MAX));
+        if count == asked && asked >= READ_BYTES {
+            // There is more at once: a peer that never pauses must not keep the worker from its other fibers.
+            fibra_scheduler::yield_now();
+        }
+        Ok(count > 0)
+    }
+
+    /// Whether nobody waits for this call any more.
+    pub(super) fn is_cancelled(&self, xid: u64) -> bool {
+        !self.cancelled.is_empty() && self.cancelled.contains(&xid)
+    }
+
+    /// Whether the caller has given up on a call that came with this timeout.
+    pub(super) fn has_expired(&self, call: &Call) -> bool {
+        self.read_at.checked_add(call.timeout).is_some_and(|deadline| deadline <= clock::now())
+    }
+}
