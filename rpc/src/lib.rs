@@ -48,7 +48,7 @@
 //! | [`server`] | [`Server`]: listener, connections, run to park |
 //! | [`client`] | [`Channel`]: a connection that many callers share; [`Proxy`](client::Proxy) |
 //! | [`service`](mod@service) | what a `#[service]` trait becomes: descriptor, dispatch |
-//! | `outbox`, `waiters`, `interrupt`, `scratch` | the output half of a connection, and how senders wait |
+//! | `outbox`, `waiters`, `scratch` | the output half of a connection, and how senders wait |
 //! | [`codec`] | MessagePack, the one way to and from serde |
 //! | [`wire`] | the protocol without I/O: `docs/wire-format.md` |
 //! | [`error`] | [`CallError`] and whether the call ran |
@@ -61,7 +61,6 @@
 pub mod client;
 pub mod codec;
 pub mod error;
-mod interrupt;
 pub mod limits;
 mod outbox;
 mod scratch;

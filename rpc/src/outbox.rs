@@ -18,10 +18,10 @@ use std::io::{self, Write};
 use std::mem;
 use std::time::Instant;
 
-use fibra_scheduler::park::{self, Unparker};
+use fibra_scheduler::cancel::Interrupted;
+use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
 
-use crate::interrupt::{self, Interrupted};
 use crate::limits::FLUSH_BYTES;
 use crate::waiters::Waiters;
 
@@ -120,7 +120,7 @@ impl Outbox {
             }
             let ticket = state.room.add();
             drop(state);
-            let parked = interrupt::park_until(deadline);
+            let parked = park::wait(Reason::Call, deadline);
             // Whoever makes room wakes all, so that a signal which comes too late is owed to nobody.
             self.state.lock().room.leave(ticket);
             parked?;
@@ -183,7 +183,7 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// Those of `stream`; [`Cancelled`](fibra_scheduler::cancel::Cancelled) if the fiber was.
+    /// Those of `stream`; [`Interrupted`] if the fiber was.
     pub(crate) fn write_for_ever(&self, mut stream: impl Write) -> io::Result<()> {
         self.state.lock().writer = Some(park::current());
         loop {
@@ -193,9 +193,7 @@ impl Outbox {
                 return Ok(());
             }
             drop(state);
-            if interrupt::park_until(None).is_err() {
-                return Err(fibra_scheduler::cancel::Cancelled.into());
-            }
+            park::wait(Reason::Call, None)?;
         }
     }
 

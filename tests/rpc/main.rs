@@ -10,6 +10,7 @@ mod a_call_that_is_no_longer_awaited_does_not_run;
 mod a_caller_is_never_held_by_a_write;
 mod a_cancelled_caller_stops_waiting;
 mod a_deadline_that_passes_is_a_typed_timeout;
+mod a_deadline_travels_with_its_call;
 mod a_full_connection_parks_or_refuses;
 mod a_full_server_closes_new_connections;
 mod a_lost_connection_says_whether_the_call_ran;

@@ -45,9 +45,12 @@ impl Connection {
         });
         let reader = Ending(Arc::clone(&connection));
         let writer = Ending(Arc::clone(&connection));
-        fibra_scheduler::Builder::new().name("rpc reader").spawn_local(move || reader.0.read())?;
-        fibra_scheduler::Builder::new().name("rpc writer").spawn_local(move || writer.0.write())?;
-        Ok(connection)
+        // They serve the connection, not the caller, whose deadline is not theirs.
+        cancel::shield(|| {
+            fibra_scheduler::Builder::new().name("rpc reader").spawn_local(move || reader.0.read())?;
+            fibra_scheduler::Builder::new().name("rpc writer").spawn_local(move || writer.0.write())?;
+            Ok(connection)
+        })
     }
 
     pub(super) fn peer(&self) -> SocketAddr {

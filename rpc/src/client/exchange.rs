@@ -11,6 +11,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::{cancel, clock};
 use serde::Serialize;
 
@@ -18,7 +19,6 @@ use super::connection::Connection;
 use super::pending::{Admitted, Outcome, Unanswered};
 use crate::codec::{self, EncodeError};
 use crate::error::{CallError, Callee, Disconnect, Executed, Side};
-use crate::interrupt::Interrupted;
 use crate::limits::CALL_TIMEOUT_MAX;
 use crate::outbox::{Queued, Refused};
 use crate::scratch;
@@ -35,12 +35,14 @@ pub(super) struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(connection: &'a Connection, method: &'static Method, timeout: Duration) -> Self {
-        let timeout = timeout.min(CALL_TIMEOUT_MAX);
+        let now = clock::now();
+        let ambient = cancel::deadline().map_or(CALL_TIMEOUT_MAX, |deadline| deadline.saturating_duration_since(now));
+        let timeout = timeout.min(CALL_TIMEOUT_MAX).min(ambient);
         Self {
             connection,
             callee: Callee { method: method.full_name(), peer: connection.peer() },
             timeout,
-            deadline: clock::now().checked_add(timeout),
+            deadline: now.checked_add(timeout),
         }
     }
 
@@ -91,8 +93,8 @@ impl<'a> Exchange<'a> {
 
     /// The call's frame, in a buffer of the pool.
     fn encode<A: Serialize>(&self, args: &A, one_way: bool) -> Result<Vec<u8>, CallError> {
-        if cancel::check().is_err() {
-            return Err(self.unanswered(Unanswered::Interrupted(Interrupted::Cancelled), Executed::No));
+        if let Err(interrupted) = cancel::check() {
+            return Err(self.unanswered(Unanswered::Interrupted(interrupted), Executed::No));
         }
         let max = self.connection.limits().frame_bytes;
         let mut frame = scratch::take();
@@ -143,7 +145,7 @@ impl<'a> Exchange<'a> {
         let callee = self.callee;
         match end {
             Unanswered::Interrupted(Interrupted::TimedOut) => self.timed_out(executed),
-            Unanswered::Interrupted(Interrupted::Cancelled) => CallError::Cancelled { callee, executed },
+            Unanswered::Interrupted(_) => CallError::Cancelled { callee, executed },
             Unanswered::Lost(cause) => CallError::Disconnected { callee, cause, executed },
         }
     }

@@ -10,12 +10,12 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Instant;
 
-use fibra_scheduler::park::{self, Unparker};
+use fibra_scheduler::cancel::Interrupted;
+use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
 
 use super::Stats;
 use crate::error::Disconnect;
-use crate::interrupt::{self, Interrupted};
 use crate::waiters::Waiters;
 use crate::wire::header::{Kind, Malformed};
 
@@ -91,7 +91,7 @@ impl Pending {
             let ticket = state.gate.add();
             drop(state);
 
-            let parked = interrupt::park_until(deadline);
+            let parked = park::wait(Reason::Call, deadline);
 
             let mut state = self.state.lock();
             let signalled = state.gate.leave(ticket);
@@ -125,7 +125,7 @@ impl Pending {
                 (.., Err(interrupted)) => Some(Unanswered::Interrupted(interrupted)),
                 (.., Ok(())) => {
                     drop(state);
-                    parked = interrupt::park_until(deadline);
+                    parked = park::wait(Reason::Call, deadline);
                     continue;
                 }
             };

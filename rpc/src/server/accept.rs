@@ -12,12 +12,13 @@ use std::thread;
 use std::time::Duration;
 
 use fibra_net::{TcpListener, TcpStream};
+use fibra_scheduler::cancel;
+use fibra_scheduler::park::{self, Reason};
 use parking_lot::Mutex;
 
 use super::connection;
 use super::registry::Registry;
 use super::roster::{Refused, Roster, Task};
-use crate::interrupt;
 use crate::limits::Limits;
 use crate::waiters::Waiters;
 
@@ -77,7 +78,8 @@ impl Acceptor {
         };
         let name = format!("rpc accept {local_addr}");
         let task = match mode {
-            Mode::Fibers => Task::Fiber(fibra_scheduler::Builder::new().name(name).spawn(run)?),
+            // Not under the deadline of whoever binds.
+            Mode::Fibers => Task::Fiber(cancel::shield(|| fibra_scheduler::Builder::new().name(name).spawn(run))?),
             Mode::Threads => Task::Thread(thread::Builder::new().name(name).spawn(run)?),
         };
         *acceptor.task.lock() = Some(task);
@@ -109,7 +111,7 @@ impl Acceptor {
             }
             let ticket = end.waiters.add();
             drop(end);
-            let parked = interrupt::park_until(None);
+            let parked = park::wait(Reason::Call, None);
             self.end.lock().waiters.leave(ticket);
             if parked.is_err() {
                 return Ok(());
@@ -125,7 +127,7 @@ impl Acceptor {
             match accepted {
                 Ok(stream) => serve(mode, stream, context),
                 // Its runtime ends.
-                Err(error) if fibra_scheduler::cancel::is_cancelled(&error) => return,
+                Err(error) if cancel::is_cancelled(&error) => return,
                 Err(error) => {
                     tracing::error!(addr = %self.local_addr, %error, "stopped accepting");
                     self.end.lock().error = Some(Arc::new(error));

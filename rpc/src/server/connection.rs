@@ -24,7 +24,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fibra_net::{Shutdown, TcpStream};
-use fibra_scheduler::park;
+use fibra_scheduler::{cancel, clock, park};
 
 use super::accept::Context;
 use super::handler::{self, Refusal};
@@ -152,7 +152,8 @@ impl Connection {
         }
         let frame_bytes_max = self.context.limits.frame_bytes;
         let mut out = Vec::new();
-        let refusal = if reader.has_expired(&call) {
+        let deadline = reader.deadline(&call);
+        let refusal = if deadline.is_some_and(|deadline| deadline <= clock::now()) {
             Some(Refusal::Expired)
         } else if self.in_flight.get() >= self.context.limits.in_flight {
             Some(Refusal::InFlight(self.context.limits.in_flight))
@@ -167,9 +168,16 @@ impl Connection {
 
         self.in_flight.update(|count| count + 1);
         let mut role = Some(reader);
-        park::on_first_park(&mut || role = self.pass_on(role.take()), || {
-            handler::run(&self.context.registry, call, self.peer, frame_bytes_max, &mut out);
-        });
+        let run = || {
+            park::on_first_park(&mut || role = self.pass_on(role.take()), || {
+                handler::run(&self.context.registry, call, self.peer, frame_bytes_max, &mut out);
+            });
+        };
+        match deadline {
+            // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
+            Some(deadline) => cancel::with_deadline(deadline, run),
+            None => run(),
+        }
         let answered = self.answer(out, role.is_some());
         // Only now: a reply that waits for room counts as in flight, so that their number is bounded.
         self.in_flight.update(|count| count - 1);
@@ -182,10 +190,13 @@ impl Connection {
     fn pass_on(self: &Rc<Self>, role: Option<Reader>) -> Option<Reader> {
         self.role.set(role);
         let connection = Rc::clone(self);
-        let spawned = fibra_scheduler::Builder::new().spawn_local(move || {
-            if let Some(reader) = connection.role.take() {
-                connection.read_until_end(reader);
-            }
+        // Called from within a handler, whose deadline is not the reader's.
+        let spawned = cancel::shield(|| {
+            fibra_scheduler::Builder::new().spawn_local(move || {
+                if let Some(reader) = connection.role.take() {
+                    connection.read_until_end(reader);
+                }
+            })
         });
         match spawned {
             Ok(fiber) => {
@@ -228,7 +239,7 @@ impl Connection {
     /// Parks while the output is full: another fiber is writing, to a peer that takes its time.
     fn room(&self) -> io::Result<()> {
         // Without a deadline it ends by a cancellation only. How long a peer may take is bounded by the write timeout.
-        self.outbox.wait_for_room(None).map_err(|_| fibra_scheduler::cancel::Cancelled.into())
+        Ok(self.outbox.wait_for_room(None)?)
     }
 
     fn stream(&self) -> &TcpStream {

@@ -59,8 +59,8 @@ impl Reader {
         !self.cancelled.is_empty() && self.cancelled.contains(&xid)
     }
 
-    /// Whether the caller has given up on a call that came with this timeout.
-    pub(super) fn has_expired(&self, call: &Call) -> bool {
-        self.read_at.checked_add(call.timeout).is_some_and(|deadline| deadline <= clock::now())
+    /// When the caller gives up on this call; `None` if that is further away than the clock reaches.
+    pub(super) fn deadline(&self, call: &Call) -> Option<Instant> {
+        self.read_at.checked_add(call.timeout)
     }
 }
