@@ -53,6 +53,7 @@ fn suspending_outside_a_context_panics() {
     suspend();
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn resuming_a_finished_context_panics_and_harms_nobody() {
     let mut context = Context::new(stack(), || {

@@ -1,7 +1,10 @@
 //! What stacks and contexts promise, one behaviour a file.
+//!
+//! What is about catching panics is left out under `panic = "abort"`; the rest passes there too: `.ci/panic-abort`.
 
 mod a_context_goes_on_where_it_stopped;
 mod a_context_stays_on_its_thread;
+#[cfg(panic = "unwind")]
 mod a_panic_stays_in_its_context;
 mod a_suspended_context_that_is_dropped_is_leaked;
 mod an_overflow_faults_on_the_guard;

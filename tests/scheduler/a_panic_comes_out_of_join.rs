@@ -1,5 +1,6 @@
 use fibra_scheduler::{spawn, yield_now};
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_comes_out_of_join_and_disturbs_nobody() {
     crate::run_on(1, || {

@@ -40,6 +40,7 @@ fn local_children_borrow_what_is_not_send() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_of_the_parent_cancels_and_awaits_the_children() {
     crate::run_on(2, || {
@@ -60,6 +61,7 @@ fn a_panic_of_the_parent_cancels_and_awaits_the_children() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn an_unjoined_panic_of_a_child_becomes_the_scopes() {
     crate::run_on(1, || {

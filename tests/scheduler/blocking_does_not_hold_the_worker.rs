@@ -27,6 +27,7 @@ fn the_job_runs_on_another_thread() {
     assert_eq!(blocking(|| thread::current().id()).expect("in place"), here, "a plain thread may block itself");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_of_the_job_goes_on_in_the_caller() {
     crate::run_on(1, || {

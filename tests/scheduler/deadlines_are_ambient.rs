@@ -77,6 +77,7 @@ fn a_shield_holds_off_both_and_nothing_is_forgotten() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn it_is_put_back_when_the_closure_panics() {
     crate::run_on(1, || {

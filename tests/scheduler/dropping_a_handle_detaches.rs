@@ -36,6 +36,7 @@ fn the_result_is_dropped_exactly_once_whoever_comes_last() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_destructor_that_panics_in_a_detached_result_is_contained() {
     struct Bomb;

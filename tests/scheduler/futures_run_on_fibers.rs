@@ -5,7 +5,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use fibra_scheduler::cancel::{Interrupted, with_timeout};
-use fibra_scheduler::{block_on, sleep, spawn, spawn_local, yield_now};
+use fibra_scheduler::{block_on, sleep, spawn, yield_now};
 
 #[test]
 fn other_fibers_run_while_a_future_is_pending() {
@@ -71,7 +71,15 @@ fn a_join_handle_is_a_future() {
             sum
         });
         assert_eq!(sum, Ok(4950));
-        assert!(block_on(spawn_local(|| panic!("contained"))).expect("not interrupted").is_err());
+    });
+}
+
+#[cfg(panic = "unwind")]
+#[test]
+fn a_panic_comes_out_of_the_future() {
+    crate::run_on(1, || {
+        let fiber = fibra_scheduler::spawn_local(|| panic!("contained"));
+        assert!(block_on(fiber).expect("not interrupted").is_err());
     });
 }
 

@@ -1,6 +1,7 @@
 //! What workers, parking, joining and shutdown promise, one behaviour a file.
 //!
 //! Tests that depend on who runs when use one worker: there, fibers switch only where they wait.
+//! What is about catching panics is left out under `panic = "abort"`; the rest passes there too: `.ci/panic-abort`.
 
 mod a_fiber_never_changes_its_thread;
 mod a_panic_comes_out_of_join;

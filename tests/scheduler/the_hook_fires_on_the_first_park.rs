@@ -27,6 +27,7 @@ fn the_hook_fires_on_the_first_park_only() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn hooks_nest_and_end_with_their_call() {
     crate::run_on(1, || {
