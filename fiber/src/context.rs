@@ -34,6 +34,9 @@ use crate::stack::Stack;
 
 type Suspender = Yielder<(), ()>;
 
+/// What a closure may take of the stack that it runs on, in bytes; a larger one is boxed.
+const ENTRY_SIZE_MAX: usize = 512;
+
 thread_local! {
     static RUNNING: Cell<*const Suspender> = const { Cell::new(ptr::null()) };
 }
@@ -86,7 +89,15 @@ pub struct Context {
 impl Context {
     /// A context that will run `entry` on `stack`. Nothing runs before the first [`resume`](Context::resume).
     #[inline]
-    pub fn new(stack: Stack, entry: impl FnOnce() + 'static) -> Self {
+    pub fn new<F>(stack: Stack, entry: F) -> Self
+    where
+        F: FnOnce() + 'static,
+    {
+        // The closure is moved to the stack's top, where a large one would take the place of what it calls.
+        if size_of::<F>() > ENTRY_SIZE_MAX {
+            let boxed: Box<dyn FnOnce()> = Box::new(entry);
+            return Self::new(stack, boxed);
+        }
         let coroutine = Coroutine::with_stack(stack, move |suspender: &Suspender, ()| {
             RUNNING.set(suspender);
             catch_unwind(AssertUnwindSafe(entry))
@@ -158,6 +169,20 @@ impl std::fmt::Debug for Context {
         };
         f.debug_struct("Context").field("state", &state).finish_non_exhaustive()
     }
+}
+
+/// Which [`Context`] is the innermost one that runs on this thread. Unique among those that have started and not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContextId(*const Suspender);
+
+/// The innermost context that runs on this thread; `None` outside.
+///
+/// A scheduler compares it with that of its fiber before it parks it: what runs in a context of its own *inside* a fiber would
+/// suspend only that.
+#[inline]
+pub fn innermost() -> Option<ContextId> {
+    let running = RUNNING.get();
+    if running.is_null() { None } else { Some(ContextId(running)) }
 }
 
 /// Whether the caller runs inside a [`Context`], so that [`suspend`] may be called.

@@ -54,7 +54,12 @@ pub fn guard_kind() -> GuardKind {
 pub(crate) unsafe fn install(kind: GuardKind, start: NonNull<u8>, len: usize) -> io::Result<()> {
     match kind {
         // SAFETY: the caller's promise, passed on.
-        GuardKind::Marker => unsafe { install_marker(start, len) },
+        GuardKind::Marker => match unsafe { install_marker(start, len) } {
+            // The pages are locked (`mlockall`), which markers cannot be.
+            // SAFETY: as above.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => unsafe { protect(start, len) }.map_err(explain),
+            installed => installed,
+        },
         // SAFETY: the caller's promise, passed on.
         GuardKind::Protection => unsafe { protect(start, len) }.map_err(explain),
     }

@@ -48,7 +48,7 @@ mod pool;
 mod slab;
 mod stack;
 
-pub use context::{Context, Resumed, in_context, suspend};
+pub use context::{Context, ContextId, Resumed, in_context, innermost, suspend};
 pub use guard::{GuardKind, guard_kind, guard_size};
 pub use pool::StackPool;
 pub use stack::{DEFAULT_STACK_SIZE, MIN_USABLE_STACK_SIZE, Stack};

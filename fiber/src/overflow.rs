@@ -39,7 +39,7 @@ const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 ///
 /// # Errors
 ///
-/// Whatever `sigaction` reports; nothing is installed then.
+/// Whatever `sigaction` reports.
 pub fn install(describe: Describe) -> io::Result<()> {
     if HANDLER.get().is_some() {
         return Ok(());

@@ -131,7 +131,7 @@ impl SizeClass {
             let slab = stack.slab().clone();
             let was_full = !slab.has_room();
             drop(stack);
-            if was_full {
+            if was_full && !self.with_room.iter().any(|listed| Rc::ptr_eq(listed, &slab)) {
                 self.with_room.push(slab);
             }
         }

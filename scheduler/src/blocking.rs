@@ -11,6 +11,7 @@ use std::{io, thread};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::control::contain;
 use crate::park::{self, Reason};
 use crate::worker::Worker;
 
@@ -105,17 +106,22 @@ impl Pool {
                 ),
             ));
         }
+        let mut refused = None;
         if state.idle <= state.queue.len() && state.threads < self.inner.threads_max {
             let inner = self.inner.clone();
             match thread::Builder::new().name("fibra-blocking".into()).spawn(move || inner.serve()) {
                 Ok(_) => state.threads += 1,
                 Err(error) if state.threads == 0 => return Err(error),
                 // The threads that there are will get to it.
-                Err(error) => tracing::warn!(%error, threads = state.threads, "no further blocking thread"),
+                Err(error) => refused = Some(error),
             }
         }
         state.queue.push_back(job);
         self.inner.work.notify_one();
+        drop(state);
+        if let Some(error) = refused {
+            tracing::warn!(%error, "no further blocking thread");
+        }
         Ok(())
     }
 }
@@ -125,8 +131,11 @@ impl Drop for Pool {
     fn drop(&mut self) {
         let mut state = self.inner.state.lock();
         state.stopping = true;
-        state.queue.clear();
+        let jobs = std::mem::take(&mut state.queue);
         self.inner.work.notify_all();
+        drop(state);
+        // Their destructors are the user's, so not under the lock, and one by one.
+        jobs.into_iter().for_each(contain);
     }
 }
 
@@ -136,7 +145,10 @@ impl Inner {
         while !state.stopping {
             if let Some(job) = state.queue.pop_front() {
                 drop(state);
-                job();
+                // A job contains the panics of its closure; what is left is a result that nobody waits for any more.
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
+                    contain(payload);
+                }
                 state = self.state.lock();
                 continue;
             }

@@ -30,6 +30,7 @@
 
 mod stage;
 
+use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::offset_of;
 use std::panic::Location;
@@ -38,11 +39,12 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering, fe
 use std::task::Waker;
 use std::time::Instant;
 
-use fibra_fiber::Context;
+use fibra_fiber::{Context, ContextId};
 use parking_lot::Mutex;
 
 use crate::FiberId;
-use crate::cancel::Ambient;
+use crate::cancel::{Ambient, Interrupted};
+use crate::hook::Hook;
 use crate::local;
 use crate::park::{Reason, Unparker};
 use crate::scope::Membership;
@@ -51,6 +53,9 @@ use crate::worker::Remote;
 
 use stage::Vtable;
 pub(crate) use stage::{allocate, contain, take_result};
+
+/// More references than this, and the count might wrap before every thread has noticed.
+const REFS_MAX: u32 = u32::MAX / 2;
 
 /// Where the timer node lies in a control block.
 const TIMER_OFFSET: usize = offset_of!(Control, owned) + offset_of!(Owned, timer);
@@ -101,7 +106,9 @@ pub(crate) struct Owned {
     /// The values of `fiber_local!` keys.
     pub(crate) locals: local::Locals,
     /// Called before the fiber next switches away; see [`on_first_park`](crate::park::on_first_park).
-    pub(crate) hook: Cell<Option<NonNull<dyn FnMut()>>>,
+    pub(crate) hook: Cell<Option<NonNull<Hook>>>,
+    /// The fiber's own context, once it runs: only that may be parked.
+    pub(crate) context_id: Cell<Option<ContextId>>,
     /// The addresses of its stack's guard; (0, 0) before it has one.
     pub(crate) guard: Cell<(usize, usize)>,
     /// Where the worker lists this fiber among its live ones.
@@ -144,6 +151,7 @@ impl Control {
                 scope: Cell::new(None),
                 locals: local::Locals::default(),
                 hook: Cell::new(None),
+                context_id: Cell::new(None),
                 guard: Cell::new((0, 0)),
                 live_key: Cell::new(usize::MAX),
             },
@@ -193,6 +201,11 @@ impl Control {
     #[inline]
     pub(crate) fn resumed(&self) {
         self.token.swap(EMPTY, Ordering::Acquire);
+    }
+
+    /// As [`cancel`](FiberRef::cancel), for a fiber that is just about to start.
+    pub(crate) fn cancel_unstarted(&self) {
+        self.cancelled.store(true, Ordering::Release);
     }
 
     /// Whether [`cancel`](FiberRef::cancel) was called.
@@ -247,7 +260,11 @@ impl FiberRef {
     #[inline]
     pub(crate) unsafe fn acquire(control: NonNull<Control>) -> Self {
         // SAFETY: live, as the caller says. Relaxed: a new reference comes from an existing one.
-        unsafe { control.as_ref() }.refs.fetch_add(1, Ordering::Relaxed);
+        let before = unsafe { control.as_ref() }.refs.fetch_add(1, Ordering::Relaxed);
+        if before > REFS_MAX {
+            // Only by leaking references in a loop; as in Arc.
+            std::process::abort();
+        }
         FiberRef(control)
     }
 
@@ -285,7 +302,8 @@ impl FiberRef {
     /// will be.
     pub(crate) fn set_joiner(&self, joiner: Joiner) -> bool {
         let control = self.control();
-        *control.joiner.lock() = Some(joiner);
+        // Dropped behind the lock: it may be a waker of the user's.
+        let _previous = control.joiner.lock().replace(joiner);
         control.ending.fetch_or(JOINER, Ordering::AcqRel) & DONE == 0
     }
 
@@ -366,22 +384,30 @@ impl Runnable {
         unsafe { FiberRef::acquire(self.0) }
     }
 
-    /// The context of a fiber that has a stack now and will run its closure to the end.
-    pub(crate) fn entry(&self) -> impl FnOnce() + 'static {
+    /// What a fiber that has a stack now runs: its closure, to the end; or, if it comes too late, its refusal.
+    pub(crate) fn entry(&self, refused: bool) -> impl FnOnce() + 'static {
         let control = self.0;
         move || {
-            // SAFETY: runs once, when the worker first resumes the context, so the stage still holds the closure; the
-            // scheduler's reference outlives the context.
-            unsafe { (control.as_ref().vtable.run)(control) };
+            // SAFETY: the scheduler's reference outlives the context that this runs in.
+            let this = unsafe { control.as_ref() };
             // SAFETY: the fiber runs, on this thread.
-            unsafe { control.as_ref().owned() }.locals.clear();
+            let owned = unsafe { this.owned() };
+            owned.context_id.set(fibra_fiber::innermost());
+            if refused {
+                // SAFETY: runs once, so the stage still holds the closure.
+                unsafe { (this.vtable.refuse)(control, Box::new(Interrupted::Cancelled)) };
+            } else {
+                // SAFETY: as above.
+                unsafe { (this.vtable.run)(control) };
+            }
+            owned.locals.close();
             // SAFETY: the stage holds the result.
             unsafe { finish(control) };
         }
     }
 
-    /// Ends a fiber that never ran: its closure is dropped, and its join returns `payload`.
-    pub(crate) fn refuse(self, payload: Box<dyn std::any::Any + Send>) {
+    /// Ends a fiber that never ran and has no stack to run on: its closure is dropped here, and its join returns `payload`.
+    pub(crate) fn refuse(self, payload: Box<dyn Any + Send>) {
         debug_assert!(self.control().home().is_null());
         // SAFETY: never ran, so the stage holds the closure, and we hold the fiber.
         unsafe { (self.control().vtable.refuse)(self.0, payload) };
@@ -389,6 +415,27 @@ impl Runnable {
         unsafe { finish(self.0) };
         // SAFETY: the fiber has ended: the scheduler's reference has served its purpose.
         drop(unsafe { self.release() });
+    }
+
+    /// Gives a fiber up that will never run (again): who joins it is told that it was cancelled; all else of it is leaked. One
+    /// whose scope waits for it keeps its joiners waiting, since they may borrow from it.
+    ///
+    /// # Safety
+    ///
+    /// Nobody will resume the fiber.
+    pub(crate) unsafe fn abandon(control: NonNull<Control>) {
+        // SAFETY: leaked from here on, so it stays allocated.
+        let this = unsafe { control.as_ref() };
+        // SAFETY: nobody resumes it, so nobody else touches what is its worker's.
+        let scope = &unsafe { this.owned() }.scope;
+        if let Some(membership) = scope.take() {
+            scope.set(Some(membership));
+            return;
+        }
+        // SAFETY: it does not run, so the stage is free for a result.
+        unsafe { (this.vtable.abandon)(control, Box::new(Interrupted::Cancelled)) };
+        // SAFETY: the stage holds a result.
+        unsafe { finish(control) };
     }
 
     /// The scheduler's reference, to be dropped.

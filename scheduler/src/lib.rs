@@ -38,6 +38,7 @@
 //! | `control` | the control block of a fiber: states, references |
 //! | `worker`, `queue`, `timer` | the loop, its queues, its timing wheel |
 
+mod abort;
 mod block_on;
 mod blocking;
 pub mod cancel;
@@ -45,6 +46,7 @@ pub mod clock;
 mod control;
 mod current;
 pub mod driver;
+mod hook;
 mod join;
 mod local;
 pub mod park;

@@ -4,7 +4,7 @@
 //! the list is held while user code looks at a value: an initialiser may use other keys, and even park.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -15,6 +15,8 @@ use crate::worker::Worker;
 #[derive(Default)]
 pub(crate) struct Locals {
     values: RefCell<Vec<(usize, Rc<dyn Any>)>>,
+    /// The fiber has ended: what is made from here on is used once and dropped.
+    closed: Cell<bool>,
 }
 
 impl Locals {
@@ -23,11 +25,16 @@ impl Locals {
     }
 
     fn insert(&self, key: usize, value: Rc<dyn Any>) {
-        self.values.borrow_mut().push((key, value));
+        if !self.closed.get() {
+            self.values.borrow_mut().push((key, value));
+        }
     }
 
-    /// Drops all values, those first that were made last. Their destructors run on the fiber and may make new ones.
-    pub(crate) fn clear(&self) {
+    /// Drops all values, those first that were made last. Their destructors run on the fiber, and still find the others.
+    ///
+    /// Nothing is kept afterwards, since the control block may be freed on another thread.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
         loop {
             let last = self.values.borrow_mut().pop();
             match last {

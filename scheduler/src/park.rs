@@ -29,13 +29,13 @@
 //!
 //! All of them work on plain threads too, so what is built on them works between fibers and threads.
 
-use std::cell::Cell;
 use std::fmt;
-use std::ptr::NonNull;
 use std::thread::{self, Thread};
 use std::time::Instant;
 
 use crate::FiberId;
+pub use crate::hook::on_first_park;
+
 use crate::cancel::{self, Interrupted};
 use crate::clock;
 use crate::control::FiberRef;
@@ -130,6 +130,10 @@ impl fmt::Debug for Unparker {
 }
 
 /// Waits for the caller's token and takes it. May return without one.
+///
+/// # Panics
+///
+/// Inside a [`fibra_fiber::Context`] that runs on a fiber: only the whole fiber can park.
 #[inline]
 pub fn park(reason: Reason) {
     park_until(reason, None);
@@ -186,35 +190,4 @@ fn park_thread(deadline: Option<Instant>) -> Wakeup {
     }
     thread::park_timeout(timeout);
     if clock::now() < deadline { Wakeup::Unparked } else { Wakeup::TimedOut }
-}
-
-/// Runs `f`; if the fiber is about to switch away within it (to park or to yield), calls `hook` first, once.
-///
-/// This is what lets a server run a handler on its reader's own stack and hand the reading to another fiber only if the
-/// handler turns out to wait: a handler that does not wait costs neither a switch nor a spawn.
-///
-/// The hook runs on the fiber, may spawn, and must not park. On a plain thread it is never called: a thread that blocks
-/// cannot be resumed by anyone else.
-pub fn on_first_park<R>(hook: &mut dyn FnMut(), f: impl FnOnce() -> R) -> R {
-    /// Puts the outer hook back, also when `f` panics.
-    struct Restore<'a> {
-        slot: &'a Cell<Option<NonNull<dyn FnMut()>>>,
-        outer: Option<NonNull<dyn FnMut()>>,
-    }
-    impl Drop for Restore<'_> {
-        fn drop(&mut self) {
-            self.slot.set(self.outer);
-        }
-    }
-
-    let Some(fiber) = Worker::with(|worker| worker?.running_ref()) else {
-        return f();
-    };
-    // SAFETY: we run on that fiber, so on its home worker's thread, until this function returns.
-    let slot = unsafe { &fiber.control().owned().hook };
-    // SAFETY: only the lifetime is erased. `hook` is borrowed until this function returns, and by then `_restore` has taken
-    // the pointer out of the slot; the slot is read only by this fiber, when it switches away.
-    let hook = unsafe { std::mem::transmute::<NonNull<dyn FnMut() + '_>, NonNull<dyn FnMut()>>(NonNull::from(hook)) };
-    let _restore = Restore { slot, outer: slot.replace(Some(hook)) };
-    f()
 }

@@ -6,11 +6,13 @@
 //! ```
 //!
 //! Shutdown, in this order:
-//! 1. `stopping` is set and every sleeping worker woken. Fibers that have not started are not started any more.
+//! 1. `stopping` is set and every sleeping worker woken. Closures that have not started are not run any more: they are dropped, each
+//!    on a stack of its own, since destructors may wait.
 //! 2. Each worker cancels its fibers: every wait of theirs fails with [`Interrupted::Cancelled`](crate::cancel::Interrupted::Cancelled), so they return.
 //! 3. A worker ends when its last fiber has, or when the grace period is over. Fibers still there are leaked with a warning:
 //!    their stacks may be borrowed from, so freeing them would be unsound.
-//! 4. When all workers have ended, what had been handed over too late is refused.
+//!    Who joins them is told that they were cancelled. A worker thread that leaked fibers never exits, since they may have lent out its
+//!    thread-locals.
 
 mod shared;
 
@@ -25,6 +27,7 @@ use std::{fmt, io};
 
 use fibra_fiber::DEFAULT_STACK_SIZE;
 
+use crate::abort;
 use crate::blocking;
 use crate::control::Runnable;
 use crate::driver::{Driver, DriverFactory};
@@ -119,14 +122,16 @@ impl Builder {
         let spawned_at = Location::caller();
         let stack_size = self.stack_size;
         let (crew, worker, mut driver) = self.hire_around_this_thread()?;
-        let shared = crew.shared.clone();
+        // Made here, not in the fiber: it stops the runtime also if there is no stack for it.
+        let stop = crew.shared.stop_on_drop();
         let first = move || {
-            let _stop = shared.stop_on_drop();
+            let _stop = stop;
             f()
         };
         let (runnable, handle) = spawn::Builder::new().name("main").allocate(stack_size, spawned_at, first);
         worker.spawn_local(runnable);
-        abort_on_panic(|| worker.run(&mut *driver));
+        abort::on_unwind(WORKER_PANICKED, || worker.run(&mut *driver));
+        drop(driver);
         crew.dismiss();
         // The fiber has ended: only its end stops the runtime, and a fiber that could not start has ended with an error.
         debug_assert!(handle.is_finished());
@@ -156,30 +161,38 @@ impl Builder {
 
     /// Starts a thread for each of `workers` and waits until all have their driver.
     fn hire(&self, shared: Arc<Shared>, workers: Vec<shared::Seat>) -> io::Result<Crew> {
-        let (ready, all_ready) = mpsc::channel();
         let mut crew = Crew { shared, threads: Vec::new() };
+        let mut drivers_made = Vec::new();
         for (index, fresh) in workers {
-            let (shared, factory, ready) = (crew.shared.clone(), self.driver.clone(), ready.clone());
+            let (shared, factory) = (crew.shared.clone(), self.driver.clone());
+            let ((made, driver_made), (ended, has_ended)) = (mpsc::channel(), mpsc::channel());
             let name = format!("{}-{index}", self.thread_name);
             let thread = thread::Builder::new().name(name).spawn(move || {
-                let driver = factory.make(index);
-                let (mut driver, outcome) = match driver {
-                    Ok(driver) => (Some(driver), Ok(())),
-                    Err(error) => (None, Err(error)),
+                let mut driver = match factory.make(index) {
+                    Ok(driver) => driver,
+                    Err(error) => return drop(made.send(Err(error))),
                 };
                 // The receiver is gone only if another worker failed, and then `stopping` ends the loop below.
-                let _ = ready.send(outcome);
-                drop(ready);
-                if let Some(driver) = &mut driver {
-                    let worker = Worker::new(shared, index, fresh);
-                    abort_on_panic(|| worker.run(&mut **driver));
+                let _ = made.send(Ok(()));
+                let worker = Worker::new(shared, index, fresh);
+                let leaked = abort::on_unwind(WORKER_PANICKED, || worker.run(&mut *driver));
+                drop(driver);
+                if leaked {
+                    // Leaked fibers may have lent out this thread's thread-locals, so it must not end.
+                    let _ = ended.send(Leaked);
+                    loop {
+                        thread::park();
+                    }
                 }
             })?;
-            crew.threads.push(thread);
+            crew.threads.push((thread, has_ended));
+            drivers_made.push(driver_made);
         }
-        drop(ready);
-        for outcome in all_ready {
-            outcome?;
+        for made in drivers_made {
+            // A factory that panics has dropped its end.
+            made.recv().unwrap_or_else(|_| {
+                Err(io::Error::other("a worker's driver could not be made: its factory panicked"))
+            })?;
         }
         Ok(crew)
     }
@@ -198,8 +211,11 @@ impl fmt::Debug for Builder {
 /// The worker threads of a runtime. Dropping it shuts the runtime down and waits for them.
 struct Crew {
     shared: Arc<Shared>,
-    threads: Vec<thread::JoinHandle<()>>,
+    threads: Vec<(thread::JoinHandle<()>, mpsc::Receiver<Leaked>)>,
 }
+
+/// What a thread says that has leaked fibers: it does nothing more, but never ends.
+struct Leaked;
 
 impl Crew {
     /// Stops the workers and waits until all have ended.
@@ -210,13 +226,12 @@ impl Drop for Crew {
     fn drop(&mut self) {
         self.shared.stop();
         let this_thread = thread::current().id();
-        for thread in self.threads.drain(..) {
+        for (thread, ended) in self.threads.drain(..) {
             // A runtime dropped by one of its own fibers cannot wait for the thread that it runs on.
-            if thread.thread().id() != this_thread && thread.join().is_err() {
-                tracing::error!("a worker thread panicked outside any fiber");
+            if thread.thread().id() != this_thread && ended.recv().is_err() && thread.join().is_err() {
+                tracing::error!("a worker thread panicked before it ran fibers");
             }
         }
-        self.shared.refuse_leftovers();
     }
 }
 
@@ -254,7 +269,8 @@ impl Runtime {
         self.shared().workers.len()
     }
 
-    /// Cancels all fibers, waits for them to end (at most the grace period), and ends the workers.
+    /// Cancels all fibers, waits for them to end, and ends the workers. Fibers that wait in spite of it are given up after the grace
+    /// period; for one that computes without ever switching, it waits until it does.
     pub fn shutdown(mut self) {
         drop(self.crew.take());
     }
@@ -273,20 +289,8 @@ impl fmt::Debug for Runtime {
     }
 }
 
-/// A worker that unwinds would take down the fibers it holds, whose stacks others may borrow from. Panics of fibers never get
-/// here; this is a bug in a driver or in fibra.
-fn abort_on_panic(f: impl FnOnce()) {
-    struct Abort;
-    impl Drop for Abort {
-        fn drop(&mut self) {
-            eprintln!("fibra: a worker panicked outside any fiber; its fibers cannot go on: aborting");
-            std::process::abort();
-        }
-    }
-    let abort = Abort;
-    f();
-    std::mem::forget(abort);
-}
+/// Panics of fibers never get there: this is a bug in a driver or in fibra. Its fibers cannot go on without their worker.
+const WORKER_PANICKED: &str = "a worker panicked outside any fiber";
 
 /// The error of a fiber that could not get a stack.
 fn as_io_error(payload: Box<dyn Any + Send>) -> Result<io::Error, Box<dyn Any + Send>> {

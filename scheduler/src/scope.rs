@@ -23,6 +23,7 @@ use std::{fmt, io, thread};
 use parking_lot::Mutex;
 use slab::Slab;
 
+use crate::abort;
 use crate::cancel::{self, Interrupted};
 use crate::control::{FiberRef, Runnable};
 use crate::park::{self, Reason, Unparker};
@@ -138,10 +139,12 @@ where
 {
     let scope = Scope { children: Children::new(), scope: PhantomData, env: PhantomData };
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    if result.is_err() {
-        scope.children.cancel();
-    }
-    scope.children.wait();
+    abort::on_unwind("the wait of a scope for its children was cut short", || {
+        if result.is_err() {
+            scope.children.cancel();
+        }
+        scope.children.wait();
+    });
     match result {
         Err(payload) => resume_unwind(payload),
         Ok(_) if scope.children.panicked.load(Ordering::Relaxed) => panic!("a scoped fiber panicked"),

@@ -28,7 +28,8 @@ use fibra_fiber::StackPool;
 use slab::Slab;
 
 use crate::clock;
-use crate::control::{Control, FiberRef, Runnable};
+use crate::control::{Control, FiberRef, Owned, Runnable};
+use crate::hook;
 use crate::park::{Reason, Wakeup};
 use crate::queue::Ready;
 use crate::runtime::Shared;
@@ -56,7 +57,9 @@ pub(crate) struct Worker {
     pace: Pace,
     /// Whether `fresh` has the next turn.
     fresh_next: Cell<bool>,
-    /// The end of the grace period, once shutdown has begun.
+    /// Whether this worker has noticed that the runtime stops, and cancelled its fibers.
+    stopping: Cell<bool>,
+    /// The end of the grace period, once it stops; `None` also if that is further away than the clock reaches.
     deadline: Cell<Option<Instant>>,
 }
 
@@ -73,6 +76,7 @@ impl Worker {
             live: RefCell::default(),
             pace: Pace::new(clock::now()),
             fresh_next: Cell::new(false),
+            stopping: Cell::new(false),
             deadline: Cell::new(None),
         }
     }
@@ -152,8 +156,9 @@ impl Worker {
         if deadline.is_some_and(|deadline| deadline <= clock::now()) {
             return Some(Wakeup::TimedOut);
         }
+        check_innermost(owned);
         if !control.has_token() {
-            call_hook(&owned.hook);
+            hook::fire(&owned.hook);
         }
         owned.reason.set(reason);
         owned.timed_out.set(false);
@@ -181,7 +186,9 @@ impl Worker {
             return false;
         };
         // SAFETY: as in `park_running`.
-        call_hook(unsafe { &fiber.as_ref().owned().hook });
+        let owned = unsafe { fiber.as_ref().owned() };
+        check_innermost(owned);
+        hook::fire(&owned.hook);
         // SAFETY: the running fiber gives up running for this runnable, and switches away at once; nobody can take it
         // before, since only this worker reads the queue.
         let runnable = unsafe { Runnable::from_raw(fiber) };
@@ -195,13 +202,17 @@ impl Worker {
     }
 }
 
-/// The hook is taken before it is called, so it is called once and may itself park nothing.
+/// What runs in a context of its own inside a fiber would suspend only that, while the whole fiber counts as parked.
 #[inline]
-fn call_hook(hook: &Cell<Option<NonNull<dyn FnMut()>>>) {
-    if let Some(mut hook) = hook.take() {
-        // SAFETY: `on_first_park` put it there and takes it out before its borrow ends; this fiber is inside that call.
-        unsafe { hook.as_mut()() };
+fn check_innermost(owned: &Owned) {
+    if fibra_fiber::innermost() != owned.context_id.get() {
+        panic_nested();
     }
+}
+
+#[cold]
+fn panic_nested() -> ! {
+    panic!("a fiber cannot park inside a fibra_fiber::Context of its own: suspend that context instead");
 }
 
 /// Queues a fiber whose unpark the caller has won, on the fiber's own worker.
@@ -216,8 +227,8 @@ pub(crate) fn enqueue_woken(runnable: Runnable) {
                 None => ready.push_back(runnable),
             }
         }
-        // SAFETY: the fiber has started, so `home` is set, and it has not ended, so its runtime's shared part is there:
-        // it is freed only after all fibers have ended and `deliver` has returned on every thread.
-        _ => unsafe { &*home }.deliver(runnable),
+        // SAFETY: the fiber has started, so `home` is set; and it has not ended, so its worker has not either, or has leaked what
+        // this touches.
+        _ => unsafe { Remote::deliver(home, runnable) },
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::park::{self, Reason};
-use fibra_scheduler::{driver, runtime, sleep, spawn, spawn_local, yield_now};
+use fibra_scheduler::{JoinHandle, driver, runtime, sleep, spawn, spawn_local, yield_now};
 
 const FOREVER: Duration = Duration::from_secs(1 << 40);
 
@@ -54,7 +54,7 @@ fn fibers_that_ignore_their_cancellation_are_leaked_after_the_grace_period() {
     let builder = runtime::Builder::new(driver::idle).workers(1).grace(Duration::from_millis(20));
     let waker = builder
         .run(move || {
-            let parked = spawn(move || {
+            let parked = spawn(move || -> () {
                 let _local = parked;
                 loop {
                     park::park(Reason::Parked);
@@ -72,9 +72,10 @@ fn fibers_that_ignore_their_cancellation_are_leaked_after_the_grace_period() {
         })
         .expect("a runtime");
     assert_eq!(dropped.load(Ordering::Relaxed), 0, "their stacks may be borrowed from");
-    // Waking a leaked fiber is harmless.
+    // Waking a leaked fiber is harmless, and who joins it is not kept waiting for ever.
     waker.cancel();
-    assert!(!waker.is_finished());
+    let payload: Box<dyn std::any::Any + Send> = waker.join().expect_err("it did not end by itself");
+    assert!(payload.is::<Interrupted>());
 }
 
 #[test]
@@ -87,4 +88,44 @@ fn a_started_runtime_ends_with_its_handle() {
     for fiber in waiting {
         assert!(matches!(fiber.join(), Ok(Err(Interrupted::Cancelled)) | Err(_)), "cancelled, or never started");
     }
+}
+
+#[test]
+fn destructors_of_what_never_started_may_wait_and_spawn() {
+    struct JoinsAndSpawns(Option<JoinHandle<()>>, mpsc::Sender<JoinHandle<()>>);
+    impl Drop for JoinsAndSpawns {
+        fn drop(&mut self) {
+            if let Some(other) = self.0.take() {
+                let _ = other.join();
+            }
+            let _ = self.1.send(spawn(|| ()));
+        }
+    }
+    let (sender, receiver) = mpsc::channel();
+    crate::run_on(1, move || {
+        for _ in 0..100 {
+            let waits = JoinsAndSpawns(Some(spawn(|| ())), sender.clone());
+            drop(spawn_local(move || drop(waits)));
+        }
+    });
+    let spawned: Vec<_> = receiver.iter().collect();
+    assert_eq!(spawned.len(), 100);
+    assert!(spawned.into_iter().all(|fiber| fiber.join().is_err()), "refused, and said so");
+}
+
+#[test]
+fn a_grace_period_may_be_endless() {
+    let builder = runtime::Builder::new(driver::idle).workers(2).grace(Duration::MAX);
+    builder.run(|| drop(spawn(|| sleep(FOREVER)))).expect("a runtime");
+}
+
+#[test]
+fn a_runtime_may_be_dropped_by_one_of_its_own_fibers() {
+    let runtime = runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime");
+    let (sender, receiver) = mpsc::channel::<runtime::Runtime>();
+    let waiting = runtime.spawn(|| sleep(FOREVER));
+    let dropping = runtime.spawn(move || drop(receiver.recv()));
+    sender.send(runtime).expect("received");
+    assert!(dropping.join().is_ok());
+    assert!(matches!(waiting.join(), Ok(Err(Interrupted::Cancelled)) | Err(_)));
 }

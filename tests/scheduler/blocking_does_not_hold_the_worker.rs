@@ -57,3 +57,32 @@ fn more_jobs_than_threads_wait_their_turn() {
         assert_eq!(sum, 124_750);
     });
 }
+
+#[cfg(panic = "unwind")]
+#[test]
+fn a_result_whose_destructor_panics_costs_no_thread() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in a destructor");
+        }
+    }
+    let builder = fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).workers(1).blocking_threads(1);
+    let served = builder.run(|| {
+        let (sender, receiver) = mpsc::channel::<()>();
+        // Given up while the job runs, so that the pool's thread is the one to drop the result.
+        let given_up = spawn(move || {
+            blocking(move || {
+                let _ = receiver.recv();
+                Bomb
+            })
+            .map(std::mem::forget)
+        });
+        yield_now();
+        given_up.cancel();
+        assert!(given_up.join().expect("no panic").is_err());
+        drop(sender);
+        blocking(|| 5).expect("the one thread")
+    });
+    assert_eq!(served.expect("a runtime"), 5);
+}

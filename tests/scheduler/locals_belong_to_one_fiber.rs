@@ -69,3 +69,35 @@ fn plain_threads_have_their_own_too() {
     assert_eq!(COUNT.with(Cell::get), 9);
     assert!(current().is_none());
 }
+
+/// What is made after the fiber has ended (here by its result's destructor) is not kept in the control block, which the last
+/// unparker frees on whichever thread.
+#[test]
+fn what_is_made_too_late_is_dropped_at_once() {
+    struct UsesALocal(std::sync::Arc<std::sync::Mutex<Vec<std::thread::ThreadId>>>);
+    struct Probe(std::sync::Arc<std::sync::Mutex<Vec<std::thread::ThreadId>>>);
+    impl Drop for Probe {
+        fn drop(&mut self) {
+            self.0.lock().expect("no panic").push(std::thread::current().id());
+        }
+    }
+    fiber_local! {
+        static LATE: RefCell<Option<Probe>> = RefCell::new(None);
+    }
+    impl Drop for UsesALocal {
+        fn drop(&mut self) {
+            LATE.with(|late| *late.borrow_mut() = Some(Probe(self.0.clone())));
+        }
+    }
+    let dropped_on = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    crate::run_on(1, || {
+        let here = std::thread::current().id();
+        let result = UsesALocal(dropped_on.clone());
+        let fiber = spawn(move || result);
+        let unparker = fiber.unparker();
+        drop(fiber);
+        (0..3).for_each(|_| yield_now());
+        std::thread::spawn(move || drop(unparker)).join().expect("no panic");
+        assert_eq!(*dropped_on.lock().expect("no panic"), [here]);
+    });
+}

@@ -4,6 +4,7 @@
 //! What is about catching panics is left out under `panic = "abort"`; the rest passes there too: `.ci/panic-abort`.
 
 mod a_fiber_never_changes_its_thread;
+mod a_nested_context_cannot_park_its_fiber;
 mod a_panic_comes_out_of_join;
 mod a_scope_outlives_its_children;
 mod a_shutdown_ends_every_fiber;
@@ -22,6 +23,7 @@ mod futures_run_on_fibers;
 mod locals_belong_to_one_fiber;
 mod outside_a_runtime_spawning_is_an_error;
 mod runtimes_do_not_nest_but_coexist;
+mod spawns_from_outside_reach_every_worker;
 mod the_hook_fires_on_the_first_park;
 mod what_crosses_threads_must_be_send;
 

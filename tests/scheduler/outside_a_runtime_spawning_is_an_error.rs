@@ -1,6 +1,6 @@
 use std::io;
 
-use fibra_scheduler::{Builder, in_fiber, worker_index};
+use fibra_scheduler::{Builder, driver, in_fiber, runtime, worker_index};
 
 #[test]
 fn outside_a_runtime_spawning_is_an_error() {
@@ -18,4 +18,10 @@ fn a_fiber_without_a_stack_ends_with_that_error() {
         let payload = fiber.join().expect_err("no such stack");
         assert!(payload.is::<io::Error>());
     });
+}
+
+#[test]
+fn a_runtime_whose_first_fiber_has_no_stack_does_not_run() {
+    let builder = runtime::Builder::new(driver::idle).workers(2).stack_size(usize::MAX / 2);
+    assert_eq!(builder.run(|| ()).expect_err("no such stack").kind(), io::ErrorKind::OutOfMemory);
 }

@@ -33,10 +33,12 @@ fn hooks_nest_and_end_with_their_call() {
     crate::run_on(1, || {
         let mut outer = 0;
         on_first_park(&mut || outer += 1, || {
+            assert_eq!(fires(|| ()), 0);
             assert_eq!(fires(yield_now), 1);
             yield_now();
+            assert_eq!(fires(yield_now), 1);
         });
-        assert_eq!(outer, 1);
+        assert_eq!(outer, 1, "a switch inside the inner call is one inside the outer");
         yield_now();
         assert_eq!(outer, 1);
         let panicked =

@@ -24,6 +24,8 @@ pub(super) struct Vtable {
     pub(super) run: unsafe fn(NonNull<Control>),
     /// Drops the closure and stores `Err(payload)`.
     pub(super) refuse: unsafe fn(NonNull<Control>, Box<dyn Any + Send>),
+    /// Leaks whatever is there and stores `Err(payload)`.
+    pub(super) abandon: unsafe fn(NonNull<Control>, Box<dyn Any + Send>),
     /// Drops the result; whether it was a panic.
     pub(super) discard: unsafe fn(NonNull<Control>) -> bool,
     /// Moves the result to `*mut thread::Result<T>`.
@@ -77,8 +79,14 @@ impl<F, T> Typed<F, T>
 where
     F: FnOnce() -> T,
 {
-    const VTABLE: &'static Vtable =
-        &Vtable { run: Self::run, refuse: Self::refuse, discard: Self::discard, take: Self::take, free: Self::free };
+    const VTABLE: &'static Vtable = &Vtable {
+        run: Self::run,
+        refuse: Self::refuse,
+        abandon: Self::abandon,
+        discard: Self::discard,
+        take: Self::take,
+        free: Self::free,
+    };
 
     /// Swaps the stage.
     ///
@@ -103,6 +111,11 @@ where
     unsafe fn refuse(control: NonNull<Control>, payload: Box<dyn Any + Send>) {
         // SAFETY: the caller holds the fiber, which has not started.
         contain(unsafe { Self::replace(control, Stage::Result(Err(payload))) });
+    }
+
+    unsafe fn abandon(control: NonNull<Control>, payload: Box<dyn Any + Send>) {
+        // SAFETY: the caller says that the fiber does not run (again).
+        mem::forget(unsafe { Self::replace(control, Stage::Result(Err(payload))) });
     }
 
     unsafe fn discard(control: NonNull<Control>) -> bool {
@@ -130,9 +143,12 @@ where
 
 /// Drops something of the user's whose destructor may panic, where nobody could receive that panic.
 pub(crate) fn contain<V>(value: V) {
-    if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
-        tracing::error!(
-            "a destructor panicked where nobody could receive it: in a fiber's local, or in the result of a detached fiber"
-        );
+    let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) else { return };
+    tracing::error!(
+        "a destructor panicked where nobody could receive it: in a fiber's local, or in a result that nobody asked for"
+    );
+    // The payload's own destructor may panic as well; what that throws is not looked at any more.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(payload);
     }
 }

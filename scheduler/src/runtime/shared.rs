@@ -1,12 +1,12 @@
 //! What all workers of a runtime share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crossbeam_deque::Injector;
+
 use crate::blocking::Pool;
-use crate::cancel::Interrupted;
 use crate::control::Runnable;
 use crate::worker::{Remote, Sleepers};
 
@@ -17,9 +17,9 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) stack_size: usize,
     pub(crate) grace: Duration,
+    /// Closures that plain threads have spawned; whichever worker comes first takes them.
+    pub(crate) injected: Injector<Runnable>,
     stopping: AtomicBool,
-    /// Whose turn it is to get a fiber from outside.
-    next: AtomicUsize,
 }
 
 /// What a worker needs to begin: its number and its end of the queue that others steal from.
@@ -34,8 +34,8 @@ impl Shared {
             pool: Pool::new(blocking),
             stack_size,
             grace,
+            injected: Injector::new(),
             stopping: AtomicBool::new(false),
-            next: AtomicUsize::new(0),
         };
         (Arc::new(shared), seats)
     }
@@ -65,23 +65,9 @@ impl Shared {
         Stop(self.clone())
     }
 
-    /// Hands a fresh fiber to a worker, an idle one if there is any.
+    /// Queues a fresh fiber from a plain thread, and wakes an idle worker for it.
     pub(super) fn spawn(&self, runnable: Runnable) {
-        let any = || self.next.fetch_add(1, Ordering::Relaxed) % self.workers.len();
-        let index = self.sleepers.any().unwrap_or_else(any);
-        self.workers[index].deliver(runnable);
-    }
-
-    /// All workers have ended: ends what was handed over too late, and waits for threads that are still handing over.
-    pub(super) fn refuse_leftovers(&self) {
-        for worker in &self.workers {
-            while worker.is_delivering() {
-                thread::yield_now();
-            }
-            // One that has started was leaked by its worker, and stays so.
-            for runnable in worker.leftovers().filter(|runnable| runnable.control().home().is_null()) {
-                runnable.refuse(Box::new(Interrupted::Cancelled));
-            }
-        }
+        self.injected.push(runnable);
+        self.sleepers.wake_one(&self.workers);
     }
 }

@@ -48,23 +48,33 @@ impl Remote {
         let _ = self.waker.set(waker);
     }
 
-    /// Hands the worker a fiber, and wakes it if it sleeps. Any thread.
-    pub(crate) fn deliver(&self, runnable: Runnable) {
-        // Once the fiber is in the inbox it may run, end, and let the runtime end: the count keeps `self` alive.
-        self.delivering.fetch_add(1, Ordering::Relaxed);
-        self.inbox.push(runnable);
-        self.wake_if_parked();
-        self.delivering.fetch_sub(1, Ordering::Release);
+    /// Hands the worker a fiber of its own that was woken, and wakes the worker if it sleeps. Any thread.
+    ///
+    /// # Safety
+    ///
+    /// `this` is the home of the fiber. (Not a reference, since it may be gone when this returns.)
+    pub(crate) unsafe fn deliver(this: *const Remote, runnable: Runnable) {
+        // SAFETY: until the fiber is in the inbox it cannot run and end, so its worker cannot either. From then on the count keeps
+        // the worker from ending, until it is taken back as the last thing.
+        let delivering = unsafe { &raw const (*this).delivering };
+        // SAFETY: as above.
+        unsafe { (*delivering).fetch_add(1, Ordering::Relaxed) };
+        // SAFETY: as above.
+        unsafe { (*this).inbox.push(runnable) };
+        // SAFETY: as above.
+        unsafe { (*this).wake_if_parked() };
+        // SAFETY: as above.
+        unsafe { (*delivering).fetch_sub(1, Ordering::Release) };
     }
 
     /// Whether some thread is still inside [`deliver`](Remote::deliver).
-    pub(crate) fn is_delivering(&self) -> bool {
+    pub(super) fn is_delivering(&self) -> bool {
         self.delivering.load(Ordering::Acquire) != 0
     }
 
     /// Wakes the worker if it sleeps: one system call, and only then.
     pub(crate) fn wake_if_parked(&self) {
-        // Pairs with the fence in `announce`: either we see `parked`, or the worker sees what we queued before.
+        // Pairs with the fence in `Worker::sleep`: either we see `parked`, or the worker sees what we queued before.
         fence(Ordering::SeqCst);
         if self.parked.load(Ordering::Relaxed)
             && self.parked.swap(false, Ordering::AcqRel)
@@ -74,10 +84,9 @@ impl Remote {
         }
     }
 
-    /// Says that the worker is about to wait. It must look at its queues once more afterwards.
+    /// Says that the worker is about to wait: whoever queues something for it wakes it from now on.
     pub(super) fn announce(&self) {
         self.parked.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
     }
 
     /// Makes the worker, which is asleep, search for work to steal when it wakes.
@@ -93,10 +102,5 @@ impl Remote {
     /// The worker is awake.
     pub(super) fn retract(&self) {
         self.parked.store(false, Ordering::Relaxed);
-    }
-
-    /// What is left when every worker has ended: fibers that were handed over too late to start.
-    pub(crate) fn leftovers(&self) -> impl Iterator<Item = Runnable> {
-        self.inbox.drain()
     }
 }

@@ -2,15 +2,15 @@
 
 use std::cell::Cell;
 use std::ptr::NonNull;
+use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use crossbeam_deque::Steal;
 use fibra_fiber::{Context, Resumed};
 
 use super::Worker;
-use crate::cancel::Interrupted;
 use crate::clock;
-use crate::control::{Control, Runnable};
+use crate::control::{Control, FiberRef, Runnable, contain};
 use crate::driver::Driver;
 
 /// How many switches may pass before timers and the driver are looked at. Prime, so that it does not fall into step with a
@@ -51,9 +51,9 @@ impl Pace {
         }
     }
 
-    /// A round of switches has ended.
-    fn next_round(&self, now: Instant) {
-        let took = now.saturating_duration_since(self.since.get()).max(Duration::from_nanos(1));
+    /// A round of switches ended at `end`; the next begins `now`, behind the look outside.
+    fn next_round(&self, end: Instant, now: Instant) {
+        let took = end.saturating_duration_since(self.since.get()).max(Duration::from_nanos(1));
         let fitting = u128::from(self.round.get()) * TURN_MAX.as_nanos() / took.as_nanos();
         self.restart(now, (fitting as u64).clamp(1, SWITCHES_MAX.into()) as u32);
     }
@@ -68,10 +68,12 @@ impl Pace {
 
 impl Worker {
     /// Runs fibers until the runtime has shut down and all of this worker's have ended (or the grace period has).
-    pub(crate) fn run(&self, driver: &mut dyn Driver) {
+    ///
+    /// Returns whether it had to leak fibers: then this thread must not end, since its thread-locals may be borrowed from.
+    pub(crate) fn run(&self, driver: &mut dyn Driver) -> bool {
         let _signal_stack = super::overflow::prepare_thread();
         self.remote().set_waker(driver.waker());
-        self.enter(|| {
+        let leaked = self.enter(|| {
             loop {
                 if self.pace.is_due() {
                     self.look_outside(driver, Some(Duration::ZERO));
@@ -85,8 +87,13 @@ impl Worker {
                     None => self.sleep(driver),
                 }
             }
-            self.leave();
+            self.leave()
         });
+        // Whoever has woken one of our fibers may still be about to touch what we share.
+        while self.remote().is_delivering() {
+            std::thread::yield_now();
+        }
+        leaked
     }
 
     /// The next fiber to run, from this worker's own queues.
@@ -104,23 +111,30 @@ impl Worker {
         if let Some(runnable) = ready.pop_front().or_else(|| self.fresh.pop()) {
             return Some(runnable);
         }
-        if self.remote().inbox().is_empty() {
-            return None;
-        }
         drop(ready);
         self.take_inbox();
+        self.take_injected();
         self.ready.borrow_mut().pop_front().or_else(|| self.fresh.pop())
     }
 
     fn take_inbox(&self) {
-        let mut ready = self.ready.borrow_mut();
-        for runnable in self.remote().inbox().drain() {
-            if runnable.control().home().is_null() {
-                self.fresh.push(runnable);
-            } else {
-                ready.push_back(runnable);
-            }
+        if !self.remote().inbox().is_empty() {
+            let mut ready = self.ready.borrow_mut();
+            self.remote().inbox().drain().for_each(|runnable| ready.push_back(runnable));
         }
+    }
+
+    /// Takes a share of what other threads have spawned.
+    fn take_injected(&self) {
+        let injected = &self.shared.injected;
+        if injected.is_empty() {
+            return;
+        }
+        while let Steal::Retry = injected.steal_batch(&self.fresh) {
+            std::hint::spin_loop();
+        }
+        // More than one may have come, and a single worker was woken.
+        self.shared.sleepers.wake_one(&self.shared.workers);
     }
 
     /// Runs a fiber until it parks, yields or ends.
@@ -139,7 +153,8 @@ impl Worker {
         let context = unsafe { &mut *owned.context.get() };
         let resumed = context.as_mut().map(Context::resume);
         self.running.set(None);
-        if let Some(Resumed::Finished(_)) = resumed {
+        if let Some(Resumed::Finished(result)) = resumed {
+            contain(result);
             if let Some(context) = context.take() {
                 self.stacks.borrow_mut().give(context.into_stack());
             }
@@ -153,10 +168,6 @@ impl Worker {
     fn start(&self, fiber: NonNull<Control>) -> bool {
         // SAFETY: the caller has dissolved the runnable and gives it to us.
         let runnable = unsafe { Runnable::from_raw(fiber) };
-        if self.shared.is_stopping() {
-            runnable.refuse(Box::new(Interrupted::Cancelled));
-            return false;
-        }
         let stack = self.stacks.borrow_mut().take(runnable.control().origin.stack_size);
         let stack = match stack {
             Ok(stack) => stack,
@@ -166,13 +177,18 @@ impl Worker {
                 return false;
             }
         };
+        // Too late to start: its closure is dropped instead, on a stack, since destructors may wait.
+        let refused = self.shared.is_stopping();
         let control = runnable.control();
+        if refused {
+            control.cancel_unstarted();
+        }
         control.settle(self.remote());
         // SAFETY: we have just become its home worker.
         let owned = unsafe { control.owned() };
         owned.guard.set((stack.guard().start, stack.guard().end));
         // SAFETY: not running, and ours.
-        unsafe { *owned.context.get() = Some(Context::new(stack, runnable.entry())) };
+        unsafe { *owned.context.get() = Some(Context::new(stack, runnable.entry(refused))) };
         owned.live_key.set(self.live.borrow_mut().insert(fiber));
         // The caller goes on with the raw pointer.
         let _ = runnable.into_raw();
@@ -181,6 +197,7 @@ impl Worker {
 
     /// Fires timers and lets the driver dispatch what is ready, waiting up to `timeout` for it.
     fn look_outside(&self, driver: &mut dyn Driver, timeout: Option<Duration>) {
+        let before = clock::now();
         if let Err(error) = driver.poll(timeout) {
             tracing::error!(worker = self.index, %error, "the driver failed");
             std::thread::park_timeout(DRIVER_BACKOFF);
@@ -194,15 +211,15 @@ impl Worker {
                 self.ready.borrow_mut().push_back(runnable);
             }
         }
-        if !self.remote().inbox().is_empty() {
-            self.take_inbox();
-        }
-        if self.shared.is_stopping() && self.deadline.get().is_none() {
-            self.deadline.set(Some(now + self.shared.grace));
+        self.take_inbox();
+        self.take_injected();
+        if self.must_notice_shutdown() {
+            self.stopping.set(true);
+            self.deadline.set(now.checked_add(self.shared.grace));
             self.cancel_all();
         }
         match timeout {
-            Some(Duration::ZERO) => self.pace.next_round(now),
+            Some(Duration::ZERO) => self.pace.next_round(before, now),
             _ => self.pace.restart(now, SWITCHES_MAX),
         }
     }
@@ -210,13 +227,16 @@ impl Worker {
     /// Nothing of our own to run: steal, or else wait.
     fn sleep(&self, driver: &mut dyn Driver) {
         if self.steal() {
+            // Of what was on its way to us, another worker may have seen nothing and gone to sleep.
+            self.shared.sleepers.wake_one(&self.shared.workers);
             return;
         }
         self.stacks.borrow_mut().trim(HOT_STACKS);
         let sleepers = &self.shared.sleepers;
-        sleepers.add(self.index);
         self.remote().announce();
-        // From here on, whoever queues something for us sees that we sleep; whoever did before, we see now.
+        sleepers.add(self.index);
+        // From here on, whoever queues something sees that we sleep; what was queued before, we see now.
+        fence(Ordering::SeqCst);
         let timeout = if self.is_stealable() || !self.remote().inbox().is_empty() || self.must_notice_shutdown() {
             Some(Duration::ZERO)
         } else {
@@ -250,9 +270,9 @@ impl Worker {
         })
     }
 
-    /// Whether any worker has closures that wait to be started.
+    /// Whether there are closures that wait to be started, anywhere.
     fn is_stealable(&self) -> bool {
-        self.shared.workers.iter().any(|worker| !worker.fresh().is_empty())
+        !self.shared.injected.is_empty() || self.shared.workers.iter().any(|worker| !worker.fresh().is_empty())
     }
 
     fn until_next_timer(&self) -> Option<Duration> {
@@ -266,7 +286,7 @@ impl Worker {
     }
 
     fn must_notice_shutdown(&self) -> bool {
-        self.shared.is_stopping() && self.deadline.get().is_none()
+        self.shared.is_stopping() && !self.stopping.get()
     }
 
     /// Asks every fiber of this worker to end.
@@ -274,13 +294,13 @@ impl Worker {
         let live: Vec<_> = self.live.borrow().iter().map(|(_, &fiber)| fiber).collect();
         for fiber in live {
             // SAFETY: listed as live, so it holds the scheduler's reference; we run no fiber in between.
-            unsafe { crate::control::FiberRef::acquire(fiber) }.cancel();
+            unsafe { FiberRef::acquire(fiber) }.cancel();
         }
     }
 
     /// Whether the runtime stops and this worker has nothing left to wait for.
     fn is_finished(&self) -> bool {
-        self.deadline.get().is_some() && (self.live.borrow().is_empty() || self.is_grace_over())
+        self.stopping.get() && (self.live.borrow().is_empty() || self.is_grace_over())
     }
 
     /// Whether the runtime stops and has waited long enough.
@@ -288,24 +308,21 @@ impl Worker {
         self.deadline.get().is_some_and(|deadline| clock::now() >= deadline)
     }
 
-    /// The loop has ended: ends the fibers that nobody has started, and gives up on those that would not end in time.
+    /// The loop has ended. If that was because of the grace period: gives up on the fibers that would not end, whether they have
+    /// started or not. Returns whether it did.
     ///
-    /// The stacks and control blocks of the latter stay allocated for ever, since others may borrow from them; so does what
-    /// their wakers would touch.
-    fn leave(&self) {
+    /// What is given up stays allocated for ever, since others may borrow from it: stacks, locals, closures, control blocks, and
+    /// what wakers would touch. No destructor runs here, where it could not wait.
+    fn leave(&self) -> bool {
         self.take_inbox();
-        while let Some(runnable) = self.fresh.pop() {
-            runnable.refuse(Box::new(Interrupted::Cancelled));
-        }
-        while let Some(runnable) = self.pop_ready() {
+        let mut unstarted = Vec::new();
+        while let Some(runnable) = self.pop_ready().or_else(|| self.fresh.pop()).or_else(|| self.pop_injected()) {
             if runnable.control().home().is_null() {
-                runnable.refuse(Box::new(Interrupted::Cancelled));
+                unstarted.push(runnable.into_raw());
             }
         }
-        if self.live.borrow().is_empty() {
-            return;
-        }
-        for (_, fiber) in self.live.borrow().iter() {
+        let started: Vec<_> = self.live.borrow().iter().map(|(_, &fiber)| fiber).collect();
+        for &fiber in &started {
             // SAFETY: listed as live, so it holds the scheduler's reference.
             let origin = &unsafe { fiber.as_ref() }.origin;
             tracing::warn!(
@@ -315,11 +332,28 @@ impl Worker {
                 "a fiber ignored its cancellation for the whole grace period of the shutdown: it is leaked",
             );
         }
-        std::mem::forget(self.shared.clone());
+        for fiber in unstarted.into_iter().chain(started.iter().copied()) {
+            // SAFETY: this worker, the only one to run it, runs no more fibers.
+            unsafe { Runnable::abandon(fiber) };
+        }
+        if !started.is_empty() {
+            std::mem::forget(self.shared.clone());
+        }
+        !started.is_empty()
     }
 
     fn pop_ready(&self) -> Option<Runnable> {
         let mut ready = self.ready.borrow_mut();
         ready.pop_slot().or_else(|| ready.pop_front())
+    }
+
+    fn pop_injected(&self) -> Option<Runnable> {
+        loop {
+            match self.shared.injected.steal() {
+                Steal::Success(runnable) => return Some(runnable),
+                Steal::Empty => return None,
+                Steal::Retry => std::hint::spin_loop(),
+            }
+        }
     }
 }
