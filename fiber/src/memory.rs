@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 /// The size of a page in bytes, as the system says (4,096 on x86_64; up to 65,536 on aarch64).
+#[inline]
 pub(crate) fn page_size() -> usize {
     static PAGE: OnceLock<usize> = OnceLock::new();
     *PAGE.get_or_init(|| {
@@ -17,6 +18,7 @@ pub(crate) fn page_size() -> usize {
 }
 
 /// `bytes` rounded up to whole pages; saturates at the largest multiple that fits.
+#[inline]
 pub(crate) fn round_up(bytes: usize) -> usize {
     let page = page_size();
     bytes.checked_next_multiple_of(page).unwrap_or(usize::MAX & !(page - 1))

@@ -99,6 +99,7 @@ impl Slab {
     }
 
     /// Usable bytes of each stack.
+    #[inline]
     pub(crate) fn stack_size(&self) -> usize {
         self.stack_size
     }

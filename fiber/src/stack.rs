@@ -38,6 +38,8 @@ pub struct Stack {
     base: StackPointer,
     /// The lowest address of the guard.
     limit: StackPointer,
+    /// Where the guard ends and the usable part begins.
+    usable: usize,
     slab: Rc<Slab>,
     slot: u32,
     /// Tells valgrind that this range is a stack; a no-op elsewhere.
@@ -52,18 +54,19 @@ impl Stack {
         let colour = (slot % COLOURS) as usize * COLOUR_STEP;
         let end = usable.get() + slab.stack_size() - colour;
         let _valgrind = ValgrindStackRegistration::new(usable.get() as *mut u8, slab.stack_size());
-        Stack { base: limit.saturating_add(end - limit.get()), limit, slab, slot, _valgrind }
+        Stack { base: limit.saturating_add(end - limit.get()), limit, usable: usable.get(), slab, slot, _valgrind }
     }
 
     /// Usable bytes.
+    #[inline]
     pub fn size(&self) -> usize {
         self.slab.stack_size()
     }
 
     /// The addresses of the guard below: who touches them has overflowed this stack.
+    #[inline]
     pub fn guard(&self) -> Range<usize> {
-        let limit = self.limit.get();
-        limit..limit + guard_size()
+        self.limit.get()..self.usable
     }
 
     pub(crate) fn slab(&self) -> &Rc<Slab> {
@@ -78,6 +81,7 @@ impl std::fmt::Debug for Stack {
 }
 
 /// What a requested stack size becomes: at least [`MIN_USABLE_STACK_SIZE`], in whole pages.
+#[inline]
 pub(crate) fn usable_size(requested: usize) -> usize {
     round_up(requested.max(MIN_USABLE_STACK_SIZE))
 }

@@ -132,6 +132,7 @@ pub(crate) struct Inherited {
 }
 
 impl Control {
+    #[inline(always)] // Into the place where it stays.
     fn new(vtable: &'static Vtable, origin: Origin, inherited: Inherited) -> Self {
         Control {
             link: AtomicPtr::default(),
@@ -336,7 +337,9 @@ impl Drop for FiberRef {
     #[inline]
     fn drop(&mut self) {
         // As in Arc: release our writes to whoever frees, acquire everyone's before freeing.
-        if self.control().refs.fetch_sub(1, Ordering::Release) == 1 {
+        // Who holds the only reference has no rival: a further one would have to come from it. That spares a locked operation.
+        let refs = &self.control().refs;
+        if refs.load(Ordering::Acquire) == 1 || refs.fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire);
             // SAFETY: that was the last reference.
             unsafe { (self.control().vtable.free)(self.0) };

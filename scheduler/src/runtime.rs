@@ -53,6 +53,7 @@ pub struct Builder {
     thread_name: String,
     blocking_threads: usize,
     grace: Duration,
+    pin_workers: bool,
     driver: Arc<dyn DriverFactory>,
 }
 
@@ -67,6 +68,7 @@ impl Builder {
             thread_name: "fibra-worker".into(),
             blocking_threads: blocking::THREADS_MAX,
             grace: DEFAULT_GRACE,
+            pin_workers: false,
             driver: Arc::new(driver),
         }
     }
@@ -99,6 +101,13 @@ impl Builder {
     /// How long a shutdown waits for cancelled fibers to end before it leaks them. Default: one second.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// Whether each worker stays on a CPU of its own, in the order of those that the process may use. Default: no, the system moves
+    /// them. Helps caches where the machine has nothing else to do; the thread that calls [`run`](Builder::run) gets its CPUs back.
+    pub fn pin_workers(mut self, pin: bool) -> Self {
+        self.pin_workers = pin;
         self
     }
 
@@ -147,13 +156,13 @@ impl Builder {
     ///
     /// Whatever stops a worker's thread or its driver from being made.
     pub fn start(self) -> io::Result<Runtime> {
-        let (shared, workers) = Shared::new(self.workers, self.stack_size, self.grace, self.blocking_threads);
+        let (shared, workers) = Shared::new(&self);
         Ok(Runtime { crew: Some(self.hire(shared, workers)?) })
     }
 
     fn hire_around_this_thread(self) -> io::Result<(Crew, Worker, Box<dyn Driver>)> {
         assert!(!Worker::with(|worker| worker.is_some()), "fibra::run inside a fibra runtime: runtimes do not nest");
-        let (shared, mut workers) = Shared::new(self.workers, self.stack_size, self.grace, self.blocking_threads);
+        let (shared, mut workers) = Shared::new(&self);
         let driver = self.driver.make(0)?;
         let worker = Worker::new(shared.clone(), 0, workers.remove(0).1);
         Ok((self.hire(shared, workers)?, worker, driver))

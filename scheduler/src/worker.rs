@@ -14,6 +14,7 @@
 //! * No `RefCell` of the worker is borrowed while a fiber runs, or while the driver or a destructor of the user's does.
 //! * Every fiber listed in `live` was started here, and ends here or is leaked at shutdown.
 
+mod affinity;
 mod idle;
 mod overflow;
 mod remote;
@@ -118,6 +119,10 @@ impl Worker {
     /// Queues a fresh fiber that any worker may start, and wakes an idle one for it.
     #[inline]
     pub(crate) fn spawn(&self, runnable: Runnable) {
+        if self.shared.workers.len() == 1 {
+            // Nobody could steal it: spare the ordered writes of a queue that can be stolen from.
+            return self.spawn_local(runnable);
+        }
         self.fresh.push(runnable);
         self.shared.sleepers.wake_one(&self.shared.workers);
     }
@@ -146,7 +151,7 @@ impl Worker {
     }
 
     /// Parks the running fiber until its token is given or `deadline` passes. `None` if no fiber runs on this thread.
-    #[inline]
+    #[inline(always)] // See `fibra_fiber::suspend`.
     pub(crate) fn park_running(reason: Reason, deadline: Option<Instant>) -> Option<Wakeup> {
         let fiber = Worker::with(|worker| worker?.running.get())?;
         // SAFETY: the running fiber holds the scheduler's reference until it ends, so through all of this function.
@@ -180,7 +185,7 @@ impl Worker {
     }
 
     /// Puts the running fiber at the back of the queue and runs the others first. `false` if no fiber runs here.
-    #[inline]
+    #[inline(always)] // See `fibra_fiber::suspend`.
     pub(crate) fn yield_running() -> bool {
         let Some(fiber) = Worker::with(|worker| worker?.running.get()) else {
             return false;

@@ -22,10 +22,12 @@ mod fibers_and_threads_join_each_other;
 mod futures_run_on_fibers;
 mod locals_belong_to_one_fiber;
 mod outside_a_runtime_spawning_is_an_error;
+mod pinned_workers_stay_on_their_cpus;
 mod runtimes_do_not_nest_but_coexist;
 mod spawns_from_outside_reach_every_worker;
 mod the_hook_fires_on_the_first_park;
 mod what_crosses_threads_must_be_send;
+mod what_remains_open;
 
 /// Runs `f` as the first fiber on `workers` workers without I/O.
 fn run_on<T>(workers: usize, f: impl FnOnce() -> T) -> T {

@@ -52,11 +52,14 @@ pub(crate) fn allocate<F, T>(origin: Origin, inherited: Inherited, f: F) -> (Run
 where
     F: FnOnce() -> T,
 {
-    let typed = Box::new(Typed::<F, T> {
-        control: Control::new(Typed::<F, T>::VTABLE, origin, inherited),
-        stage: UnsafeCell::new(Stage::Closure(f)),
-    });
-    let control = NonNull::from(Box::leak(typed)).cast::<Control>();
+    // Written where it stays: built first and moved, it would be copied.
+    let typed = NonNull::from(Box::leak(Box::<Typed<F, T>>::new_uninit())).cast::<Typed<F, T>>().as_ptr();
+    // SAFETY: fresh memory of that type.
+    unsafe { (&raw mut (*typed).control).write(Control::new(Typed::<F, T>::VTABLE, origin, inherited)) };
+    // SAFETY: as above; this is the other field.
+    unsafe { (&raw mut (*typed).stage).write(UnsafeCell::new(Stage::Closure(f))) };
+    // SAFETY: a box is never at address zero.
+    let control = unsafe { NonNull::new_unchecked(typed) }.cast::<Control>();
     // SAFETY: the count starts at two, and these are the two; the fiber is in no queue yet.
     unsafe { (Runnable::from_raw(control), FiberRef(control)) }
 }

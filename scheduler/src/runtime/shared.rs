@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_deque::Injector;
 
+use super::Builder;
 use crate::blocking::Pool;
 use crate::control::Runnable;
 use crate::worker::{Remote, Sleepers};
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) stack_size: usize,
     pub(crate) grace: Duration,
+    pub(crate) pin_workers: bool,
     /// Closures that plain threads have spawned; whichever worker comes first takes them.
     pub(crate) injected: Injector<Runnable>,
     stopping: AtomicBool,
@@ -26,14 +28,16 @@ pub(crate) struct Shared {
 pub(super) type Seat = (usize, crossbeam_deque::Worker<Runnable>);
 
 impl Shared {
-    pub(super) fn new(workers: usize, stack_size: usize, grace: Duration, blocking: usize) -> (Arc<Self>, Vec<Seat>) {
-        let seats: Vec<Seat> = (0..workers).map(|index| (index, crossbeam_deque::Worker::new_fifo())).collect();
+    pub(super) fn new(settings: &Builder) -> (Arc<Self>, Vec<Seat>) {
+        let seats: Vec<Seat> =
+            (0..settings.workers).map(|index| (index, crossbeam_deque::Worker::new_fifo())).collect();
         let shared = Shared {
             workers: seats.iter().map(|(_, fresh)| Remote::new(fresh.stealer())).collect(),
             sleepers: Sleepers::default(),
-            pool: Pool::new(blocking),
-            stack_size,
-            grace,
+            pool: Pool::new(settings.blocking_threads),
+            stack_size: settings.stack_size,
+            grace: settings.grace,
+            pin_workers: settings.pin_workers,
             injected: Injector::new(),
             stopping: AtomicBool::new(false),
         };

@@ -20,6 +20,10 @@ const SWITCHES_MAX: u32 = 61;
 /// How long that many switches should take at the most.
 const TURN_MAX: Duration = Duration::from_micros(100);
 
+/// How soon a busy worker asks its driver again: its system call costs as much as dozens of switches. Timers and the inbox are
+/// looked at every round.
+const DRIVER_PAUSE: Duration = Duration::from_micros(20);
+
 /// How many stacks a worker keeps hot when it goes to sleep.
 const HOT_STACKS: usize = 256;
 
@@ -32,11 +36,18 @@ pub(super) struct Pace {
     left: Cell<u32>,
     round: Cell<u32>,
     since: Cell<Instant>,
+    /// When the driver was last asked.
+    asked: Cell<Instant>,
 }
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Pace { left: Cell::new(SWITCHES_MAX), round: Cell::new(SWITCHES_MAX), since: Cell::new(now) }
+        Pace {
+            left: Cell::new(SWITCHES_MAX),
+            round: Cell::new(SWITCHES_MAX),
+            since: Cell::new(now),
+            asked: Cell::new(now),
+        }
     }
 
     /// Counts a switch; `true` if it is time to look outside.
@@ -72,6 +83,11 @@ impl Worker {
     /// Returns whether it had to leak fibers: then this thread must not end, since its thread-locals may be borrowed from.
     pub(crate) fn run(&self, driver: &mut dyn Driver) -> bool {
         let _signal_stack = super::overflow::prepare_thread();
+        let _pinned =
+            self.shared.pin_workers.then(|| super::affinity::pin(self.index)).transpose().unwrap_or_else(|error| {
+                tracing::warn!(worker = self.index, %error, "a worker could not be pinned to a CPU");
+                None
+            });
         self.remote().set_waker(driver.waker());
         let leaked = self.enter(|| {
             loop {
@@ -187,8 +203,8 @@ impl Worker {
         // SAFETY: we have just become its home worker.
         let owned = unsafe { control.owned() };
         owned.guard.set((stack.guard().start, stack.guard().end));
-        // SAFETY: not running, and ours.
-        unsafe { *owned.context.get() = Some(Context::new(stack, runnable.entry(refused))) };
+        // SAFETY: not running, and ours; what is overwritten is `None`.
+        unsafe { owned.context.get().write(Some(Context::new(stack, runnable.entry(refused)))) };
         owned.live_key.set(self.live.borrow_mut().insert(fiber));
         // The caller goes on with the raw pointer.
         let _ = runnable.into_raw();
@@ -198,9 +214,13 @@ impl Worker {
     /// Fires timers and lets the driver dispatch what is ready, waiting up to `timeout` for it.
     fn look_outside(&self, driver: &mut dyn Driver, timeout: Option<Duration>) {
         let before = clock::now();
-        if let Err(error) = driver.poll(timeout) {
-            tracing::error!(worker = self.index, %error, "the driver failed");
-            std::thread::park_timeout(DRIVER_BACKOFF);
+        let waits = timeout != Some(Duration::ZERO);
+        if waits || before.saturating_duration_since(self.pace.asked.get()) >= DRIVER_PAUSE {
+            self.pace.asked.set(before);
+            if let Err(error) = driver.poll(timeout) {
+                tracing::error!(worker = self.index, %error, "the driver failed");
+                std::thread::park_timeout(DRIVER_BACKOFF);
+            }
         }
         let now = clock::now();
         loop {
