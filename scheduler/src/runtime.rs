@@ -36,6 +36,9 @@ pub(crate) use shared::Shared;
 /// How long a shutdown waits for cancelled fibers, by default.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(1);
 
+/// A longer grace period is cut to this, a century: its end must be an instant.
+const GRACE_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Settings of a runtime.
 ///
 /// ```
@@ -95,7 +98,7 @@ impl Builder {
 
     /// How long a shutdown waits for cancelled fibers to end before it leaks them. Default: one second.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+        self.grace = grace.min(GRACE_MAX);
         self
     }
 
@@ -120,8 +123,10 @@ impl Builder {
         let stack_size = self.stack_size;
         let (crew, worker, mut driver) = self.hire_around_this_thread()?;
         let shared = crew.shared.clone();
+        // Made here, so that the runtime also stops if the fiber gets no stack and its closure is dropped.
+        let stop = shared.stop_on_drop();
         let first = move || {
-            let _stop = shared.stop_on_drop();
+            let _stop = stop;
             f()
         };
         let (runnable, handle) = spawn::Builder::new().name("main").allocate(stack_size, spawned_at, first);

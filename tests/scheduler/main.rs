@@ -3,6 +3,7 @@
 //! Tests that depend on who runs when use one worker: there, fibers switch only where they wait.
 
 mod a_fiber_never_changes_its_thread;
+mod a_first_fiber_without_a_stack_ends_the_run;
 mod a_panic_comes_out_of_join;
 mod a_scope_outlives_its_children;
 mod a_shutdown_ends_every_fiber;
