@@ -12,6 +12,7 @@
 //!    their stacks may be borrowed from, so freeing them would be unsound.
 //! 4. When all workers have ended, what had been handed over too late is refused.
 
+mod seeded;
 mod shared;
 
 use std::any::Any;
@@ -31,6 +32,7 @@ use crate::driver::{Driver, DriverFactory};
 use crate::worker::Worker;
 use crate::{JoinHandle, spawn};
 
+pub use seeded::Seeded;
 pub(crate) use shared::Shared;
 
 /// How long a shutdown waits for cancelled fibers, by default.
