@@ -89,7 +89,8 @@ pub(crate) fn register(fd: BorrowedFd<'_>, sides: &Arc<Sides>) -> io::Result<Hom
     with_current(|local| local.register(fd, sides)).unwrap_or_else(|| {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
-            "this runtime's workers have no reactor: give its Builder a fibra_net::reactor::Factory",
+            "this runtime's workers have no reactor: give its Builder a fibra_net::reactor::Factory (a seeded run has \
+             none: sockets of the system are not deterministic)",
         ))
     })
 }

@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::control::contain;
 use crate::park::{self, Reason};
 use crate::worker::Worker;
+use crate::{cancel, clock};
 
 /// How many threads a runtime's pool has at the most, by default.
 pub(crate) const THREADS_MAX: usize = 64;
@@ -28,7 +29,7 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs `f` on a pool of threads while the fiber waits and others run. On a plain thread, which may block, runs it in place.
 ///
-/// A panic of `f` goes on in the caller.
+/// A panic of `f` goes on in the caller. In a [seeded](crate::seeded) run `f` runs in place.
 ///
 /// # Errors
 ///
@@ -51,6 +52,12 @@ where
     let Some(shared) = in_fiber else {
         return Ok(f());
     };
+    if clock::is_virtual() {
+        let value = f();
+        crate::yield_now();
+        cancel::check()?;
+        return Ok(value);
+    }
     let result = Arc::new(Mutex::new(None));
     let job = {
         let (result, caller) = (result.clone(), park::current());

@@ -1,12 +1,67 @@
 //! The seam to time: the only file that reads a clock.
 //!
-//! Everything that decides by time asks [`now`], so that one place can make time virtual.
+//! Everything that decides by time asks [`now`], so that one place can make time virtual: on the thread of a
+//! [seeded](crate::seeded) run, time is a number that the worker moves on.
 
-use std::time::Instant;
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+thread_local! {
+    /// The time of the seeded run on this thread; `None` where time is real.
+    static VIRTUAL: Cell<Option<Instant>> = const { Cell::new(None) };
+}
 
 /// The current instant, as every timer and deadline of fibra sees it.
 #[inline]
-#[allow(clippy::disallowed_methods)] // This is the one place that the lint sends everyone to.
 pub fn now() -> Instant {
+    match VIRTUAL.get() {
+        None => real(),
+        Some(now) => now,
+    }
+}
+
+#[inline]
+#[allow(clippy::disallowed_methods)] // This is the one place that the lint sends everyone to.
+fn real() -> Instant {
     Instant::now()
+}
+
+/// Whether this thread's time is that of a seeded run.
+#[inline]
+pub(crate) fn is_virtual() -> bool {
+    VIRTUAL.get().is_some()
+}
+
+/// Makes this thread's time virtual, as long as it lives: time stands still but for [`advance`](Virtual::advance).
+#[derive(Debug)]
+pub(crate) struct Virtual {
+    /// A real instant, so that arithmetic with instants from outside makes sense. Nothing must depend on which.
+    start: Instant,
+    /// It is this thread's.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Virtual {
+    pub(crate) fn start() -> Self {
+        assert!(!is_virtual(), "this thread is in a seeded run already");
+        let start = real();
+        VIRTUAL.set(Some(start));
+        Virtual { start, not_send: PhantomData }
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        VIRTUAL.set(Some(now() + by));
+    }
+
+    /// How much virtual time has passed.
+    pub(crate) fn elapsed(&self) -> Duration {
+        now().saturating_duration_since(self.start)
+    }
+}
+
+impl Drop for Virtual {
+    fn drop(&mut self) {
+        VIRTUAL.set(None);
+    }
 }

@@ -188,6 +188,11 @@ impl Control {
         self.token.load(Ordering::Relaxed) == NOTIFIED
     }
 
+    /// Whether the fiber waits for its token.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.token.load(Ordering::Relaxed) == PARKED
+    }
+
     /// The fiber's half of parking. `true`: parked, switch away now; `false`: a token was there and is consumed.
     #[inline]
     pub(crate) fn try_park(&self) -> bool {

@@ -34,8 +34,10 @@
 //! | `time` | [`sleep`], [`yield_now`] |
 //! | `block_on` | [`block_on()`]: futures on fibers |
 //! | `blocking` | [`blocking()`]: a pool of threads for what cannot park |
+//! | [`seeded`] | runs that a seed decides: order, virtual time, trace |
 //! | [`driver`], [`clock`] | the seams to the operating system and to time |
 //! | `control` | the control block of a fiber: states, references |
+//! | `rng` | the seam to randomness |
 //! | `worker`, `queue`, `timer` | the loop, its queues, its timing wheel |
 
 mod abort;
@@ -51,8 +53,10 @@ mod join;
 mod local;
 pub mod park;
 mod queue;
+mod rng;
 pub mod runtime;
 mod scope;
+pub mod seeded;
 mod spawn;
 mod time;
 mod timer;

@@ -14,6 +14,7 @@
 //!    Who joins them is told that they were cancelled. A worker thread that leaked fibers never exits, since they may have lent out its
 //!    thread-locals.
 
+mod seeded;
 mod shared;
 
 use std::any::Any;
@@ -34,10 +35,14 @@ use crate::driver::{Driver, DriverFactory};
 use crate::worker::Worker;
 use crate::{JoinHandle, spawn};
 
+pub use seeded::Seeded;
 pub(crate) use shared::Shared;
 
 /// How long a shutdown waits for cancelled fibers, by default.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(1);
+
+/// A longer grace period is cut to this, a century: its end must be an instant.
+const GRACE_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Settings of a runtime.
 ///
@@ -100,7 +105,7 @@ impl Builder {
 
     /// How long a shutdown waits for cancelled fibers to end before it leaks them. Default: one second.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+        self.grace = grace.min(GRACE_MAX);
         self
     }
 

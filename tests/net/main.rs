@@ -13,6 +13,7 @@ mod a_plain_thread_talks_to_a_fiber;
 mod a_read_timeout_leaves_the_stream_usable;
 mod a_reader_that_gives_up_passes_its_turn_on;
 mod a_refused_connection_has_stds_kind;
+mod a_seeded_run_has_no_sockets;
 mod a_socket_outlives_its_runtime;
 mod a_steady_ping_pong_costs_no_extra_system_call;
 mod a_write_waits_for_room;

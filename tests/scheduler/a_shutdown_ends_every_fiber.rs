@@ -79,6 +79,13 @@ fn fibers_that_ignore_their_cancellation_are_leaked_after_the_grace_period() {
 }
 
 #[test]
+fn a_grace_period_may_be_longer_than_time_lasts() {
+    let builder = runtime::Builder::new(driver::idle).workers(1).grace(Duration::MAX);
+    let fiber = builder.run(|| spawn(|| sleep(FOREVER))).expect("a runtime");
+    assert!(fiber.is_finished());
+}
+
+#[test]
 fn a_started_runtime_ends_with_its_handle() {
     let runtime = runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime");
     let waiting: Vec<_> = (0..10).map(|_| runtime.spawn(|| sleep(FOREVER))).collect();

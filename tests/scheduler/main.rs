@@ -4,9 +4,11 @@
 //! What is about catching panics is left out under `panic = "abort"`; the rest passes there too: `.ci/panic-abort`.
 
 mod a_fiber_never_changes_its_thread;
+mod a_first_fiber_without_a_stack_ends_the_run;
 mod a_nested_context_cannot_park_its_fiber;
 mod a_panic_comes_out_of_join;
 mod a_scope_outlives_its_children;
+mod a_seed_decides_the_run;
 mod a_shutdown_ends_every_fiber;
 mod a_thousand_fibers_share_one_worker;
 mod a_timer_is_never_early;

@@ -51,7 +51,7 @@ impl Shared {
     }
 
     /// Begins the shutdown.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         for worker in &self.workers {
             worker.wake_if_parked();

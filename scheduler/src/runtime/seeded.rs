@@ -1,0 +1,105 @@
+//! Running a program under a seed: [`Builder::seed`].
+
+use std::panic::{self, Location};
+use std::{fmt, io};
+
+use super::{Builder, Crew, Shared, WORKER_PANICKED, as_io_error};
+use crate::seeded::{Run, Trace};
+use crate::spawn;
+use crate::worker::Worker;
+use crate::{abort, cancel};
+
+impl Builder {
+    /// Makes runs deterministic: one worker, virtual time, and `seed` decides who runs when. See [`seeded`](crate::seeded).
+    ///
+    /// The number of workers and the driver that this builder was given play no part.
+    pub fn seed(self, seed: u64) -> Seeded {
+        Seeded { builder: self, seed }
+    }
+}
+
+/// Settings of a [seeded](crate::seeded) run; made by [`Builder::seed`].
+#[must_use = "a builder does nothing until it runs"]
+pub struct Seeded {
+    builder: Builder,
+    seed: u64,
+}
+
+impl Seeded {
+    /// As [`run_traced`](Seeded::run_traced), without the trace.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_traced`](Seeded::run_traced).
+    ///
+    /// # Panics
+    ///
+    /// As [`run_traced`](Seeded::run_traced).
+    #[track_caller]
+    pub fn run<F, T>(self, f: F) -> io::Result<T>
+    where
+        F: FnOnce() -> T + 'static,
+    {
+        Ok(self.run_traced(f)?.0)
+    }
+
+    /// Runs `f` as the first fiber, on the calling thread, and returns what `f` returns, and the trace of the run. The other
+    /// fibers are cancelled and drained, as in [`Builder::run`]; the trace includes that.
+    ///
+    /// # Differences from `Builder::run`
+    ///
+    /// `f` must not borrow (`'static`): if a deadlock ends the run, `f` may never end, and whoever borrowed through it must not be
+    /// left with nothing.
+    ///
+    /// # Errors
+    ///
+    /// * `Deadlock`: every fiber waits and no timer is armed. The error holds a [`Deadlock`](crate::seeded::Deadlock), which lists them.
+    /// * whatever stops the first stack from being made. `f` has not run then.
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics, with its payload; or if this thread is a worker already: runtimes do not nest.
+    #[track_caller]
+    pub fn run_traced<F, T>(self, f: F) -> io::Result<(T, Trace)>
+    where
+        F: FnOnce() -> T + 'static,
+    {
+        let spawned_at = Location::caller();
+        assert!(!Worker::with(|worker| worker.is_some()), "a seeded run inside a fibra runtime: runtimes do not nest");
+        let builder = self.builder.workers(1).blocking_threads(1).pin_workers(false);
+        let mut run = Run::new(self.seed);
+        let (shared, mut seats) = Shared::new(&builder);
+        let crew = Crew { shared: shared.clone(), threads: Vec::new() };
+        let worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
+        let stop = shared.stop_on_drop();
+        let first = move || {
+            let _stop = stop;
+            f()
+        };
+        // Shielded: a deadline of the caller's is one of real time.
+        let (runnable, handle) =
+            cancel::shield(|| spawn::Builder::new().name("main").allocate(builder.stack_size, spawned_at, first));
+        worker.spawn_local(runnable);
+        abort::on_unwind(WORKER_PANICKED, || worker.run_seeded(&mut run));
+        crew.dismiss();
+        let Run { clock, recorder, deadlock, .. } = run;
+        let trace = recorder.finish(clock.elapsed());
+        // What follows is outside the run.
+        drop(clock);
+        if let Some(deadlock) = deadlock {
+            return Err(io::Error::new(io::ErrorKind::Deadlock, deadlock));
+        }
+        // No deadlock, so `f` has ended: only that stops the runtime.
+        debug_assert!(handle.is_finished());
+        match handle.join() {
+            Ok(value) => Ok((value, trace)),
+            Err(payload) => Err(as_io_error(payload).unwrap_or_else(|payload| panic::resume_unwind(payload))),
+        }
+    }
+}
+
+impl fmt::Debug for Seeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("runtime::Seeded").field("seed", &self.seed).field("builder", &self.builder).finish()
+    }
+}

@@ -1,0 +1,106 @@
+//! Seeded runs: the same program and the same seed give the same run, switch by switch.
+//!
+//! ```text
+//!   runtime::Builder::seed(7).run_traced(f)
+//!      one worker: the calling thread
+//!      order       which of the ready fibers runs next: drawn from the seed          seeded/order.rs
+//!      time        virtual: a step at each switch, a jump when all wait              clock.rs
+//!      trace       a hash over every switch, to tell runs apart                      seeded/trace.rs
+//! ```
+//!
+//! ```
+//! use std::time::Duration;
+//! use fibra_scheduler::{clock, driver, runtime, sleep, spawn};
+//!
+//! let race = || {
+//!     let winners = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+//!     let fibers: Vec<_> = (0..5).map(|n| {
+//!         let winners = winners.clone();
+//!         spawn(move || winners.lock().unwrap().push(n))
+//!     }).collect();
+//!     fibers.into_iter().for_each(|fiber| fiber.join().unwrap());
+//!     sleep(Duration::from_secs(3600)).unwrap(); // takes no time at all
+//!     std::mem::take(&mut *winners.lock().unwrap())
+//! };
+//! let run = |seed| runtime::Builder::new(driver::idle).seed(seed).run_traced(race);
+//! let ((order, trace), (again, same)) = (run(7)?, run(7)?);
+//! assert_eq!((order, trace.hash()), (again, same.hash()));
+//! assert_ne!(trace.hash(), run(8)?.1.hash());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What holds in a seeded run
+//!
+//! * **Order.** Whenever a fiber parks, yields or ends, the next is drawn among all that can run. What normal runs promise about
+//!   turns (a woken fiber soon, a yielding one last) does not hold, just as it does not between workers: a program that is right under every
+//!   seed relies on none of it. [`yield_now`](crate::yield_now) may return at once.
+//! * **Time.** [`clock::now`](crate::clock::now) begins at some instant, moves on by [`STEP`] at each switch, so that a loop which yields until a
+//!   deadline comes to its end, and jumps to the next timer when no fiber can run. It does not move while a fiber runs.
+//! * **[`blocking`](crate::blocking())** runs its closure in place; others run before it returns. A closure that waits for another fiber waits for ever.
+//! * **No sockets.** There is no driver: an operation on a socket of the system that would have to wait is an error. Other
+//!   threads may wake and cancel fibers, but when that arrives nobody can reproduce.
+//! * **A deadlock is an error.** If every fiber waits and no timer is armed, the run ends with a [`Deadlock`], which says who waits for what,
+//!   as an error of the kind [`ErrorKind::Deadlock`](std::io::ErrorKind::Deadlock).
+//!
+//! What a program draws from elsewhere is its own affair: the addresses and iteration orders of its hash maps, the wall clock,
+//! [`FiberId`](crate::FiberId)s (unique in the process, so different in each run).
+
+mod deadlock;
+mod order;
+mod trace;
+
+use std::time::Duration;
+
+use crate::clock::Virtual;
+
+pub use deadlock::Deadlock;
+pub(crate) use deadlock::Waiting;
+use order::Order;
+pub use trace::Trace;
+pub(crate) use trace::{Event, Recorder};
+
+/// How far time moves at each switch: about what a short turn of a fiber takes.
+pub const STEP: Duration = Duration::from_micros(1);
+
+/// A timer later than this after the start of a run counts as none: who waits that long waits for ever.
+pub(crate) const HORIZON: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// The state of a seeded run beside its worker's.
+pub(crate) struct Run {
+    pub(crate) clock: Virtual,
+    pub(crate) order: Order,
+    pub(crate) recorder: Recorder,
+    /// The first deadlock: what comes after it is the shutdown.
+    pub(crate) deadlock: Option<Deadlock>,
+    /// The numbers of started fibers, from 0 in the order of their starts, by where the worker lists them.
+    numbers: Vec<u64>,
+}
+
+impl Run {
+    pub(crate) fn new(seed: u64) -> Self {
+        Run {
+            clock: Virtual::start(),
+            order: Order::new(seed),
+            recorder: Recorder::new(seed),
+            deadlock: None,
+            numbers: Vec::new(),
+        }
+    }
+
+    /// Notes the number of the fiber that the worker lists under `key`.
+    pub(crate) fn enlist(&mut self, key: usize, number: u64) {
+        if self.numbers.len() <= key {
+            self.numbers.resize(key + 1, 0);
+        }
+        self.numbers[key] = number;
+    }
+
+    /// The number of the live fiber that the worker lists under `key`.
+    pub(crate) fn number(&self, key: usize) -> u64 {
+        self.numbers[key]
+    }
+
+    pub(crate) fn record(&mut self, fiber: u64, event: Event) {
+        self.recorder.record(self.clock.elapsed(), fiber, event);
+    }
+}
