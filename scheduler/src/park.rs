@@ -60,9 +60,24 @@ pub enum Reason {
     /// Room on this file descriptor.
     Writable(i32),
     /// A lock that another holds.
-    Lock,
-    /// A message, or room for one.
+    Lock {
+        /// Where it is: the same for all who wait for it.
+        address: usize,
+        /// Who held it when this park began; `None`: a plain thread, or readers.
+        owner: Option<FiberId>,
+    },
+    /// A message, or room for one, on one or several channels.
     Channel,
+    /// A [`Condvar`](crate::sync::Condvar)'s notification.
+    Condvar,
+    /// Permits of a [`Semaphore`](crate::sync::Semaphore).
+    Semaphore,
+    /// The others of a [`Barrier`](crate::sync::Barrier).
+    Barrier,
+    /// The others of a [`WaitGroup`](crate::sync::WaitGroup).
+    WaitGroup,
+    /// The value of a [`OnceLock`](crate::sync::OnceLock).
+    OnceLock,
     /// The reply to a remote call.
     Call,
     /// A job on the pool of blocking threads.
@@ -186,6 +201,21 @@ fn park_thread(deadline: Option<Instant>) -> Wakeup {
     }
     thread::park_timeout(timeout);
     if clock::now() < deadline { Wakeup::Unparked } else { Wakeup::TimedOut }
+}
+
+/// Whether the caller is a fiber inside [`on_first_park`] that has not switched away yet.
+#[inline]
+pub(crate) fn has_hook() -> bool {
+    Worker::with(|worker| worker?.running_hook(|hook| hook.get().is_some())).unwrap_or(false)
+}
+
+/// Calls the hook of [`on_first_park`], if there is one, before a park that is about to come. For those who line up before they
+/// park: the park itself then runs nobody's code.
+#[inline]
+pub(crate) fn call_hook() {
+    if has_hook() {
+        Worker::call_running_hook();
+    }
 }
 
 /// Runs `f`; if the fiber is about to switch away within it (to park or to yield), calls `hook` first, once.

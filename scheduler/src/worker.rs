@@ -141,6 +141,20 @@ impl Worker {
         self.running.get().is_some_and(|running| fiber.is(running))
     }
 
+    /// Hands `f` the [hook](crate::park::on_first_park) of the running fiber, if one runs.
+    #[inline]
+    pub(crate) fn running_hook<R>(&self, f: impl FnOnce(&Cell<Option<NonNull<dyn FnMut()>>>) -> R) -> Option<R> {
+        // SAFETY: it runs on this thread, so this is its home worker.
+        self.running(|fiber| f(unsafe { &fiber.owned().hook }))
+    }
+
+    /// Calls the hook of the running fiber, if it has one.
+    #[cold]
+    pub(crate) fn call_running_hook() {
+        let hook = Worker::with(|worker| worker?.running_hook(Cell::take)).flatten();
+        call_hook(&Cell::new(hook));
+    }
+
     /// Parks the running fiber until its token is given or `deadline` passes. `None` if no fiber runs on this thread.
     #[inline]
     pub(crate) fn park_running(reason: Reason, deadline: Option<Instant>) -> Option<Wakeup> {
