@@ -44,7 +44,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) use self::core::Core;
+pub(in crate::sync) use self::core::Core;
+pub(super) use self::error::Failure;
 pub use error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use iter::{IntoIter, Iter, TryIter};
 pub use oneshot::oneshot;

@@ -42,7 +42,7 @@ type Locked<'a, T> = Guard<'a, State<T>, Option<T>, 2>;
 
 impl<T> Core<T> {
     /// One sender, one receiver.
-    pub(super) fn new(capacity: usize, queue: VecDeque<T>) -> Self {
+    pub(in crate::sync) fn new(capacity: usize, queue: VecDeque<T>) -> Self {
         Core {
             waiters: Waiters::new(State { queue, disconnected: false }),
             senders: AtomicUsize::new(1),
@@ -52,11 +52,11 @@ impl<T> Core<T> {
     }
 
     /// `None`: unbounded.
-    pub(super) fn capacity(&self) -> Option<usize> {
+    pub(in crate::sync) fn capacity(&self) -> Option<usize> {
         (self.capacity != usize::MAX).then_some(self.capacity)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::sync) fn len(&self) -> usize {
         self.waiters.lock().queue.len()
     }
 
@@ -106,7 +106,7 @@ impl<T> Core<T> {
         }
     }
 
-    pub(super) fn try_send(&self, message: T) -> Result<(), (Failure, T)> {
+    pub(in crate::sync) fn try_send(&self, message: T) -> Result<(), (Failure, T)> {
         let mut message = Some(message);
         let failure = match self.send_now(&mut message) {
             Ok(()) => return Ok(()),
@@ -121,12 +121,12 @@ impl<T> Core<T> {
         }
     }
 
-    pub(super) fn try_receive(&self) -> Result<T, Failure> {
+    pub(in crate::sync) fn try_receive(&self) -> Result<T, Failure> {
         self.receive_now().map_err(|(failure, _guard)| failure)
     }
 
     #[inline]
-    pub(super) fn send(&self, message: T, deadline: Option<Instant>) -> Result<(), (Failure, T)> {
+    pub(in crate::sync) fn send(&self, message: T, deadline: Option<Instant>) -> Result<(), (Failure, T)> {
         let mut message = Some(message);
         let (failure, message) = loop {
             match self.send_now(&mut message) {
@@ -153,7 +153,7 @@ impl<T> Core<T> {
     }
 
     #[inline]
-    pub(super) fn receive(&self, deadline: Option<Instant>) -> Result<T, Failure> {
+    pub(in crate::sync) fn receive(&self, deadline: Option<Instant>) -> Result<T, Failure> {
         loop {
             match self.receive_now() {
                 Ok(message) => return Ok(message),
@@ -175,7 +175,7 @@ impl<T> Core<T> {
 
     /// Lines up as case `case` of a `select`, and runs `then`. `None`: there is no need to wait, or another case was taken; otherwise
     /// what a receive would return.
-    pub(super) fn receive_in_select(
+    pub(in crate::sync) fn receive_in_select(
         &self,
         claim: &Claim,
         case: usize,
@@ -194,7 +194,7 @@ impl<T> Core<T> {
     }
 
     /// As [`receive_in_select`](Core::receive_in_select). If it is not sent, the message is put back into `message`.
-    pub(super) fn send_in_select(
+    pub(in crate::sync) fn send_in_select(
         &self,
         message: &mut Option<T>,
         claim: &Claim,
@@ -220,16 +220,16 @@ impl<T> Core<T> {
         }
     }
 
-    pub(super) fn add_sender(&self) {
+    pub(in crate::sync) fn add_sender(&self) {
         self.senders.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn add_receiver(&self) {
+    pub(in crate::sync) fn add_receiver(&self) {
         self.receivers.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A sender is gone. The last one disconnects the receivers, which may still take what is in the queue.
-    pub(super) fn drop_sender(&self) {
+    pub(in crate::sync) fn drop_sender(&self) {
         if self.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             let mut guard = self.waiters.lock();
             guard.disconnected = true;
@@ -238,7 +238,7 @@ impl<T> Core<T> {
     }
 
     /// A receiver is gone. The last one disconnects the senders, and drops what nobody will take.
-    pub(super) fn drop_receiver(&self) {
+    pub(in crate::sync) fn drop_receiver(&self) {
         if self.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
             let mut guard = self.waiters.lock();
             guard.disconnected = true;
