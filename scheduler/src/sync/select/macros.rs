@@ -51,7 +51,7 @@ macro_rules! select {
     };
 }
 
-/// Parses case after case into `[{kind (arguments) case result (number) pattern => code}*]`.
+/// Parses case after case into `[{kind (arguments) side case result (number) pattern => code}*]`.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __select_parse {
@@ -71,17 +71,17 @@ macro_rules! __select_parse {
     };
     // A case with a block, a comma after it or not.
     ([$($done:tt)*] $number:expr; $kind:ident($($arguments:tt)*) -> $result:pat => $code:block, $($rest:tt)*) => {
-        $crate::__select_parse!([$($done)* {$kind ($($arguments)*) case result ($number) $result => $code}] $number + 1; $($rest)*)
+        $crate::__select_parse!([$($done)* {$kind ($($arguments)*) side case result ($number) $result => $code}] $number + 1; $($rest)*)
     };
     ([$($done:tt)*] $number:expr; $kind:ident($($arguments:tt)*) -> $result:pat => $code:block $($rest:tt)*) => {
-        $crate::__select_parse!([$($done)* {$kind ($($arguments)*) case result ($number) $result => $code}] $number + 1; $($rest)*)
+        $crate::__select_parse!([$($done)* {$kind ($($arguments)*) side case result ($number) $result => $code}] $number + 1; $($rest)*)
     };
     // A case with another expression.
     ([$($done:tt)*] $number:expr; $kind:ident($($arguments:tt)*) -> $result:pat => $code:expr, $($rest:tt)*) => {
-        $crate::__select_parse!([$($done)* {$kind ($($arguments)*) case result ($number) $result => $code}] $number + 1; $($rest)*)
+        $crate::__select_parse!([$($done)* {$kind ($($arguments)*) side case result ($number) $result => $code}] $number + 1; $($rest)*)
     };
     ([$($done:tt)*] $number:expr; $kind:ident($($arguments:tt)*) -> $result:pat => $code:expr) => {
-        $crate::__select_parse!([$($done)* {$kind ($($arguments)*) case result ($number) $result => $code}] $number + 1;)
+        $crate::__select_parse!([$($done)* {$kind ($($arguments)*) side case result ($number) $result => $code}] $number + 1;)
     };
     ($($anything:tt)*) => {
         ::core::compile_error!(
@@ -96,12 +96,13 @@ macro_rules! __select_parse {
 #[doc(hidden)]
 macro_rules! __select_emit {
     (
-        [$({$kind:ident ($($arguments:tt)*) $case:ident $result:ident ($number:expr) $pattern:pat => $code:expr})*]
+        [$({$kind:ident ($($arguments:tt)*) $side:ident $case:ident $result:ident ($number:expr) $pattern:pat => $code:expr})*]
         $patience:expr, $default:expr
     ) => {{
         $(let mut $result = ::core::option::Option::None;)*
         let taken = {
-            $(let mut $case = $crate::__select_case!($kind ($($arguments)*) $result);)*
+            $(let $side = $crate::__select_side!($kind ($($arguments)*));)*
+            $(let mut $case = $crate::__select_case!($kind ($($arguments)*) $side $result);)*
             $crate::sync::__select::select(&mut [$(&mut $case),*], $patience)
         };
         match taken {
@@ -116,14 +117,23 @@ macro_rules! __select_emit {
     }};
 }
 
+/// Borrows the channel's side, in a `let` of its own, which keeps a temporary alive.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __select_side {
+    ($kind:ident ($side:expr $(, $($message:tt)*)?)) => {
+        &$side
+    };
+}
+
 /// Makes one case.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __select_case {
-    (recv($receiver:expr $(,)?) $result:ident) => {
-        $crate::sync::__select::recv(&$receiver, &mut $result)
+    (recv ($receiver:expr $(,)?) $side:ident $result:ident) => {
+        $crate::sync::__select::recv($side, &mut $result)
     };
-    (send($sender:expr, $message:expr $(,)?) $result:ident) => {
-        $crate::sync::__select::send(&$sender, $message, &mut $result)
+    (send ($sender:expr, $message:expr $(,)?) $side:ident $result:ident) => {
+        $crate::sync::__select::send($side, $message, &mut $result)
     };
 }
