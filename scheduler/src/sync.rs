@@ -48,6 +48,8 @@ mod shared_lock;
 mod wait_group;
 mod waiters;
 
+#[doc(inline)]
+pub use crate::select;
 pub use barrier::{Barrier, BarrierWaitResult};
 #[cfg(not(all(loom, test)))]
 pub use condvar::Condvar;
@@ -57,13 +59,11 @@ pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, RawMutex};
 pub use once_lock::OnceLock;
 #[cfg(not(all(loom, test)))]
 pub use rwlock::{RawRwLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
-#[doc(inline)]
-pub use select::select;
 pub use semaphore::{OwnedPermit, Permit, Semaphore};
 pub use wait_group::WaitGroup;
 
 /// What the macro [`select!`] expands to.
 #[doc(hidden)]
 pub mod __select {
-    pub use super::select::{Case, Patience, recv, select, send};
+    pub use super::select::{Case, Patience, choose, recv, send};
 }

@@ -25,7 +25,7 @@
 //! the last sender is gone, receivers take what is left and are then *disconnected*; when the last receiver is gone, senders are
 //! disconnected at once, and what is left is dropped.
 //!
-//! [`select!`](super::select) waits on several channels.
+//! [`select!`](super::select!) waits on several channels.
 //!
 //! **Cancellation and ambient deadlines cut the waits**, with an error that says so and carries the message that was not sent. An
 //! operation that need not wait succeeds even so. A message that was handed over in the same instant counts: it is received.

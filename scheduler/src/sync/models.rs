@@ -16,7 +16,7 @@ use loom::thread;
 
 use super::channel::{Failure, bounded, oneshot};
 use super::lock::Lock;
-use super::select::{Patience, recv, select};
+use super::select::{Patience, choose, recv};
 use super::semaphore::Semaphore;
 use super::shared_lock::SharedLock;
 
@@ -219,7 +219,7 @@ fn a_select_takes_one_case_and_leaves_the_other() {
         let (mut first, mut second) = (None, None);
         let taken = {
             let (mut first, mut second) = (recv(&one.1, &mut first), recv(&other.1, &mut second));
-            select(&mut [&mut first, &mut second], Patience::Endless)
+            choose(&mut [&mut first, &mut second], Patience::Endless)
         };
         let kept = senders.map(|(sender, keep)| {
             sender.join().expect("no panic");

@@ -1,4 +1,4 @@
-//! Waiting for the first of several channel operations: what [`select!`] stands on.
+//! Waiting for the first of several channel operations: what [`select!`](crate::sync::select!) stands on.
 //!
 //! ```text
 //!   look at every case, from a random one on ── one is ready ─▶ taken
@@ -23,9 +23,7 @@ use crate::cancel::Interrupted;
 use crate::clock;
 use crate::park::Reason;
 
-pub use crate::select;
-
-/// What a select does when nothing is ready. For [`select!`].
+/// What a select does when nothing is ready. For [`select!`](crate::sync::select!).
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub enum Patience {
@@ -37,7 +35,7 @@ pub enum Patience {
     For(Duration),
 }
 
-/// One operation of a select. For [`select!`].
+/// One operation of a select. For [`select!`](crate::sync::select!).
 #[doc(hidden)]
 pub trait Case {
     /// Does the operation if it needs no waiting.
@@ -54,14 +52,14 @@ pub trait Case {
 #[doc(hidden)]
 pub struct Claims<'a>(&'a Claim);
 
-/// What messages can be received from in a select. For [`select!`].
+/// What messages can be received from in a select. For [`select!`](crate::sync::select!).
 #[doc(hidden)]
 pub trait Source {
     type Message;
     fn receiver(&self) -> &Receiver<Self::Message>;
 }
 
-/// What messages can be sent to in a select. For [`select!`].
+/// What messages can be sent to in a select. For [`select!`](crate::sync::select!).
 #[doc(hidden)]
 pub trait Sink {
     type Message;
@@ -118,13 +116,13 @@ struct Send<'a, T> {
     result: &'a mut Option<Result<(), SendError<T>>>,
 }
 
-/// The case of `recv(source)`, whose result goes to `result`. For [`select!`].
+/// The case of `recv(source)`, whose result goes to `result`. For [`select!`](crate::sync::select!).
 #[doc(hidden)]
 pub fn recv<'a, S: Source>(source: &'a S, result: &'a mut Option<Result<S::Message, RecvError>>) -> impl Case {
     Recv { receiver: source.receiver(), result }
 }
 
-/// The case of `send(sink, message)`, whose result goes to `result`. For [`select!`].
+/// The case of `send(sink, message)`, whose result goes to `result`. For [`select!`](crate::sync::select!).
 #[doc(hidden)]
 pub fn send<'a, S: Sink>(
     sink: &'a S,
@@ -196,9 +194,9 @@ impl<T> Case for Send<'_, T> {
     }
 }
 
-/// Does one of the operations and returns its number; `None`: the default case. For [`select!`].
+/// Does one of the operations and returns its number; `None`: the default case. For [`select!`](crate::sync::select!).
 #[doc(hidden)]
-pub fn select(cases: &mut [&mut dyn Case], patience: Patience) -> Option<usize> {
+pub fn choose(cases: &mut [&mut dyn Case], patience: Patience) -> Option<usize> {
     let deadline = match patience {
         Patience::Endless | Patience::None => None,
         Patience::For(timeout) => clock::now().checked_add(timeout),

@@ -103,7 +103,7 @@ macro_rules! __select_emit {
         let taken = {
             $(let $side = $crate::__select_side!($kind ($($arguments)*));)*
             $(let mut $case = $crate::__select_case!($kind ($($arguments)*) $side $result);)*
-            $crate::sync::__select::select(&mut [$(&mut $case),*], $patience)
+            $crate::sync::__select::choose(&mut [$(&mut $case),*], $patience)
         };
         match taken {
             $(
