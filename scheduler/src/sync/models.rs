@@ -74,7 +74,7 @@ fn a_lock_excludes_and_wakes() {
         guarded.lock.lock();
         guarded.add();
         guarded.lock.unlock();
-        others.map(|other| other.join().expect("no panic"));
+        others.into_iter().for_each(|other| other.join().expect("no panic"));
         guarded.lock.lock();
         assert_eq!(guarded.get(), 3);
     });
@@ -121,7 +121,7 @@ fn who_gives_up_on_a_lock_does_not_take_the_wake_of_the_next_along() {
         guarded.lock.lock();
         guarded.add();
         guarded.lock.unlock();
-        others.map(|other| other.join().expect("no panic"));
+        others.into_iter().for_each(|other| other.join().expect("no panic"));
         assert!(!guarded.lock.is_locked());
     });
 }
@@ -147,7 +147,7 @@ fn readers_and_writers_exclude_each_other() {
         guarded.lock.write();
         guarded.add();
         guarded.lock.end_write();
-        others.map(|other| other.join().expect("no panic"));
+        others.into_iter().for_each(|other| other.join().expect("no panic"));
         assert!(!guarded.lock.is_locked());
     });
 }
@@ -162,7 +162,7 @@ fn permits_are_neither_lost_nor_made() {
             thread::spawn(move || drop(patient.acquire().expect("nothing cuts it"))),
         ];
         drop(semaphore.acquire().expect("nothing cuts it"));
-        others.map(|other| other.join().expect("no panic"));
+        others.into_iter().for_each(|other| other.join().expect("no panic"));
         assert_eq!(semaphore.available_permits(), 1);
     });
 }

@@ -55,6 +55,18 @@ mod chosen {
         NUMBER.get()
     }
 
+    /// A number that is not in step with anything.
+    #[inline]
+    pub(crate) fn random() -> u32 {
+        thread_local! {
+            static STATE: Cell<u64> = const { Cell::new(0x9E37_79B9_7F4A_7C15) };
+        }
+        // A linear congruential generator by Knuth (MMIX); its high bits are the good ones.
+        let state = STATE.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        STATE.set(state);
+        (state >> 32) as u32
+    }
+
     /// As std's, with the access in a closure, which is how loom watches it.
     #[derive(Debug)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
@@ -84,6 +96,7 @@ mod chosen {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    use loom::sync::{Arc, Condvar};
 
     use crate::cancel::Interrupted;
     use crate::park::{Reason, Wakeup};
@@ -104,17 +117,25 @@ mod chosen {
         }
     }
 
+    /// A token of our own: loom's `Thread::unpark` must not meet a thread that waits for a mutex, as a late one here may.
     #[derive(Debug)]
-    pub(crate) struct Unparker(loom::thread::Thread);
+    pub(crate) struct Unparker(Arc<Token>);
+
+    type Token = (loom::sync::Mutex<bool>, Condvar);
 
     impl Unparker {
         pub(crate) fn unpark(&self) {
-            self.0.unpark();
+            *self.0.0.lock().expect("a model does not panic") = true;
+            self.0.1.notify_one();
         }
     }
 
+    loom::thread_local! {
+        static TOKEN: Arc<Token> = Arc::new((loom::sync::Mutex::new(false), Condvar::new()));
+    }
+
     pub(crate) fn current() -> Unparker {
-        Unparker(loom::thread::current())
+        Unparker(TOKEN.with(Arc::clone))
     }
 
     pub(crate) fn me() -> Party {
@@ -130,6 +151,11 @@ mod chosen {
         })
     }
 
+    /// A model is run again and again and must do the same each time.
+    pub(crate) fn random() -> u32 {
+        0
+    }
+
     pub(crate) fn has_hook() -> bool {
         false
     }
@@ -141,7 +167,12 @@ mod chosen {
         if deadline.is_some() {
             return Wakeup::TimedOut;
         }
-        loom::thread::park();
+        let token = TOKEN.with(Arc::clone);
+        let mut given = token.0.lock().expect("a model does not panic");
+        while !*given {
+            given = token.1.wait(given).expect("a model does not panic");
+        }
+        *given = false;
         Wakeup::Unparked
     }
 

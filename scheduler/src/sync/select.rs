@@ -13,7 +13,6 @@
 
 mod macros;
 
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::channel::{Failure, Receiver, RecvError, SendError, Sender, oneshot};
@@ -247,16 +246,7 @@ fn wait(claim: &Claim, deadline: Option<Instant>) -> Result<(), Interrupted> {
     Ok(())
 }
 
-/// A number that is not in step with anything: where to begin to look, so that no case starves behind a busy one.
+/// Where to begin to look, so that no case starves behind a busy one.
 fn random_below(end: usize) -> usize {
-    thread_local! {
-        static STATE: Cell<u64> = const { Cell::new(0x9E37_79B9_7F4A_7C15) };
-    }
-    if end < 2 {
-        return 0;
-    }
-    // A linear congruential generator by Knuth (MMIX); its high bits are the good ones.
-    let state = STATE.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    STATE.set(state);
-    (((state >> 32) * end as u64) >> 32) as usize
+    (u64::from(primitive::random()) * end as u64 >> 32) as usize
 }
