@@ -99,6 +99,13 @@ fn a_semaphore_admits_no_more_than_its_permits() {
 }
 
 #[test]
+fn a_permit_that_is_not_there_is_not_made() {
+    let semaphore = Semaphore::new(0);
+    assert!(semaphore.try_acquire().is_none());
+    assert_eq!(semaphore.available_permits(), 0);
+}
+
+#[test]
 fn a_barrier_has_one_leader_a_round() {
     let (barrier, leaders) = (Arc::new(Barrier::new(8)), Arc::new(AtomicU32::new(0)));
     let copy = leaders.clone();

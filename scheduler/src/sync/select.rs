@@ -248,5 +248,5 @@ fn wait(claim: &Claim, deadline: Option<Instant>) -> Result<(), Interrupted> {
 
 /// Where to begin to look, so that no case starves behind a busy one.
 fn random_below(end: usize) -> usize {
-    (u64::from(primitive::random()) * end as u64 >> 32) as usize
+    ((u64::from(primitive::random()) * end as u64) >> 32) as usize
 }

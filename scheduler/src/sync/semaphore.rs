@@ -121,7 +121,8 @@ impl Semaphore {
     /// Takes a permit if there is one and nobody waits.
     #[inline]
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
-        self.take_now(1).then_some(Permit { semaphore: self, permits: 1 })
+        // Lazily: a permit that is made is given back.
+        self.take_now(1).then(|| Permit { semaphore: self, permits: 1 })
     }
 
     /// How many permits there are now.
