@@ -38,7 +38,7 @@ use std::time::Instant;
 use crate::FiberId;
 use crate::cancel::{self, Interrupted};
 use crate::clock;
-use crate::control::FiberRef;
+use crate::control::{Control, FiberRef};
 use crate::worker::Worker;
 
 /// What a parked fiber waits for. Dumps and metrics read it; nothing is decided by it.
@@ -141,6 +141,52 @@ impl fmt::Debug for Unparker {
             Waiter::Fiber(fiber) => f.debug_tuple("Unparker").field(&fiber.control().origin.id).finish(),
             Waiter::Thread(thread) => f.debug_tuple("Unparker").field(&thread.id()).finish(),
         }
+    }
+}
+
+/// Someone in the middle of a wait, as its own waiter node names it: without a reference, so that waiting and waking on one worker
+/// count none.
+pub(crate) enum Sleeper {
+    Fiber(NonNull<Control>),
+    Thread(Thread),
+}
+
+impl Sleeper {
+    /// The caller.
+    #[inline]
+    pub(crate) fn current() -> Self {
+        match Worker::with(|worker| worker?.running_raw()) {
+            Some(fiber) => Sleeper::Fiber(fiber),
+            None => Sleeper::Thread(thread::current()),
+        }
+    }
+
+    /// Ends the wait by `release`, and wakes who waits: a fiber of this worker at once, others by what is returned.
+    ///
+    /// # Safety
+    ///
+    /// It is waiting, and goes on waiting until `release` is called.
+    #[inline]
+    pub(crate) unsafe fn release(self, release: impl FnOnce()) -> Option<Unparker> {
+        let fiber = match self {
+            Sleeper::Fiber(fiber) => fiber,
+            Sleeper::Thread(thread) => {
+                release();
+                return Some(Unparker(Waiter::Thread(thread)));
+            }
+        };
+        // SAFETY: a fiber that waits has not ended, so its control block is live.
+        let control = unsafe { fiber.as_ref() };
+        if Worker::with(|worker| worker.is_some_and(|worker| worker.is_home_of(control))) {
+            release();
+            // SAFETY: only this thread runs the fiber, and it runs us: the fiber cannot end before we are done.
+            unsafe { Control::unpark(fiber) };
+            return None;
+        }
+        // SAFETY: live, as above.
+        let unparker = Unparker::of(unsafe { FiberRef::acquire(fiber) });
+        release();
+        Some(unparker)
     }
 }
 

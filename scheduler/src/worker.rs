@@ -137,6 +137,18 @@ impl Worker {
         self.running.get().map(|fiber| unsafe { FiberRef::acquire(fiber) })
     }
 
+    /// The running fiber, uncounted.
+    #[inline]
+    pub(crate) fn running_raw(&self) -> Option<NonNull<Control>> {
+        self.running.get()
+    }
+
+    /// Whether this worker has started the fiber, so that no other runs it.
+    #[inline]
+    pub(crate) fn is_home_of(&self, fiber: &Control) -> bool {
+        ptr::eq(self.remote(), fiber.home())
+    }
+
     pub(crate) fn is_running(&self, fiber: &FiberRef) -> bool {
         self.running.get().is_some_and(|running| fiber.is(running))
     }

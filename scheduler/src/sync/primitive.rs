@@ -31,7 +31,7 @@ mod chosen {
 
     pub(crate) use parking_lot::{Mutex, MutexGuard};
 
-    pub(crate) use crate::park::{Unparker, call_hook, current, has_hook, park_until, wait};
+    pub(crate) use crate::park::{Sleeper, Unparker, call_hook, has_hook, park_until, wait};
     use crate::worker::Worker;
 
     use super::{Party, THREAD};
@@ -134,8 +134,20 @@ mod chosen {
         static TOKEN: Arc<Token> = Arc::new((loom::sync::Mutex::new(false), Condvar::new()));
     }
 
-    pub(crate) fn current() -> Unparker {
-        Unparker(TOKEN.with(Arc::clone))
+    pub(crate) struct Sleeper(Unparker);
+
+    impl Sleeper {
+        pub(crate) fn current() -> Self {
+            Sleeper(Unparker(TOKEN.with(Arc::clone)))
+        }
+
+        /// # Safety
+        ///
+        /// None is needed here.
+        pub(crate) unsafe fn release(self, release: impl FnOnce()) -> Option<Unparker> {
+            release();
+            Some(self.0)
+        }
     }
 
     pub(crate) fn me() -> Party {

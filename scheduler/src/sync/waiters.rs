@@ -3,12 +3,13 @@
 //! ```text
 //!   Waiters ── lock ──▶ state of the owner (a queue, a count, …)
 //!                       lists: first ⇄ node ⇄ last
-//!                                      └── on the stack of a parked fiber or blocked thread: slot, unparker, granted
+//!                                      └── on the stack of a parked fiber or blocked thread: slot, sleeper, granted
 //! ```
 //!
 //! A waiter looks at the state under the lock and, if it must wait, lines up under the same lock, so no wake falls between the two.
 //! Who can give it what it waits for unlinks its node, changes the *slot* (a message goes in or out, a turn is marked as handed
-//! over), sets *granted* and, outside the lock, unparks it. Waiting allocates nothing.
+//! over), sets *granted* and unparks it: a fiber of its own worker at once, which is a push on a queue, others outside the lock. Waiting
+//! allocates nothing.
 //!
 //! Invariants:
 //! * A node is linked only while [`Guard::enlist`] runs, in whose frame it lies: it is unlinked before that returns or unwinds. A
@@ -23,7 +24,7 @@ use std::ptr::NonNull;
 use std::time::Instant;
 
 use super::claim::Claim;
-use super::primitive::{self, AtomicBool, Mutex, MutexGuard, Ordering, Unparker, UnsafeCell, const_fn};
+use super::primitive::{self, AtomicBool, Mutex, MutexGuard, Ordering, Sleeper, Unparker, UnsafeCell, const_fn};
 use crate::cancel::Interrupted;
 use crate::park::{Reason, Wakeup};
 
@@ -59,7 +60,7 @@ struct Shared<T> {
     next: Option<NonNull<Node<T>>>,
     linked: bool,
     ticket: u64,
-    unparker: Option<Unparker>,
+    sleeper: Option<Sleeper>,
     slot: T,
 }
 
@@ -79,14 +80,16 @@ pub(crate) enum End {
     Back,
 }
 
-/// A waiter was granted what it waits for: to be woken, outside the lock.
+/// A waiter was granted what it waits for: to be woken, outside the lock, unless it is a fiber of this worker: that is queued already.
 #[must_use = "who was granted something must be woken"]
-pub(crate) struct Wake(Unparker);
+pub(crate) struct Wake(Option<Unparker>);
 
 impl Wake {
     #[inline]
     pub(crate) fn wake(self) {
-        self.0.unpark();
+        if let Some(unparker) = self.0 {
+            unparker.unpark();
+        }
     }
 }
 
@@ -199,11 +202,11 @@ impl<'a, S, T, const LISTS: usize> Guard<'a, S, T, LISTS> {
             // SAFETY: as for `claim`; nobody else touches it until we have set `granted`.
             let shared = unsafe { shared(node) };
             let result = change(&mut self.inner.state, &mut shared.slot, last);
-            let Some(unparker) = shared.unparker.take() else {
+            let Some(sleeper) = shared.sleeper.take() else {
                 unreachable!("only who grants takes it, and that once");
             };
-            // SAFETY: as for `claim`. This is our last access.
-            unsafe { node.as_ref() }.granted.store(true, Ordering::Release);
+            // SAFETY: its waiter waits until `granted` is set, which is our last access.
+            let unparker = unsafe { sleeper.release(|| node.as_ref().granted.store(true, Ordering::Release)) };
             return Some((result, Wake(unparker)));
         }
     }
@@ -264,7 +267,7 @@ impl<'a, S, T, const LISTS: usize> Guard<'a, S, T, LISTS> {
                 next: None,
                 linked: false,
                 ticket,
-                unparker: Some(primitive::current()),
+                sleeper: Some(Sleeper::current()),
                 slot,
             }),
         };
