@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub use fibra_scheduler::{
-    Builder, FiberId, JoinHandle, blocking, cancel, clock, in_fiber, park, seeded, sleep, spawn, spawn_local, yield_now,
+    Builder, Fiber, FiberId, JoinHandle, LocalKey, Scope, ScopedJoinHandle, block_on, blocking, cancel, clock, current,
+    fiber_local, in_fiber, park, scope, seeded, sleep, spawn, spawn_local, sync, yield_now,
 };
 
 pub use fibra_macros::service;

@@ -234,6 +234,20 @@ impl Control {
         unsafe { node.byte_sub(TIMER_OFFSET) }.cast()
     }
 
+    /// Gives the fiber its token, and queues it on its worker if it was parked.
+    ///
+    /// # Safety
+    ///
+    /// `this` points to a control block that stays live through this call.
+    #[inline]
+    pub(crate) unsafe fn unpark(this: NonNull<Control>) {
+        // SAFETY: live, as the caller says.
+        if unsafe { this.as_ref() }.token.swap(NOTIFIED, Ordering::AcqRel) == PARKED {
+            // SAFETY: the swap took the fiber out of PARKED, so its reference is ours to pick up.
+            crate::worker::enqueue_woken(unsafe { Runnable::from_raw(this) });
+        }
+    }
+
     /// The home worker's timer for this fiber has expired: picks the fiber up if it is still parked.
     ///
     /// # Safety
@@ -287,10 +301,8 @@ impl FiberRef {
     /// Gives the fiber its token, and queues it on its worker if it was parked.
     #[inline]
     pub(crate) fn unpark(&self) {
-        if self.control().token.swap(NOTIFIED, Ordering::AcqRel) == PARKED {
-            // SAFETY: the swap took the fiber out of PARKED, so its reference is ours to pick up.
-            crate::worker::enqueue_woken(unsafe { Runnable::from_raw(self.0) });
-        }
+        // SAFETY: the count that we hold keeps it allocated.
+        unsafe { Control::unpark(self.0) };
     }
 
     /// Asks the fiber to end: every wait of its own fails from now on.

@@ -29,6 +29,7 @@
 //! | `spawn`, `join` | [`spawn()`], [`spawn_local`], [`Builder`], [`JoinHandle`] |
 //! | `scope` | [`scope()`]: fibers that borrow from their parent |
 //! | `local`, `current` | [`fiber_local!`], [`current()`] |
+//! | [`sync`] | locks, channels, [`select!`](sync::select!) and what else fibers and threads wait for |
 //! | [`park`] | how anything waits and is woken |
 //! | [`cancel`] | cancellation and deadlines: [`cancel::with_timeout`], [`cancel::shield`] |
 //! | `time` | [`sleep`], [`yield_now`] |
@@ -58,6 +59,7 @@ pub mod runtime;
 mod scope;
 pub mod seeded;
 mod spawn;
+pub mod sync;
 mod time;
 mod timer;
 mod worker;

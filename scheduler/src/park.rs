@@ -30,6 +30,7 @@
 //! All of them work on plain threads too, so what is built on them works between fibers and threads.
 
 use std::fmt;
+use std::ptr::NonNull;
 use std::thread::{self, Thread};
 use std::time::Instant;
 
@@ -38,7 +39,7 @@ pub use crate::hook::on_first_park;
 
 use crate::cancel::{self, Interrupted};
 use crate::clock;
-use crate::control::FiberRef;
+use crate::control::{Control, FiberRef};
 use crate::worker::Worker;
 
 /// What a parked fiber waits for. Dumps and metrics read it; nothing is decided by it.
@@ -60,9 +61,24 @@ pub enum Reason {
     /// Room on this file descriptor.
     Writable(i32),
     /// A lock that another holds.
-    Lock,
-    /// A message, or room for one.
+    Lock {
+        /// Where it is: the same for all who wait for it.
+        address: usize,
+        /// Who held it when this park began; `None`: a plain thread, or readers.
+        owner: Option<FiberId>,
+    },
+    /// A message, or room for one, on one or several channels.
     Channel,
+    /// A [`Condvar`](crate::sync::Condvar)'s notification.
+    Condvar,
+    /// Permits of a [`Semaphore`](crate::sync::Semaphore).
+    Semaphore,
+    /// The others of a [`Barrier`](crate::sync::Barrier).
+    Barrier,
+    /// The others of a [`WaitGroup`](crate::sync::WaitGroup).
+    WaitGroup,
+    /// The value of a [`OnceLock`](crate::sync::OnceLock).
+    OnceLock,
     /// The reply to a remote call.
     Call,
     /// A job on the pool of blocking threads.
@@ -129,6 +145,52 @@ impl fmt::Debug for Unparker {
     }
 }
 
+/// Someone in the middle of a wait, as its own waiter node names it: without a reference, so that waiting and waking on one worker
+/// count none.
+pub(crate) enum Sleeper {
+    Fiber(NonNull<Control>),
+    Thread(Thread),
+}
+
+impl Sleeper {
+    /// The caller.
+    #[inline]
+    pub(crate) fn current() -> Self {
+        match Worker::with(|worker| worker?.running_raw()) {
+            Some(fiber) => Sleeper::Fiber(fiber),
+            None => Sleeper::Thread(thread::current()),
+        }
+    }
+
+    /// Ends the wait by `release`, and wakes who waits: a fiber of this worker at once, others by what is returned.
+    ///
+    /// # Safety
+    ///
+    /// It is waiting, and goes on waiting until `release` is called.
+    #[inline]
+    pub(crate) unsafe fn release(self, release: impl FnOnce()) -> Option<Unparker> {
+        let fiber = match self {
+            Sleeper::Fiber(fiber) => fiber,
+            Sleeper::Thread(thread) => {
+                release();
+                return Some(Unparker(Waiter::Thread(thread)));
+            }
+        };
+        // SAFETY: a fiber that waits has not ended, so its control block is live.
+        let control = unsafe { fiber.as_ref() };
+        if Worker::with(|worker| worker.is_some_and(|worker| worker.is_home_of(control))) {
+            release();
+            // SAFETY: only this thread runs the fiber, and it runs us: the fiber cannot end before we are done.
+            unsafe { Control::unpark(fiber) };
+            return None;
+        }
+        // SAFETY: live, as above.
+        let unparker = Unparker::of(unsafe { FiberRef::acquire(fiber) });
+        release();
+        Some(unparker)
+    }
+}
+
 /// Waits for the caller's token and takes it. May return without one.
 ///
 /// # Panics
@@ -190,4 +252,19 @@ fn park_thread(deadline: Option<Instant>) -> Wakeup {
     }
     thread::park_timeout(timeout);
     if clock::now() < deadline { Wakeup::Unparked } else { Wakeup::TimedOut }
+}
+
+/// Whether the caller is a fiber inside [`on_first_park`] that has not switched away yet.
+#[inline]
+pub(crate) fn has_hook() -> bool {
+    Worker::with(|worker| worker.is_some_and(Worker::has_running_hook))
+}
+
+/// Calls the hook of [`on_first_park`], if there is one, before a park that is about to come. For those who line up before they
+/// park: the park itself then runs nobody's code.
+#[inline]
+pub(crate) fn call_hook() {
+    if has_hook() {
+        Worker::fire_running_hook();
+    }
 }

@@ -32,7 +32,13 @@ impl FiberId {
         FiberId(next + 1)
     }
 
+    /// The fiber of a number that [`as_u64`](FiberId::as_u64) gave.
+    pub(crate) fn from_u64(number: u64) -> Self {
+        FiberId(number)
+    }
+
     /// The number as such.
+    #[inline]
     pub fn as_u64(self) -> u64 {
         self.0
     }

@@ -146,8 +146,35 @@ impl Worker {
         self.running.get().map(|fiber| unsafe { FiberRef::acquire(fiber) })
     }
 
+    /// The running fiber, uncounted.
+    #[inline]
+    pub(crate) fn running_raw(&self) -> Option<NonNull<Control>> {
+        self.running.get()
+    }
+
+    /// Whether this worker has started the fiber, so that no other runs it.
+    #[inline]
+    pub(crate) fn is_home_of(&self, fiber: &Control) -> bool {
+        ptr::eq(self.remote(), fiber.home())
+    }
+
     pub(crate) fn is_running(&self, fiber: &FiberRef) -> bool {
         self.running.get().is_some_and(|running| fiber.is(running))
+    }
+
+    /// Whether the running fiber is inside a call of [`on_first_park`](crate::park::on_first_park) that has not fired.
+    pub(crate) fn has_running_hook(&self) -> bool {
+        // SAFETY: it runs on this thread.
+        self.running(|fiber| unsafe { fiber.owned() }.hook.get().is_some()).unwrap_or(false)
+    }
+
+    /// Fires the hook of the running fiber, if it has one.
+    #[cold]
+    pub(crate) fn fire_running_hook() {
+        if let Some(fiber) = Worker::with(|worker| worker?.running.get()) {
+            // SAFETY: it runs on this thread, and holds the scheduler's reference.
+            hook::fire(unsafe { &fiber.as_ref().owned().hook });
+        }
     }
 
     /// Parks the running fiber until its token is given or `deadline` passes. `None` if no fiber runs on this thread.

@@ -3,6 +3,8 @@
 //! Tests that depend on who runs when use one worker: there, fibers switch only where they wait.
 //! What is about catching panics is left out under `panic = "abort"`; the rest passes there too: `.ci/panic-abort`.
 
+mod a_cancelled_waiter_passes_its_turn_on;
+mod a_channel_delivers_each_message_once;
 mod a_fiber_never_changes_its_thread;
 mod a_first_fiber_without_a_stack_ends_the_run;
 mod a_nested_context_cannot_park_its_fiber;
@@ -23,9 +25,12 @@ mod dropping_a_handle_detaches;
 mod fibers_and_threads_join_each_other;
 mod futures_run_on_fibers;
 mod locals_belong_to_one_fiber;
+mod locks_work_between_fibers_and_threads;
+mod no_waiter_starves_on_a_mutex;
 mod outside_a_runtime_spawning_is_an_error;
 mod pinned_workers_stay_on_their_cpus;
 mod runtimes_do_not_nest_but_coexist;
+mod select_takes_what_is_ready;
 mod spawns_from_outside_reach_every_worker;
 mod the_hook_fires_on_the_first_park;
 mod what_crosses_threads_must_be_send;

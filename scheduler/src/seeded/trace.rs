@@ -81,10 +81,15 @@ impl Event {
                 Reason::Sleep => 20,
                 Reason::Readable(_) => 21,
                 Reason::Writable(_) => 22,
-                Reason::Lock => 23,
+                Reason::Lock { .. } => 23,
                 Reason::Channel => 24,
                 Reason::Call => 25,
                 Reason::Blocking => 26,
+                Reason::Condvar => 27,
+                Reason::Semaphore => 28,
+                Reason::Barrier => 29,
+                Reason::WaitGroup => 30,
+                Reason::OnceLock => 31,
             },
         }
     }

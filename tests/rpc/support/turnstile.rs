@@ -55,7 +55,7 @@ impl Turnstile {
             }
             state.waiters.push(park::current());
             drop(state);
-            park::park(Reason::Lock);
+            park::park(Reason::Parked);
         }
     }
 
