@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use fibra_scheduler::park::Reason;
 use fibra_scheduler::sync::{Barrier, Condvar, Mutex, OnceLock, RwLock, Semaphore, WaitGroup};
 use fibra_scheduler::{spawn, yield_now};
 
@@ -201,11 +200,4 @@ fn a_panic_releases_what_it_held() {
         assert_eq!(*mutex.lock() + *rwlock.read(), 2);
         assert!(broken.join().is_err());
     });
-}
-
-#[test]
-fn a_reason_names_the_lock_and_its_owner() {
-    // That it can be copied and compared is what dumps need.
-    let reason = Reason::Lock { address: 8, owner: None };
-    assert_eq!(reason, { reason });
 }
