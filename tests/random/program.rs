@@ -82,7 +82,7 @@ impl Program {
         let mut rng = Rng::new(seed);
         let flags = 1 + rng.below(3) as usize;
         let budget = 2 + rng.below(FIBERS_MAX as u64 - 1) as usize;
-        let mut generator = Generator { rng, flags, budget, scripts: Vec::new(), endless: Vec::new() };
+        let mut generator = Generator { rng, flags, budget, scripts: Vec::new(), endless: Vec::new(), forwards: false };
         generator.script(0);
         let scripts = generator.scripts.into_iter().map(Option::unwrap_or_default).collect();
         Program { scripts, flags }
@@ -143,6 +143,8 @@ struct Generator {
     scripts: Vec<Option<Vec<Op>>>,
     /// The fibers that end only when they are cancelled.
     endless: Vec<usize>,
+    /// Whether the fiber whose script this is will be cancelled, and hand that on here to its scopes.
+    forwards: bool,
 }
 
 /// The children whose handles the script being generated holds.
@@ -158,8 +160,11 @@ impl Generator {
     fn script(&mut self, depth: u32) -> usize {
         let fiber = self.scripts.len();
         self.scripts.push(None);
+        let endless = fiber != 0 && self.rng.one_in(8);
+        let outer = std::mem::replace(&mut self.forwards, endless);
         let mut ops = self.ops(depth, &mut Handles::default());
-        if fiber != 0 && self.rng.one_in(8) {
+        self.forwards = outer;
+        if endless {
             self.endless.push(fiber);
             ops.push(Op::Endless);
         }
@@ -211,7 +216,9 @@ impl Generator {
                 let mut ops = self.ops(depth + 1, handles);
                 let open = std::mem::replace(&mut handles.scoped, outer).unwrap_or_default();
                 // The scope waits for them.
-                ops.extend(open.into_iter().filter(|child| self.endless.contains(child)).map(Op::CancelScoped));
+                if !self.forwards {
+                    ops.extend(open.into_iter().filter(|child| self.endless.contains(child)).map(Op::CancelScoped));
+                }
                 Op::Scope(ops)
             }
             22..26 => {
@@ -229,7 +236,12 @@ impl Generator {
                 },
             },
             27 if depth < DEPTH_MAX => Op::Within(self.micros(), self.ops(depth + 1, handles)),
-            28 if depth < DEPTH_MAX => Op::Shield(self.ops(depth + 1, handles)),
+            28 if depth < DEPTH_MAX => {
+                let outer = std::mem::replace(&mut self.forwards, false);
+                let ops = self.ops(depth + 1, handles);
+                self.forwards = outer;
+                Op::Shield(ops)
+            }
             29 => Op::Local,
             30 => Op::Blocking,
             31 => Op::OwnToken,
