@@ -27,6 +27,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use fibra_fiber::DEFAULT_STACK_SIZE;
+use parking_lot::Mutex;
 
 use crate::abort;
 use crate::blocking;
@@ -175,7 +176,7 @@ impl Builder {
 
     /// Starts a thread for each of `workers` and waits until all have their driver.
     fn hire(&self, shared: Arc<Shared>, workers: Vec<shared::Seat>) -> io::Result<Crew> {
-        let mut crew = Crew { shared, threads: Vec::new() };
+        let mut crew = Crew { shared, threads: Mutex::default() };
         let mut drivers_made = Vec::new();
         for (index, fresh) in workers {
             let (shared, factory) = (crew.shared.clone(), self.driver.clone());
@@ -199,7 +200,7 @@ impl Builder {
                     }
                 }
             })?;
-            crew.threads.push((thread, has_ended));
+            crew.threads.get_mut().push((thread, has_ended));
             drivers_made.push(driver_made);
         }
         for made in drivers_made {
@@ -225,7 +226,8 @@ impl fmt::Debug for Builder {
 /// The worker threads of a runtime. Dropping it shuts the runtime down and waits for them.
 struct Crew {
     shared: Arc<Shared>,
-    threads: Vec<(thread::JoinHandle<()>, mpsc::Receiver<Leaked>)>,
+    /// Behind a lock only so that a runtime can be shared: what a receiver is not.
+    threads: Mutex<Vec<(thread::JoinHandle<()>, mpsc::Receiver<Leaked>)>>,
 }
 
 /// What a thread says that has leaked fibers: it does nothing more, but never ends.
@@ -240,7 +242,7 @@ impl Drop for Crew {
     fn drop(&mut self) {
         self.shared.stop();
         let this_thread = thread::current().id();
-        for (thread, ended) in self.threads.drain(..) {
+        for (thread, ended) in self.threads.get_mut().drain(..) {
             // A runtime dropped by one of its own fibers cannot wait for the thread that it runs on.
             if thread.thread().id() != this_thread && ended.recv().is_err() && thread.join().is_err() {
                 tracing::error!("a worker thread panicked before it ran fibers");

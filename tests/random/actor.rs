@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use fibra_scheduler::cancel::{self, Interrupted, is_cancelled, shield, with_timeout};
-use fibra_scheduler::park::{self, Reason};
+use fibra_scheduler::park::{self, Reason, on_first_park};
 use fibra_scheduler::{
     JoinHandle, Scope, ScopedJoinHandle, block_on, blocking, clock, scope, sleep, spawn, spawn_local, yield_now,
 };
@@ -79,7 +79,7 @@ impl Actor {
             Op::WaitHard(flag) => self.world.flags[flag].wait_hard(),
             Op::Set(flag) => self.world.flags[flag].set(),
             Op::Spawn { child, local } => {
-                let play = self.prepare(child);
+                let play = self.prepare(child, false);
                 let handle = if local { spawn_local(play) } else { spawn(play) };
                 self.handles.push((child, handle));
             }
@@ -96,12 +96,24 @@ impl Actor {
                 }
             }
             Op::Cancel(child) => self.cancel(child, || find(&self.handles, child).cancel()),
+            Op::Stop { child, scoped } => {
+                let result = if scoped {
+                    let handle = take(&mut inside.as_mut().expect("in a scope").handles, child);
+                    self.cancel(child, || handle.cancel());
+                    handle.join()
+                } else {
+                    let handle = take(&mut self.handles, child);
+                    self.cancel(child, || handle.cancel());
+                    handle.join()
+                };
+                self.watch_end(child, result);
+            }
             Op::Unpark(child) => find(&self.handles, child).unparker().unpark(),
             Op::Detach(child) => drop(take(&mut self.handles, child)),
             Op::Scope(ref ops) => self.play_scope(ops),
             Op::SpawnScoped { child, local } => {
                 let inside = inside.as_mut().expect("in a scope");
-                let (play, ended) = (self.prepare(child), inside.ended);
+                let (play, ended) = (self.prepare(child, true), inside.ended);
                 let play = move || {
                     /// Borrows from the parent's stack to its very end.
                     struct Count<'a>(&'a AtomicU32);
@@ -149,6 +161,22 @@ impl Actor {
                     Err(_) => Err(Interrupted::TimedOut),
                 });
             }
+            Op::OwnToken => {
+                park::current().unpark();
+                park::park(Reason::Parked);
+            }
+            Op::Hook(ref ops) => {
+                let mut fired = 0;
+                on_first_park(&mut || fired += 1, || self.play_ops(ops, inside));
+                if fired > 1 {
+                    self.broken("a hook for its first park was called again");
+                }
+            }
+            Op::Endless => {
+                if self.watch(Strict::Cancelled, || sleep(Duration::from_secs(3600))).is_ok() {
+                    self.broken("nothing cut its endless sleep short");
+                }
+            }
             Op::Panic => panic_with(Token::new(&self.world, self.number)),
         }
     }
@@ -172,9 +200,10 @@ impl Actor {
     }
 
     /// What fiber `child` runs.
-    fn prepare(&self, child: usize) -> impl FnOnce() -> Token + Send + 'static {
+    fn prepare(&self, child: usize, scoped: bool) -> impl FnOnce() -> Token + Send + 'static {
         let record = &self.world.fibers[child];
         record.parent.store(self.number, SeqCst);
+        record.independent.store(self.shielded && !scoped, SeqCst);
         if self.watch(Strict::Always, cancel::check) == Err(Interrupted::Cancelled) {
             record.cancel_done.store(true, SeqCst);
         }
@@ -203,7 +232,7 @@ fn scoped_children(ops: &[Op]) -> Vec<usize> {
     ops.iter()
         .flat_map(|op| match op {
             Op::SpawnScoped { child, .. } => vec![*child],
-            Op::Within(_, ops) | Op::Shield(ops) => scoped_children(ops),
+            Op::Within(_, ops) | Op::Shield(ops) | Op::Hook(ops) => scoped_children(ops),
             _ => Vec::new(),
         })
         .collect()

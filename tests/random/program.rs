@@ -31,6 +31,11 @@ pub(crate) enum Op {
     /// Joins as a future.
     Await(usize),
     Cancel(usize),
+    /// Cancels and joins, scoped or not.
+    Stop {
+        child: usize,
+        scoped: bool,
+    },
     /// Gives a child a token that it does not expect.
     Unpark(usize),
     Detach(usize),
@@ -49,6 +54,12 @@ pub(crate) enum Op {
     Local,
     Blocking,
     Panic,
+    /// Gives itself a token and parks.
+    OwnToken,
+    /// Counts the switches that [`on_first_park`](fibra_scheduler::park::on_first_park) tells of.
+    Hook(Vec<Op>),
+    /// Sleeps for an hour: only for fibers that somebody will cancel.
+    Endless,
 }
 
 /// How a fiber ends, unless the shutdown comes before.
@@ -71,7 +82,7 @@ impl Program {
         let mut rng = Rng::new(seed);
         let flags = 1 + rng.below(3) as usize;
         let budget = 2 + rng.below(FIBERS_MAX as u64 - 1) as usize;
-        let mut generator = Generator { rng, flags, budget, scripts: Vec::new() };
+        let mut generator = Generator { rng, flags, budget, scripts: Vec::new(), endless: Vec::new(), forwards: false };
         generator.script(0);
         let scripts = generator.scripts.into_iter().map(Option::unwrap_or_default).collect();
         Program { scripts, flags }
@@ -86,7 +97,7 @@ impl Program {
         for op in ops {
             let fate = match op {
                 Op::Panic => Fate::Panics,
-                Op::Within(_, ops) | Op::Shield(ops) => self.fate_of(ops, open),
+                Op::Within(_, ops) | Op::Shield(ops) | Op::Hook(ops) => self.fate_of(ops, open),
                 Op::Scope(ops) => {
                     let mut open = Vec::new();
                     match self.fate_of(ops, &mut open) {
@@ -100,7 +111,7 @@ impl Program {
                     open.push(*child);
                     continue;
                 }
-                Op::JoinScoped(child) => {
+                Op::JoinScoped(child) | Op::Stop { child, scoped: true } => {
                     open.retain(|other| other != child);
                     continue;
                 }
@@ -130,6 +141,10 @@ struct Generator {
     budget: usize,
     /// `None`: reserved, not finished.
     scripts: Vec<Option<Vec<Op>>>,
+    /// The fibers that end only when they are cancelled.
+    endless: Vec<usize>,
+    /// Whether the fiber whose script this is will be cancelled, and hand that on here to its scopes.
+    forwards: bool,
 }
 
 /// The children whose handles the script being generated holds.
@@ -145,7 +160,14 @@ impl Generator {
     fn script(&mut self, depth: u32) -> usize {
         let fiber = self.scripts.len();
         self.scripts.push(None);
+        let endless = fiber != 0 && self.rng.one_in(8);
+        let outer = std::mem::replace(&mut self.forwards, endless);
         let mut ops = self.ops(depth, &mut Handles::default());
+        self.forwards = outer;
+        if endless {
+            self.endless.push(fiber);
+            ops.push(Op::Endless);
+        }
         if fiber != 0 && self.rng.one_in(8) {
             ops.push(Op::Panic);
         }
@@ -170,7 +192,7 @@ impl Generator {
     fn op(&mut self, depth: u32, handles: &mut Handles) -> Option<Op> {
         let flag = self.rng.below(self.flags as u64) as usize;
         let local = self.rng.one_in(2);
-        Some(match self.rng.below(32) {
+        Some(match self.rng.below(36) {
             0..3 => Op::Yield,
             3..6 => Op::Sleep(self.micros()),
             6..8 => Op::Wait(flag),
@@ -181,15 +203,22 @@ impl Generator {
                 handles.free.push(child);
                 Op::Spawn { child, local }
             }
-            15 => Op::Join(self.rng.take(&mut handles.free)?),
-            16 => Op::Await(self.rng.take(&mut handles.free)?),
+            15 | 16 => match self.rng.take(&mut handles.free)? {
+                child if self.endless.contains(&child) => Op::Stop { child, scoped: false },
+                child if local => Op::Join(child),
+                child => Op::Await(child),
+            },
             17 => Op::Cancel(self.rng.pick(&handles.free)?),
             18 => Op::Unpark(self.rng.pick(&handles.free)?),
             19 => Op::Detach(self.rng.take(&mut handles.free)?),
             20..22 if depth < DEPTH_MAX => {
                 let outer = handles.scoped.replace(Vec::new());
-                let ops = self.ops(depth + 1, handles);
-                handles.scoped = outer;
+                let mut ops = self.ops(depth + 1, handles);
+                let open = std::mem::replace(&mut handles.scoped, outer).unwrap_or_default();
+                // The scope waits for them.
+                if !self.forwards {
+                    ops.extend(open.into_iter().filter(|child| self.endless.contains(child)).map(Op::CancelScoped));
+                }
                 Op::Scope(ops)
             }
             22..26 => {
@@ -199,15 +228,25 @@ impl Generator {
                 Op::SpawnScoped { child, local }
             }
             26 => match self.rng.below(3) {
-                0 => Op::JoinScoped(self.rng.take(handles.scoped.as_mut()?)?),
-                1 => Op::CancelScoped(self.rng.pick(handles.scoped.as_ref()?)?),
-                _ => Op::DropScoped(self.rng.take(handles.scoped.as_mut()?)?),
+                0 => Op::CancelScoped(self.rng.pick(handles.scoped.as_ref()?)?),
+                choice => match self.rng.take(handles.scoped.as_mut()?)? {
+                    child if self.endless.contains(&child) => Op::Stop { child, scoped: true },
+                    child if choice == 1 => Op::JoinScoped(child),
+                    child => Op::DropScoped(child),
+                },
             },
             27 if depth < DEPTH_MAX => Op::Within(self.micros(), self.ops(depth + 1, handles)),
-            28 if depth < DEPTH_MAX => Op::Shield(self.ops(depth + 1, handles)),
+            28 if depth < DEPTH_MAX => {
+                let outer = std::mem::replace(&mut self.forwards, false);
+                let ops = self.ops(depth + 1, handles);
+                self.forwards = outer;
+                Op::Shield(ops)
+            }
             29 => Op::Local,
             30 => Op::Blocking,
-            31 if depth > 0 && self.rng.one_in(4) => Op::Panic,
+            31 => Op::OwnToken,
+            32 if depth < DEPTH_MAX => Op::Hook(self.ops(depth + 1, handles)),
+            33 if depth > 0 && self.rng.one_in(4) => Op::Panic,
             _ => return None,
         })
     }

@@ -25,6 +25,8 @@ pub(crate) struct World {
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) parent: AtomicUsize,
+    /// Spawned under a shield: what befalls its parent is not handed on.
+    pub(crate) independent: AtomicBool,
     pub(crate) runs: AtomicU32,
     pub(crate) ends: AtomicU32,
     /// Its `cancel` was about to be called.
@@ -65,7 +67,7 @@ impl World {
             {
                 return true;
             }
-            if at == 0 {
+            if at == 0 || record.independent.load(SeqCst) {
                 return false;
             }
             at = record.parent.load(SeqCst);

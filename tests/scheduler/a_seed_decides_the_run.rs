@@ -142,7 +142,7 @@ fn a_deadlock_is_an_error_that_says_who_waits_for_what() {
 }
 
 #[test]
-fn a_deadlock_that_no_cancellation_ends_leaks_its_fibers() {
+fn fibers_of_a_deadlock_that_no_cancellation_ends_are_leaked() {
     let program = || loop {
         park::park(Reason::Channel);
     };
@@ -158,7 +158,7 @@ fn who_waits_for_ever_by_a_timer_is_deadlocked_too() {
 }
 
 #[test]
-fn the_grace_period_is_virtual() {
+fn fibers_that_outstay_the_virtual_grace_period_are_leaked() {
     let program = || {
         let fibers = [(); 3].map(|()| {
             spawn(|| {

@@ -3,6 +3,8 @@
 use std::panic::{self, Location};
 use std::{fmt, io};
 
+use parking_lot::Mutex;
+
 use super::{Builder, Crew, Shared, WORKER_PANICKED, as_io_error};
 use crate::seeded::{Run, Trace};
 use crate::spawn;
@@ -69,7 +71,7 @@ impl Seeded {
         let builder = self.builder.workers(1).blocking_threads(1).pin_workers(false);
         let mut run = Run::new(self.seed);
         let (shared, mut seats) = Shared::new(&builder);
-        let crew = Crew { shared: shared.clone(), threads: Vec::new() };
+        let crew = Crew { shared: shared.clone(), threads: Mutex::default() };
         let worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
         let stop = shared.stop_on_drop();
         let first = move || {
