@@ -51,4 +51,5 @@ mod stack;
 pub use context::{Context, Resumed, in_context, suspend};
 pub use guard::{GuardKind, guard_kind, guard_size};
 pub use pool::StackPool;
+pub use slab::reserved_bytes;
 pub use stack::{DEFAULT_STACK_SIZE, MIN_USABLE_STACK_SIZE, Stack};
