@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub use fibra_scheduler::{
-    Builder, FiberId, JoinHandle, blocking, cancel, clock, in_fiber, park, sleep, spawn, spawn_local, yield_now,
+    Builder, Counters, FiberId, JoinHandle, blocking, cancel, clock, counters, dump, in_fiber, park, sleep, spawn,
+    spawn_local, yield_now,
 };
 
 pub use fibra_macros::service;

@@ -34,6 +34,7 @@
 //! | `time` | [`sleep`], [`yield_now`] |
 //! | `block_on` | [`block_on()`]: futures on fibers |
 //! | `blocking` | [`blocking()`]: a pool of threads for what cannot park |
+//! | [`mod@dump`], `counters` | [`dump()`]: every fiber, what it waits for, and its backtrace; [`counters()`] |
 //! | [`driver`], [`clock`] | the seams to the operating system and to time |
 //! | `control` | the control block of a fiber: states, references |
 //! | `worker`, `queue`, `timer` | the loop, its queues, its timing wheel |
@@ -43,8 +44,10 @@ mod blocking;
 pub mod cancel;
 pub mod clock;
 mod control;
+mod counters;
 mod current;
 pub mod driver;
+pub mod dump;
 mod join;
 mod local;
 pub mod park;
@@ -58,7 +61,9 @@ mod worker;
 
 pub use block_on::block_on;
 pub use blocking::blocking;
+pub use counters::{Counters, counters};
 pub use current::{Fiber, current};
+pub use dump::dump;
 pub use join::JoinHandle;
 pub use local::LocalKey;
 pub use scope::{Scope, ScopedJoinHandle, scope};

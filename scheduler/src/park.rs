@@ -25,7 +25,7 @@
 //! ```
 //!
 //! [`park`] and [`park_until`] wait whatever happens. [`wait`] is the park of operations that end when the fiber is cancelled or its
-//! ambient deadline passes; nearly all do. See [`cancel`](crate::cancel).
+//! ambient deadline passes; nearly all do. See [`cancel`].
 //!
 //! All of them work on plain threads too, so what is built on them works between fibers and threads.
 
@@ -67,6 +67,34 @@ pub enum Reason {
     Call,
     /// A job on the pool of blocking threads.
     Blocking,
+}
+
+impl Reason {
+    /// The fiber without which the wait cannot end, where that is one particular fiber.
+    pub fn waits_for(self) -> Option<FiberId> {
+        match self {
+            Reason::Join(fiber) => Some(fiber),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Parked => f.write_str("waits to be unparked"),
+            Reason::Join(fiber) => write!(f, "joins fiber {fiber}"),
+            Reason::Scope => f.write_str("waits for the children of its scope"),
+            Reason::Future => f.write_str("waits for a future"),
+            Reason::Sleep => f.write_str("sleeps"),
+            Reason::Readable(fd) => write!(f, "waits until descriptor {fd} is readable"),
+            Reason::Writable(fd) => write!(f, "waits until descriptor {fd} is writable"),
+            Reason::Lock => f.write_str("waits for a lock"),
+            Reason::Channel => f.write_str("waits on a channel"),
+            Reason::Call => f.write_str("waits for the reply to a call"),
+            Reason::Blocking => f.write_str("waits for a blocking thread"),
+        }
+    }
 }
 
 /// Why [`park_until`] returned.

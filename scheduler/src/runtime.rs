@@ -259,7 +259,7 @@ impl Runtime {
         drop(self.crew.take());
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         match &self.crew {
             Some(crew) => &crew.shared,
             None => unreachable!("only shutdown takes the crew, and it consumes the runtime"),

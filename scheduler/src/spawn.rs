@@ -32,6 +32,11 @@ impl FiberId {
         FiberId(next + 1)
     }
 
+    #[cfg(test)]
+    pub(crate) fn from_u64(number: u64) -> Self {
+        FiberId(number)
+    }
+
     /// The number as such.
     pub fn as_u64(self) -> u64 {
         self.0

@@ -4,10 +4,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_deque::Stealer;
+use parking_lot::Mutex;
 
 use crate::control::Runnable;
+use crate::counters::Tally;
 use crate::driver::DriverWaker;
+use crate::dump::Request;
 use crate::queue::Inbox;
+
+/// How many dumps may wait for one worker; it looks at them 10,000 times a second, unless a fiber holds it.
+const ERRANDS_MAX: usize = 64;
 
 /// See the [module](self). Aligned so that two workers' flags do not share a cache line.
 #[repr(align(128))]
@@ -21,6 +27,10 @@ pub(crate) struct Remote {
     delivering: AtomicUsize,
     fresh: Stealer<Runnable>,
     waker: OnceLock<Arc<dyn DriverWaker>>,
+    tally: Arc<Tally>,
+    /// Dumps that wait for this worker's part, and whether there are any, to be looked at without the lock.
+    errands: Mutex<Vec<Arc<Request>>>,
+    has_errands: AtomicBool,
 }
 
 impl Remote {
@@ -32,6 +42,9 @@ impl Remote {
             delivering: AtomicUsize::new(0),
             fresh,
             waker: OnceLock::new(),
+            tally: Arc::default(),
+            errands: Mutex::default(),
+            has_errands: AtomicBool::new(false),
         }
     }
 
@@ -55,6 +68,37 @@ impl Remote {
         self.inbox.push(runnable);
         self.wake_if_parked();
         self.delivering.fetch_sub(1, Ordering::Release);
+    }
+
+    /// What the worker has counted.
+    pub(crate) fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
+    /// Asks the worker for its part of a dump, and wakes it if it sleeps. Any thread. `false`: too many wait already.
+    pub(crate) fn ask(&self, request: Arc<Request>) -> bool {
+        let mut errands = self.errands.lock();
+        if errands.len() >= ERRANDS_MAX {
+            return false;
+        }
+        errands.push(request);
+        self.has_errands.store(true, Ordering::Relaxed);
+        drop(errands);
+        self.wake_if_parked();
+        true
+    }
+
+    /// Whether the worker is asked for something.
+    #[inline]
+    pub(super) fn has_errands(&self) -> bool {
+        self.has_errands.load(Ordering::Relaxed)
+    }
+
+    /// Takes what the worker is asked for.
+    pub(super) fn take_errands(&self) -> Vec<Arc<Request>> {
+        let mut errands = self.errands.lock();
+        self.has_errands.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *errands)
     }
 
     /// Whether some thread is still inside [`deliver`](Remote::deliver).

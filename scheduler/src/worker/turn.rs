@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_deque::Steal;
@@ -11,6 +12,7 @@ use super::Worker;
 use crate::cancel::Interrupted;
 use crate::clock;
 use crate::control::{Control, Runnable};
+use crate::counters::{Tally, bump};
 use crate::driver::Driver;
 
 /// How many switches may pass before timers and the driver are looked at. Prime, so that it does not fall into step with a
@@ -29,26 +31,28 @@ const DRIVER_BACKOFF: Duration = Duration::from_millis(1);
 /// Bounds the time between two looks outside without reading the clock at every switch: after each round of switches it
 /// compares how long they took with [`TURN_MAX`] and fits the length of the next round.
 pub(super) struct Pace {
-    left: Cell<u32>,
+    /// Holds how many switches are left.
+    tally: Arc<Tally>,
     round: Cell<u32>,
     since: Cell<Instant>,
 }
 
 impl Pace {
-    pub(super) fn new(now: Instant) -> Self {
-        Pace { left: Cell::new(SWITCHES_MAX), round: Cell::new(SWITCHES_MAX), since: Cell::new(now) }
+    pub(super) fn new(now: Instant, tally: Arc<Tally>) -> Self {
+        tally.grant(SWITCHES_MAX);
+        Pace { tally, round: Cell::new(SWITCHES_MAX), since: Cell::new(now) }
+    }
+
+    /// When the worker last looked outside: what it knows of the time without reading a clock, right to about [`TURN_MAX`].
+    #[inline]
+    pub(super) fn last_known_now(&self) -> Instant {
+        self.since.get()
     }
 
     /// Counts a switch; `true` if it is time to look outside.
     #[inline]
     fn is_due(&self) -> bool {
-        match self.left.get() {
-            0 => true,
-            left => {
-                self.left.set(left - 1);
-                false
-            }
-        }
+        !self.tally.take_turn()
     }
 
     /// A round of switches has ended.
@@ -61,7 +65,7 @@ impl Pace {
     /// Whatever was measured is void: the worker has slept.
     fn restart(&self, now: Instant, round: u32) {
         self.round.set(round);
-        self.left.set(round);
+        self.tally.grant(round);
         self.since.set(now);
     }
 }
@@ -78,11 +82,16 @@ impl Worker {
                     if self.is_grace_over() {
                         break;
                     }
+                    // The switch that comes now is the first of the new round.
+                    self.pace.tally.take_turn();
                 }
                 match self.next() {
                     Some(runnable) => self.resume(runnable),
                     None if self.is_finished() => break,
-                    None => self.sleep(driver),
+                    None => {
+                        self.pace.tally.return_turn();
+                        self.sleep(driver);
+                    }
                 }
             }
             self.leave();
@@ -116,8 +125,10 @@ impl Worker {
         let mut ready = self.ready.borrow_mut();
         for runnable in self.remote().inbox().drain() {
             if runnable.control().home().is_null() {
+                bump(&self.counts.spawned);
                 self.fresh.push(runnable);
             } else {
+                bump(&self.counts.wakes);
                 ready.push_back(runnable);
             }
         }
@@ -144,6 +155,7 @@ impl Worker {
                 self.stacks.borrow_mut().give(context.into_stack());
             }
             self.live.borrow_mut().remove(owned.live_key.get());
+            bump(&self.counts.ended);
             // SAFETY: the fiber has ended and is in no queue; this is the scheduler's reference.
             drop(unsafe { Runnable::from_raw(fiber).release() });
         }
@@ -154,6 +166,7 @@ impl Worker {
         // SAFETY: the caller has dissolved the runnable and gives it to us.
         let runnable = unsafe { Runnable::from_raw(fiber) };
         if self.shared.is_stopping() {
+            bump(&self.counts.ended);
             runnable.refuse(Box::new(Interrupted::Cancelled));
             return false;
         }
@@ -162,6 +175,7 @@ impl Worker {
             Ok(stack) => stack,
             Err(error) => {
                 tracing::error!(fiber = %runnable.control().origin.id, %error, "no stack for a fiber: it ends unstarted");
+                bump(&self.counts.ended);
                 runnable.refuse(Box::new(error));
                 return false;
             }
@@ -191,6 +205,7 @@ impl Worker {
             let Some(node) = expired else { break };
             // SAFETY: the node was armed by a fiber of this worker that is still inside its park, hence live.
             if let Some(runnable) = unsafe { Control::expire(Control::from_timer(node)) } {
+                bump(&self.counts.wakes);
                 self.ready.borrow_mut().push_back(runnable);
             }
         }
@@ -201,9 +216,14 @@ impl Worker {
             self.deadline.set(Some(now + self.shared.grace));
             self.cancel_all();
         }
+        bump(&self.counts.polls);
+        self.publish();
         match timeout {
             Some(Duration::ZERO) => self.pace.next_round(now),
             _ => self.pace.restart(now, SWITCHES_MAX),
+        }
+        if self.remote().has_errands() {
+            self.answer(now);
         }
     }
 
@@ -217,7 +237,11 @@ impl Worker {
         sleepers.add(self.index);
         self.remote().announce();
         // From here on, whoever queues something for us sees that we sleep; whoever did before, we see now.
-        let timeout = if self.is_stealable() || !self.remote().inbox().is_empty() || self.must_notice_shutdown() {
+        let timeout = if self.is_stealable()
+            || !self.remote().inbox().is_empty()
+            || self.remote().has_errands()
+            || self.must_notice_shutdown()
+        {
             Some(Duration::ZERO)
         } else {
             self.until_next_timer()
@@ -242,7 +266,10 @@ impl Worker {
             let victim = &workers[(self.index + step) % workers.len()];
             loop {
                 match victim.fresh().steal_batch(&self.fresh) {
-                    Steal::Success(()) => return true,
+                    Steal::Success(()) => {
+                        bump(&self.counts.steals);
+                        return true;
+                    }
                     Steal::Empty => return false,
                     Steal::Retry => std::hint::spin_loop(),
                 }
