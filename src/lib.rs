@@ -30,7 +30,7 @@ pub use fibra_rpc as rpc;
 ///
 /// # Panics
 ///
-/// If `f` panics, with its payload; if the runtime cannot start (no thread, no file descriptor for epoll), which
+/// If `f` panics, with its payload; if all fibers wait for each other for ever, with a report of who waits for what; if the runtime cannot start (no thread, no file descriptor for epoll), which
 /// [`runtime::builder`]`().run(f)` returns as an error instead; or inside a runtime, since runtimes do not nest.
 #[track_caller]
 pub fn run<F, T>(f: F) -> T
@@ -39,6 +39,7 @@ where
 {
     match runtime::builder().run(f) {
         Ok(value) => value,
+        Err(error) if error.kind() == std::io::ErrorKind::Deadlock => panic!("{error}"),
         Err(error) => panic!("the fibra runtime did not start: {error}"),
     }
 }

@@ -159,7 +159,8 @@ impl Tally {
         self.left.store(turns, Ordering::Relaxed);
     }
 
-    fn switches(&self) -> u64 {
+    /// How many switches the worker has made.
+    pub(crate) fn switches(&self) -> u64 {
         self.granted.load(Ordering::Relaxed).saturating_sub(self.left.load(Ordering::Relaxed).into())
     }
 }

@@ -26,6 +26,7 @@
 //! ```
 
 mod cycles;
+mod deadlock;
 mod display;
 mod request;
 mod trace;
@@ -38,6 +39,7 @@ use crate::park::Reason;
 use crate::runtime::Runtime;
 use crate::worker::Worker;
 
+pub use deadlock::Deadlock;
 pub use request::ANSWER_MAX;
 pub(crate) use request::{Request, collect};
 pub use trace::{Frame, Trace};

@@ -12,6 +12,7 @@
 //!    their stacks may be borrowed from, so freeing them would be unsound.
 //! 4. When all workers have ended, what had been handed over too late is refused.
 
+mod roster;
 mod shared;
 
 use std::any::Any;
@@ -28,9 +29,11 @@ use fibra_fiber::DEFAULT_STACK_SIZE;
 use crate::blocking;
 use crate::control::Runnable;
 use crate::driver::{Driver, DriverFactory};
+use crate::dump::Deadlock;
 use crate::worker::Worker;
 use crate::{JoinHandle, spawn};
 
+pub(crate) use roster::Roster;
 pub(crate) use shared::Shared;
 
 /// How long a shutdown waits for cancelled fibers, by default.
@@ -106,7 +109,10 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Whatever stops a worker's thread, its driver or the first stack from being made. `f` has not run then.
+    /// * Whatever stops a worker's thread, its driver or the first stack from being made. `f` has not run then.
+    /// * `Deadlock`: every fiber waits, no timer, socket or [`blocking`](crate::blocking()) job is left that could wake one, and the process
+    ///   has no other thread or signal handler that might. The error displays as a [dump](mod@crate::dump), see
+    ///   [`Deadlock`]; the fibers are leaked. Never while that is in doubt, so only on Linux.
     ///
     /// # Panics
     ///
@@ -120,14 +126,18 @@ impl Builder {
         let stack_size = self.stack_size;
         let (crew, worker, mut driver) = self.hire_around_this_thread()?;
         let shared = crew.shared.clone();
+        let stop = shared.stop_on_drop();
         let first = move || {
-            let _stop = shared.stop_on_drop();
+            let _stop = stop;
             f()
         };
         let (runnable, handle) = spawn::Builder::new().name("main").allocate(stack_size, spawned_at, first);
         worker.spawn_local(runnable);
         abort_on_panic(|| worker.run(&mut *driver));
         crew.dismiss();
+        if let Some(deadlock) = shared.deadlock.get() {
+            return Err(Deadlock::error(deadlock.finish()));
+        }
         // The fiber has ended: only its end stops the runtime, and a fiber that could not start has ended with an error.
         debug_assert!(handle.is_finished());
         match handle.join() {
@@ -142,13 +152,13 @@ impl Builder {
     ///
     /// Whatever stops a worker's thread or its driver from being made.
     pub fn start(self) -> io::Result<Runtime> {
-        let (shared, workers) = Shared::new(self.workers, self.stack_size, self.grace, self.blocking_threads);
+        let (shared, workers) = Shared::new(&self, false);
         Ok(Runtime { crew: Some(self.hire(shared, workers)?) })
     }
 
     fn hire_around_this_thread(self) -> io::Result<(Crew, Worker, Box<dyn Driver>)> {
         assert!(!Worker::with(|worker| worker.is_some()), "fibra::run inside a fibra runtime: runtimes do not nest");
-        let (shared, mut workers) = Shared::new(self.workers, self.stack_size, self.grace, self.blocking_threads);
+        let (shared, mut workers) = Shared::new(&self, true);
         let driver = self.driver.make(0)?;
         let worker = Worker::new(shared.clone(), 0, workers.remove(0).1);
         Ok((self.hire(shared, workers)?, worker, driver))

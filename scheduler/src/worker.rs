@@ -18,12 +18,13 @@ mod answer;
 mod idle;
 mod overflow;
 mod remote;
+mod stillness;
 mod turn;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fibra_fiber::StackPool;
 use slab::Slab;
@@ -61,6 +62,10 @@ pub(crate) struct Worker {
     counts: Counts,
     /// Whether `fresh` has the next turn.
     fresh_next: Cell<bool>,
+    /// How many switches there had been when the runtime was last found still but maybe not for ever, and when to look again.
+    recheck: Cell<(u64, Duration)>,
+    /// Whether the fibers wait for ever, so that this worker ends and leaks them.
+    is_deadlocked: Cell<bool>,
     /// The end of the grace period, once shutdown has begun.
     deadline: Cell<Option<Instant>>,
 }
@@ -82,6 +87,8 @@ impl Worker {
             pace: Pace::new(clock::now(), tally),
             counts: Counts::default(),
             fresh_next: Cell::new(false),
+            recheck: Cell::default(),
+            is_deadlocked: Cell::new(false),
             deadline: Cell::new(None),
         }
     }

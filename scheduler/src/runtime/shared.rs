@@ -1,20 +1,28 @@
 //! What all workers of a runtime share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use crate::blocking::Pool;
 use crate::cancel::Interrupted;
 use crate::control::Runnable;
+use crate::dump::Request;
 use crate::worker::{Remote, Sleepers};
+
+use super::{Builder, Roster};
 
 /// See the [module](self).
 pub(crate) struct Shared {
     pub(crate) workers: Box<[Remote]>,
     pub(crate) sleepers: Sleepers,
     pub(crate) pool: Pool,
+    pub(crate) roster: Arc<Roster>,
+    /// Whether a deadlock of all fibers ends the runtime.
+    pub(crate) ends_when_still: bool,
+    /// Set when that has happened: the last dump, to which each worker adds its fibers and ends.
+    pub(crate) deadlock: OnceLock<Arc<Request>>,
     pub(crate) stack_size: usize,
     pub(crate) grace: Duration,
     stopping: AtomicBool,
@@ -26,14 +34,19 @@ pub(crate) struct Shared {
 pub(super) type Seat = (usize, crossbeam_deque::Worker<Runnable>);
 
 impl Shared {
-    pub(super) fn new(workers: usize, stack_size: usize, grace: Duration, blocking: usize) -> (Arc<Self>, Vec<Seat>) {
+    pub(super) fn new(builder: &Builder, ends_when_still: bool) -> (Arc<Self>, Vec<Seat>) {
+        let workers = builder.workers;
+        let roster = Arc::<Roster>::default();
         let seats: Vec<Seat> = (0..workers).map(|index| (index, crossbeam_deque::Worker::new_fifo())).collect();
         let shared = Shared {
             workers: seats.iter().map(|(_, fresh)| Remote::new(fresh.stealer())).collect(),
             sleepers: Sleepers::default(),
-            pool: Pool::new(blocking),
-            stack_size,
-            grace,
+            pool: Pool::new(builder.blocking_threads, roster.clone()),
+            roster,
+            ends_when_still,
+            deadlock: OnceLock::new(),
+            stack_size: builder.stack_size,
+            grace: builder.grace,
             stopping: AtomicBool::new(false),
             next: AtomicUsize::new(0),
         };

@@ -4,6 +4,7 @@
 //! but their token.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::time::Instant;
 
 use fibra_fiber::Context;
@@ -18,6 +19,9 @@ impl Worker {
     pub(super) fn answer(&self, now: Instant) {
         for request in self.remote().take_errands() {
             request.answer(self.index, self.describe_fibers(&request, now));
+            if self.shared.deadlock.get().is_some_and(|deadlock| Arc::ptr_eq(deadlock, &request)) {
+                self.is_deadlocked.set(true);
+            }
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Remote {
     parked: AtomicBool,
     /// Set with the wake-up of a worker that is to look for work to steal.
     searching: AtomicBool,
+    /// Set by the worker while it waits for nothing but to be woken; see `stillness`.
+    still: AtomicBool,
     /// How many threads are inside [`deliver`](Remote::deliver).
     delivering: AtomicUsize,
     fresh: Stealer<Runnable>,
@@ -39,6 +41,7 @@ impl Remote {
             inbox: Inbox::default(),
             parked: AtomicBool::new(false),
             searching: AtomicBool::new(false),
+            still: AtomicBool::new(false),
             delivering: AtomicUsize::new(0),
             fresh,
             waker: OnceLock::new(),
@@ -132,6 +135,24 @@ impl Remote {
     /// Whether the worker was woken to search.
     pub(super) fn take_search(&self) -> bool {
         self.searching.swap(false, Ordering::Acquire)
+    }
+
+    /// Says whether the worker waits for nothing but to be woken.
+    pub(super) fn set_still(&self, still: bool) {
+        self.still.store(still, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_still(&self) -> bool {
+        self.still.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody has woken the worker or left anything for it since it announced that it sleeps.
+    pub(super) fn is_undisturbed(&self) -> bool {
+        self.parked.load(Ordering::Relaxed)
+            && !self.is_delivering()
+            && self.inbox.is_empty()
+            && self.fresh.is_empty()
+            && !self.has_errands()
     }
 
     /// The worker is awake.

@@ -73,6 +73,7 @@ impl Pace {
 impl Worker {
     /// Runs fibers until the runtime has shut down and all of this worker's have ended (or the grace period has).
     pub(crate) fn run(&self, driver: &mut dyn Driver) {
+        let _enlisted = self.shared.roster.enlist();
         let _signal_stack = super::overflow::prepare_thread();
         self.remote().set_waker(driver.waker());
         self.enter(|| {
@@ -244,9 +245,10 @@ impl Worker {
         {
             Some(Duration::ZERO)
         } else {
-            self.until_next_timer()
+            self.until_next_timer().or_else(|| self.keep_still(driver))
         };
         self.look_outside(driver, timeout);
+        self.remote().set_still(false);
         self.remote().retract();
         sleepers.remove(self.index);
         if self.remote().take_search() {
@@ -307,7 +309,8 @@ impl Worker {
 
     /// Whether the runtime stops and this worker has nothing left to wait for.
     fn is_finished(&self) -> bool {
-        self.deadline.get().is_some() && (self.live.borrow().is_empty() || self.is_grace_over())
+        self.is_deadlocked.get()
+            || self.deadline.get().is_some() && (self.live.borrow().is_empty() || self.is_grace_over())
     }
 
     /// Whether the runtime stops and has waited long enough.
@@ -332,7 +335,7 @@ impl Worker {
         if self.live.borrow().is_empty() {
             return;
         }
-        for (_, fiber) in self.live.borrow().iter() {
+        for (_, fiber) in self.live.borrow().iter().filter(|_| !self.is_deadlocked.get()) {
             // SAFETY: listed as live, so it holds the scheduler's reference.
             let origin = &unsafe { fiber.as_ref() }.origin;
             tracing::warn!(
