@@ -2,8 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub use fibra_scheduler::{
-    Builder, Fiber, FiberId, JoinHandle, LocalKey, Scope, ScopedJoinHandle, block_on, blocking, cancel, clock, current,
-    fiber_local, in_fiber, park, scope, seeded, sleep, spawn, spawn_local, sync, yield_now,
+    Builder, Counters, Fiber, FiberId, JoinHandle, LocalKey, Scope, ScopedJoinHandle, block_on, blocking, cancel,
+    clock, counters, current, dump, fiber_local, in_fiber, park, scope, seeded, sleep, spawn, spawn_local, sync,
+    yield_now,
 };
 
 pub use fibra_macros::service;
@@ -30,7 +31,7 @@ pub use fibra_rpc as rpc;
 ///
 /// # Panics
 ///
-/// If `f` panics, with its payload; if the runtime cannot start (no thread, no file descriptor for epoll), which
+/// If `f` panics, with its payload; if all fibers wait for each other for ever, with a report of who waits for what; if the runtime cannot start (no thread, no file descriptor for epoll), which
 /// [`runtime::builder`]`().run(f)` returns as an error instead; or inside a runtime, since runtimes do not nest.
 #[track_caller]
 pub fn run<F, T>(f: F) -> T
@@ -39,6 +40,7 @@ where
 {
     match runtime::builder().run(f) {
         Ok(value) => value,
+        Err(error) if error.kind() == std::io::ErrorKind::Deadlock => panic!("{error}"),
         Err(error) => panic!("the fibra runtime did not start: {error}"),
     }
 }

@@ -11,28 +11,35 @@
 //! ```
 //!
 //! The switch itself is corosensei's: it saves the three registers that must survive and leaves the rest to the compiler.
-//! This file adds two things. [`suspend`] is ambient: it finds the running context through a thread-local, so that code
-//! deep inside a handler can suspend without being handed anything. And a context that is dropped in the middle is
-//! *leaked*, never unwound: a forced unwind runs destructors that may want to suspend again, is swallowed by
+//! This file adds three things. [`suspend`] is ambient: it finds the running context through a thread-local, so that code
+//! deep inside a handler can suspend without being handed anything. A suspended context can be [visited](Context::visit): a
+//! closure runs on its stack, inside `suspend`, which is how a backtrace is taken of a fiber that waits. And a context that is
+//! dropped in the middle is *leaked*, never unwound: a forced unwind runs destructors that may want to suspend again, is swallowed by
 //! `catch_unwind`, and cannot exist under `panic = "abort"`. Whoever owns contexts drives them to their end.
 //!
 //! Invariants:
 //! * `RUNNING` is the suspender of the innermost context that runs on this thread, null outside. [`Context::resume`] sets
-//!   it before the switch and restores it after; nobody else writes it.
+//!   it before the switch and restores it after; nobody else writes it, but for a visit, during which it is null.
 //! * A context is resumed only by the thread that made it, because it is not `Send`. So nothing on its stack ever sees
 //!   another thread's thread-locals, and `Rc` on its stack is fine.
 
 use std::cell::Cell;
-use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::thread;
 
+use corosensei::stack::Stack as _;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use crate::stack::Stack;
 
-type Suspender = Yielder<(), ()>;
+/// A switch to the context brings a [`Visitor`] or none, a switch back the address where it suspended. Both are one word, so
+/// they travel in registers.
+type Suspender = Yielder<Visitor, usize>;
+
+/// What to run inside [`suspend`] before suspending again; null: nothing, go on.
+type Visitor = *mut &'static mut dyn FnMut();
 
 /// What a closure may take of the stack that it runs on, in bytes; a larger one is boxed.
 const ENTRY_SIZE_MAX: usize = 512;
@@ -81,9 +88,14 @@ pub enum Resumed {
 /// A context that has not started drops its closure; one that has finished gives its stack back. One that is suspended
 /// is leaked, stack, locals and all. Unwinding it by force would run destructors that may want to suspend again.
 pub struct Context {
-    coroutine: ManuallyDrop<Coroutine<(), (), thread::Result<()>, Stack>>,
+    coroutine: ManuallyDrop<Coroutine<Visitor, usize, thread::Result<()>, Stack>>,
     /// Where the closure suspends to; null until it first has.
     suspender: *const Suspender,
+    /// The address of a local of the last [`suspend`].
+    suspended_at: usize,
+    /// Where the stack begins, and how many usable bytes it has.
+    base: usize,
+    size: usize,
 }
 
 impl Context {
@@ -98,11 +110,13 @@ impl Context {
             let boxed: Box<dyn FnOnce()> = Box::new(entry);
             return Self::new(stack, boxed);
         }
-        let coroutine = Coroutine::with_stack(stack, move |suspender: &Suspender, ()| {
+        let base = stack.base().get();
+        let size = base - stack.guard().end;
+        let coroutine = Coroutine::with_stack(stack, move |suspender: &Suspender, _: Visitor| {
             RUNNING.set(suspender);
             catch_unwind(AssertUnwindSafe(entry))
         });
-        Context { coroutine: ManuallyDrop::new(coroutine), suspender: ptr::null() }
+        Context { coroutine: ManuallyDrop::new(coroutine), suspender: ptr::null(), suspended_at: base, base, size }
     }
 
     /// Runs the closure until it suspends or ends.
@@ -115,13 +129,62 @@ impl Context {
     pub fn resume(&mut self) -> Resumed {
         // Checked before RUNNING is touched: the suspender of a finished context dangles.
         assert!(!self.is_finished(), "the context has ended");
+        self.switch(ptr::null_mut())
+    }
+
+    #[inline]
+    fn switch(&mut self, visitor: Visitor) -> Resumed {
         let outer = RUNNING.replace(self.suspender);
-        let result = self.coroutine.resume(());
+        let result = self.coroutine.resume(visitor);
         self.suspender = RUNNING.replace(outer);
         match result {
-            CoroutineResult::Yield(()) => Resumed::Suspended,
+            CoroutineResult::Yield(suspended_at) => {
+                self.suspended_at = suspended_at;
+                Resumed::Suspended
+            }
             CoroutineResult::Return(result) => Resumed::Finished(result),
         }
+    }
+
+    /// Runs `f` on the stack of a suspended context, on top of what is suspended there, which notices nothing. `None`: the
+    /// context is not suspended.
+    ///
+    /// For looking at a stack from the inside: a backtrace taken by `f` begins with the frames of `f` and goes on with those that
+    /// suspended. `f` needs room on the stack: see [`stack_room`](Context::stack_room). It cannot [`suspend`].
+    ///
+    /// # Panics
+    ///
+    /// If `f` panics, with its payload.
+    ///
+    /// ```
+    /// # use fibra_fiber::{Context, StackPool, suspend};
+    /// let mut context = Context::new(StackPool::new().take(64 << 10)?, suspend);
+    /// assert_eq!(context.visit(|| 42), None);
+    /// let _ = context.resume();
+    /// assert_eq!(context.visit(|| 42), Some(42));
+    /// # let _ = context.resume();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn visit<R>(&mut self, f: impl FnOnce() -> R) -> Option<R> {
+        if !self.is_started() || self.is_finished() {
+            return None;
+        }
+        let (mut f, mut result) = (Some(f), None);
+        let mut call = || result = f.take().map(|f| catch_unwind(AssertUnwindSafe(f)));
+        let mut call: &mut dyn FnMut() = &mut call;
+        // Only the lifetime is erased: `suspend` calls it before the switch below returns, and forgets it.
+        self.switch((&raw mut call).cast());
+        result.map(|result| result.unwrap_or_else(|payload| resume_unwind(payload)))
+    }
+
+    /// How many bytes of its stack a suspended context uses.
+    pub fn stack_used(&self) -> usize {
+        self.base - self.suspended_at
+    }
+
+    /// How many usable bytes are left on the stack of a suspended context.
+    pub fn stack_room(&self) -> usize {
+        self.size.saturating_sub(self.stack_used())
     }
 
     /// Whether the closure has started.
@@ -202,7 +265,25 @@ pub fn in_context() -> bool {
 pub fn suspend() {
     let running = RUNNING.get();
     assert!(!running.is_null(), "suspend() outside a fiber");
-    // SAFETY: not null, so it is the suspender of the innermost context running on this thread, which lives at the root
-    // of the very stack that we run on; it outlives this call because that stack cannot end before we return.
-    unsafe { (*running).suspend(()) }
+    let here = MaybeUninit::<u8>::uninit();
+    loop {
+        // SAFETY: not null, so it is the suspender of the innermost context running on this thread, which lives at the root
+        // of the very stack that we run on; it outlives this call because that stack cannot end before we return.
+        let visitor = unsafe { (*running).suspend(here.as_ptr().addr()) };
+        if visitor.is_null() {
+            return;
+        }
+        receive(visitor);
+    }
+}
+
+/// Runs what a [`Context::visit`] has brought.
+#[cold]
+#[inline(never)]
+fn receive(visitor: Visitor) {
+    // A visitor that suspended would be resumed when its borrows are long gone.
+    let running = RUNNING.replace(ptr::null());
+    // SAFETY: `visit` waits in its switch until we suspend again, so the closure is there; it catches its own panics.
+    unsafe { (*visitor)() };
+    RUNNING.set(running);
 }

@@ -34,6 +34,7 @@
 //! | `slab` | one mapping that holds many stacks |
 //! | `guard` | [`GuardKind`]: how an overflow is made to fault |
 //! | [`overflow`] | the message before an overflow ends the process |
+//! | `thread` | the numbers of threads, as the system lists them |
 //! | `memory` | the system calls on pages |
 //!
 //! # Feature flags
@@ -47,8 +48,11 @@ pub mod overflow;
 mod pool;
 mod slab;
 mod stack;
+mod thread;
 
 pub use context::{Context, ContextId, Resumed, in_context, innermost, suspend};
 pub use guard::{GuardKind, guard_kind, guard_size};
 pub use pool::StackPool;
+pub use slab::reserved_bytes;
 pub use stack::{DEFAULT_STACK_SIZE, MIN_USABLE_STACK_SIZE, Stack};
+pub use thread::{caught_signals, thread_number, thread_numbers};

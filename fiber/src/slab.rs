@@ -17,6 +17,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::guard::{GuardKind, guard_size, install};
 use crate::memory::Mapping;
@@ -24,6 +25,14 @@ use crate::memory::Mapping;
 /// How much address space a slab takes. Large enough that mapping is rare, small enough that one busy stack does not
 /// keep much address space (and its page tables) from going back.
 const SLAB_BYTES: usize = 16 << 20;
+
+/// Bytes of address space that all slabs take.
+static RESERVED: AtomicUsize = AtomicUsize::new(0);
+
+/// How many bytes of address space the stacks of this process take, guards included. Only touched pages take memory.
+pub fn reserved_bytes() -> usize {
+    RESERVED.load(Ordering::Relaxed)
+}
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -47,8 +56,10 @@ impl Slab {
         let slot = stack_size.checked_add(guard_size()).ok_or_else(too_large)?;
         let slots = (SLAB_BYTES / slot).max(1);
         let len = slot.checked_mul(slots).ok_or_else(too_large)?;
+        let mapping = Mapping::new(len)?;
+        RESERVED.fetch_add(len, Ordering::Relaxed);
         Ok(Slab {
-            mapping: Mapping::new(len)?,
+            mapping,
             guard_kind,
             stack_size,
             slots: slots as u32,
@@ -106,6 +117,12 @@ impl Slab {
 
     fn offset(&self, slot: u32) -> usize {
         slot as usize * (self.stack_size + guard_size())
+    }
+}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        RESERVED.fetch_sub(self.offset(self.slots), Ordering::Relaxed);
     }
 }
 

@@ -220,6 +220,11 @@ impl Driver for Reactor {
         Ok(())
     }
 
+    fn is_waiting(&self) -> bool {
+        self.local.reclaim();
+        self.local.slots.borrow().len() != 0
+    }
+
     fn waker(&self) -> Arc<dyn DriverWaker> {
         self.waker.clone()
     }

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::control::contain;
 use crate::park::{self, Reason};
+use crate::runtime::Roster;
 use crate::worker::Worker;
 use crate::{cancel, clock};
 
@@ -84,6 +85,7 @@ pub(crate) struct Pool {
 
 struct Inner {
     threads_max: usize,
+    roster: Arc<Roster>,
     state: Mutex<State>,
     work: Condvar,
 }
@@ -93,13 +95,22 @@ struct State {
     queue: VecDeque<Job>,
     threads: usize,
     idle: usize,
+    /// How many threads are in the middle of a job.
+    busy: usize,
     stopping: bool,
 }
 
 impl Pool {
-    pub(crate) fn new(threads_max: usize) -> Self {
-        let inner = Inner { threads_max: threads_max.max(1), state: Mutex::default(), work: Condvar::new() };
-        Pool { inner: Arc::new(inner) }
+    /// A pool of up to `threads_max` threads, which put themselves on `roster`.
+    pub(crate) fn new(threads_max: usize, roster: Arc<Roster>) -> Self {
+        let threads_max = threads_max.max(1);
+        Pool { inner: Arc::new(Inner { threads_max, roster, state: Mutex::default(), work: Condvar::new() }) }
+    }
+
+    /// Whether a job runs or waits. A job that has ended has woken its caller before.
+    pub(crate) fn is_busy(&self) -> bool {
+        let state = self.inner.state.lock();
+        state.busy > 0 || !state.queue.is_empty()
     }
 
     fn submit(&self, job: Job) -> io::Result<()> {
@@ -148,15 +159,18 @@ impl Drop for Pool {
 
 impl Inner {
     fn serve(&self) {
+        let _enlisted = self.roster.enlist();
         let mut state = self.state.lock();
         while !state.stopping {
             if let Some(job) = state.queue.pop_front() {
+                state.busy += 1;
                 drop(state);
                 // A job contains the panics of its closure; what is left is a result that nobody waits for any more.
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
                     contain(payload);
                 }
                 state = self.state.lock();
+                state.busy -= 1;
                 continue;
             }
             state.idle += 1;

@@ -202,7 +202,9 @@ fn under<T>(inside: Ambient, f: impl FnOnce() -> T) -> T {
     struct Restore(Ambient);
     impl Drop for Restore {
         fn drop(&mut self) {
-            with_ambient(|current, _| self.0.replace(current));
+            with_ambient(|current, _| {
+                self.0.replace(current);
+            });
         }
     }
     let _restore = Restore(with_ambient(|current, _| inside.replace(current)));

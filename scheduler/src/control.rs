@@ -98,7 +98,11 @@ pub(crate) struct Owned {
     pub(crate) timer: timer::Node,
     /// Set by the timer that ended the last park.
     pub(crate) timed_out: Cell<bool>,
+    /// What its last park waited for.
     pub(crate) reason: Cell<Reason>,
+    /// When its last park began, as the worker then knew the time: right to about 100 us while the worker is busy. Reading a
+    /// clock at every park would cost more than the park.
+    pub(crate) since: Cell<Option<Instant>>,
     /// Its deadline, and whether it is shielded from cancellation.
     pub(crate) ambient: Ambient,
     /// The scope that waits for this fiber's end.
@@ -148,6 +152,7 @@ impl Control {
                 timer: timer::Node::default(),
                 timed_out: Cell::new(false),
                 reason: Cell::new(Reason::Parked),
+                since: Cell::new(None),
                 ambient: Ambient::inherited(inherited.deadline),
                 scope: Cell::new(None),
                 locals: local::Locals::default(),

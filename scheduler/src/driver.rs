@@ -33,6 +33,12 @@ pub trait Driver {
     /// error never takes fibers down.
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
+    /// Whether anything outside may still make [`poll`](Driver::poll) unpark a fiber. Only a driver that is sure says no: once nothing
+    /// else is left that could wake a fiber either, a run ends with a report of the deadlock.
+    fn is_waiting(&self) -> bool {
+        true
+    }
+
     /// The handle by which other threads end a [`poll`](Driver::poll). Called once, before the first poll.
     fn waker(&self) -> Arc<dyn DriverWaker>;
 }
@@ -97,6 +103,10 @@ impl Driver for Idle {
         }
         *rung = false;
         Ok(())
+    }
+
+    fn is_waiting(&self) -> bool {
+        false
     }
 
     fn waker(&self) -> Arc<dyn DriverWaker> {

@@ -36,6 +36,7 @@
 //! | `block_on` | [`block_on()`]: futures on fibers |
 //! | `blocking` | [`blocking()`]: a pool of threads for what cannot park |
 //! | [`seeded`] | runs that a seed decides: order, virtual time, trace |
+//! | [`mod@dump`], `counters` | [`dump()`]: every fiber, what it waits for, and its backtrace; [`counters()`] |
 //! | [`driver`], [`clock`] | the seams to the operating system and to time |
 //! | `control` | the control block of a fiber: states, references |
 //! | `rng` | the seam to randomness |
@@ -47,8 +48,10 @@ mod blocking;
 pub mod cancel;
 pub mod clock;
 mod control;
+mod counters;
 mod current;
 pub mod driver;
+pub mod dump;
 mod hook;
 mod join;
 mod local;
@@ -66,7 +69,9 @@ mod worker;
 
 pub use block_on::block_on;
 pub use blocking::blocking;
+pub use counters::{Counters, counters};
 pub use current::{Fiber, current};
+pub use dump::dump;
 pub use join::JoinHandle;
 pub use local::LocalKey;
 pub use scope::{Scope, ScopedJoinHandle, scope};

@@ -85,6 +85,43 @@ pub enum Reason {
     Blocking,
 }
 
+impl Reason {
+    /// The fiber without which the wait cannot end, where that is one particular fiber.
+    pub fn waits_for(self) -> Option<FiberId> {
+        match self {
+            Reason::Join(fiber) => Some(fiber),
+            Reason::Lock { owner, .. } => owner,
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Parked => f.write_str("waits to be unparked"),
+            Reason::Join(fiber) => write!(f, "joins fiber {fiber}"),
+            Reason::Scope => f.write_str("waits for the children of its scope"),
+            Reason::Future => f.write_str("waits for a future"),
+            Reason::Sleep => f.write_str("sleeps"),
+            Reason::Readable(fd) => write!(f, "waits until descriptor {fd} is readable"),
+            Reason::Writable(fd) => write!(f, "waits until descriptor {fd} is writable"),
+            Reason::Lock { address, owner: Some(fiber) } => {
+                write!(f, "waits for the lock at {address:#x}, which fiber {fiber} holds")
+            }
+            Reason::Lock { address, owner: None } => write!(f, "waits for the lock at {address:#x}"),
+            Reason::Condvar => f.write_str("waits for a notification"),
+            Reason::Semaphore => f.write_str("waits for permits of a semaphore"),
+            Reason::Barrier => f.write_str("waits at a barrier"),
+            Reason::WaitGroup => f.write_str("waits for a wait group"),
+            Reason::OnceLock => f.write_str("waits for the value of a OnceLock"),
+            Reason::Channel => f.write_str("waits on a channel"),
+            Reason::Call => f.write_str("waits for the reply to a call"),
+            Reason::Blocking => f.write_str("waits for a blocking thread"),
+        }
+    }
+}
+
 /// Why [`park_until`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wakeup {

@@ -14,6 +14,7 @@
 //!    Who joins them is told that they were cancelled. A worker thread that leaked fibers never exits, since they may have lent out its
 //!    thread-locals.
 
+mod roster;
 mod seeded;
 mod shared;
 
@@ -33,9 +34,11 @@ use crate::abort;
 use crate::blocking;
 use crate::control::Runnable;
 use crate::driver::{Driver, DriverFactory};
+use crate::dump::Deadlock;
 use crate::worker::Worker;
 use crate::{JoinHandle, spawn};
 
+pub(crate) use roster::Roster;
 pub use seeded::Seeded;
 pub(crate) use shared::Shared;
 
@@ -124,7 +127,10 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Whatever stops a worker's thread, its driver or the first stack from being made. `f` has not run then.
+    /// * Whatever stops a worker's thread, its driver or the first stack from being made. `f` has not run then.
+    /// * `Deadlock`: every fiber waits, no timer, socket or [`blocking`](crate::blocking()) job is left that could wake one, and the process
+    ///   has no other thread or signal handler that might. The error displays as a [dump](mod@crate::dump), see
+    ///   [`Deadlock`]; the fibers are leaked. Never while that is in doubt, so only on Linux.
     ///
     /// # Panics
     ///
@@ -137,8 +143,9 @@ impl Builder {
         let spawned_at = Location::caller();
         let stack_size = self.stack_size;
         let (crew, worker, mut driver) = self.hire_around_this_thread()?;
+        let shared = crew.shared.clone();
         // Made here, not in the fiber: it stops the runtime also if there is no stack for it.
-        let stop = crew.shared.stop_on_drop();
+        let stop = shared.stop_on_drop();
         let first = move || {
             let _stop = stop;
             f()
@@ -148,6 +155,9 @@ impl Builder {
         abort::on_unwind(WORKER_PANICKED, || worker.run(&mut *driver));
         drop(driver);
         crew.dismiss();
+        if let Some(deadlock) = shared.deadlock.get() {
+            return Err(Deadlock::error(deadlock.finish()));
+        }
         // The fiber has ended: only its end stops the runtime, and a fiber that could not start has ended with an error.
         debug_assert!(handle.is_finished());
         match handle.join() {
@@ -162,13 +172,13 @@ impl Builder {
     ///
     /// Whatever stops a worker's thread or its driver from being made.
     pub fn start(self) -> io::Result<Runtime> {
-        let (shared, workers) = Shared::new(&self);
+        let (shared, workers) = Shared::new(&self, false);
         Ok(Runtime { crew: Some(self.hire(shared, workers)?) })
     }
 
     fn hire_around_this_thread(self) -> io::Result<(Crew, Worker, Box<dyn Driver>)> {
         assert!(!Worker::with(|worker| worker.is_some()), "fibra::run inside a fibra runtime: runtimes do not nest");
-        let (shared, mut workers) = Shared::new(&self);
+        let (shared, mut workers) = Shared::new(&self, true);
         let driver = self.driver.make(0)?;
         let worker = Worker::new(shared.clone(), 0, workers.remove(0).1);
         Ok((self.hire(shared, workers)?, worker, driver))
@@ -291,7 +301,7 @@ impl Runtime {
         drop(self.crew.take());
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         match &self.crew {
             Some(crew) => &crew.shared,
             None => unreachable!("only shutdown takes the crew, and it consumes the runtime"),

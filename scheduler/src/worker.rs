@@ -15,21 +15,24 @@
 //! * Every fiber listed in `live` was started here, and ends here or is leaked at shutdown.
 
 mod affinity;
+mod answer;
 mod idle;
 mod overflow;
 mod remote;
+mod stillness;
 mod turn;
 
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fibra_fiber::StackPool;
 use slab::Slab;
 
 use crate::clock;
 use crate::control::{Control, FiberRef, Owned, Runnable};
+use crate::counters::{Counts, bump};
 use crate::hook;
 use crate::park::{Reason, Wakeup};
 use crate::queue::Ready;
@@ -48,6 +51,8 @@ thread_local! {
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     index: usize,
+    /// Of our own `Remote`, by which fibers say where they are at home.
+    address: *const Remote,
     ready: RefCell<Ready>,
     /// Closures that have not started; idle workers steal from its front.
     fresh: crossbeam_deque::Worker<Runnable>,
@@ -56,8 +61,13 @@ pub(crate) struct Worker {
     running: Cell<Option<NonNull<Control>>>,
     live: RefCell<Slab<NonNull<Control>>>,
     pace: Pace,
+    counts: Counts,
     /// Whether `fresh` has the next turn.
     fresh_next: Cell<bool>,
+    /// How many switches there had been when the runtime was last found still but maybe not for ever, and when to look again.
+    recheck: Cell<(u64, Duration)>,
+    /// Whether the fibers wait for ever, so that this worker ends and leaks them.
+    is_deadlocked: Cell<bool>,
     /// Whether this worker has noticed that the runtime stops, and cancelled its fibers.
     stopping: Cell<bool>,
     /// The end of the grace period, once it stops; `None` also if that is further away than the clock reaches.
@@ -66,18 +76,24 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, fresh: crossbeam_deque::Worker<Runnable>) -> Self {
+        let address = &raw const shared.workers[index];
+        let tally = shared.workers[index].tally().clone();
         Worker {
             shared,
             index,
+            address,
             ready: RefCell::default(),
             fresh,
             timers: RefCell::new(Timers::new(clock::now())),
             stacks: RefCell::default(),
             running: Cell::new(None),
             live: RefCell::default(),
-            pace: Pace::new(clock::now()),
+            pace: Pace::new(clock::now(), tally),
+            counts: Counts::default(),
             fresh_next: Cell::new(false),
             stopping: Cell::new(false),
+            recheck: Cell::default(),
+            is_deadlocked: Cell::new(false),
             deadline: Cell::new(None),
         }
     }
@@ -116,6 +132,11 @@ impl Worker {
         &self.shared.workers[self.index]
     }
 
+    /// Lets others read what this worker has counted.
+    pub(crate) fn publish(&self) {
+        self.remote().tally().publish(&self.counts);
+    }
+
     /// Queues a fresh fiber that any worker may start, and wakes an idle one for it.
     #[inline]
     pub(crate) fn spawn(&self, runnable: Runnable) {
@@ -123,12 +144,14 @@ impl Worker {
             // Nobody could steal it: spare the ordered writes of a queue that can be stolen from.
             return self.spawn_local(runnable);
         }
+        bump(&self.counts.spawned);
         self.fresh.push(runnable);
         self.shared.sleepers.wake_one(&self.shared.workers);
     }
 
     /// Queues a fresh fiber that only this worker may start.
     pub(crate) fn spawn_local(&self, runnable: Runnable) {
+        bump(&self.counts.spawned);
         self.ready.borrow_mut().push_back(runnable);
     }
 
@@ -180,12 +203,13 @@ impl Worker {
     /// Parks the running fiber until its token is given or `deadline` passes. `None` if no fiber runs on this thread.
     #[inline(always)] // See `fibra_fiber::suspend`.
     pub(crate) fn park_running(reason: Reason, deadline: Option<Instant>) -> Option<Wakeup> {
-        let fiber = Worker::with(|worker| worker?.running.get())?;
+        let fiber = Worker::with(|worker| worker?.begin_park())?;
         // SAFETY: the running fiber holds the scheduler's reference until it ends, so through all of this function.
         let control = unsafe { fiber.as_ref() };
         // SAFETY: it runs on this thread, so this is its home worker.
         let owned = unsafe { control.owned() };
         if deadline.is_some_and(|deadline| deadline <= clock::now()) {
+            Worker::undo_park();
             return Some(Wakeup::TimedOut);
         }
         check_innermost(owned);
@@ -203,12 +227,29 @@ impl Worker {
         if control.try_park() {
             fibra_fiber::suspend();
             control.resumed();
+        } else {
+            Worker::undo_park();
         }
         if deadline.is_some() {
             // SAFETY: a node of this worker's timers: a fiber never changes its worker.
             Worker::with_timers(|timers| unsafe { timers.cancel(Control::timer(fiber)) });
         }
         Some(if owned.timed_out.get() { Wakeup::TimedOut } else { Wakeup::Unparked })
+    }
+
+    /// The running fiber, which is about to park: notes when, and counts it.
+    #[inline]
+    fn begin_park(&self) -> Option<NonNull<Control>> {
+        let fiber = self.running.get()?;
+        // SAFETY: it runs on this thread, and holds the scheduler's reference.
+        unsafe { fiber.as_ref().owned() }.since.set(Some(self.pace.last_known_now()));
+        bump(&self.counts.parks);
+        Some(fiber)
+    }
+
+    /// The running fiber does not park after all.
+    fn undo_park() {
+        Worker::with(|worker| worker.map(|worker| worker.counts.parks.set(worker.counts.parks.get() - 1)));
     }
 
     /// Puts the running fiber at the back of the queue and runs the others first. `false` if no fiber runs here.
@@ -251,7 +292,8 @@ fn panic_nested() -> ! {
 pub(crate) fn enqueue_woken(runnable: Runnable) {
     let home = runnable.control().home();
     Worker::with(|worker| match worker {
-        Some(worker) if ptr::eq(worker.remote(), home) => {
+        Some(worker) if ptr::eq(worker.address, home) => {
+            bump(&worker.counts.wakes);
             let mut ready = worker.ready.borrow_mut();
             // Woken by a fiber: likely to be waited for next. Woken by the driver or a timer: in turn.
             match worker.running.get() {

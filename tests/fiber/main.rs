@@ -7,6 +7,7 @@ mod a_context_stays_on_its_thread;
 #[cfg(panic = "unwind")]
 mod a_panic_stays_in_its_context;
 mod a_suspended_context_that_is_dropped_is_leaked;
+mod a_visit_leaves_a_context_as_it_was;
 mod an_overflow_faults_on_the_guard;
 mod contexts_nest;
 mod memory_goes_back_after_a_burst;

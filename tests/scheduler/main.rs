@@ -5,6 +5,7 @@
 
 mod a_cancelled_waiter_passes_its_turn_on;
 mod a_channel_delivers_each_message_once;
+mod a_dump_shows_every_fiber;
 mod a_fiber_never_changes_its_thread;
 mod a_first_fiber_without_a_stack_ends_the_run;
 mod a_nested_context_cannot_park_its_fiber;
@@ -21,9 +22,11 @@ mod an_overflow_names_its_fiber;
 mod blocking_does_not_hold_the_worker;
 mod both_workers_are_used;
 mod cancellation_is_sticky;
+mod counters_count_what_happens;
 mod deadlines_are_ambient;
 mod dropping_a_handle_detaches;
 mod fibers_and_threads_join_each_other;
+mod fibers_that_join_in_a_circle_are_a_deadlock;
 mod futures_run_on_fibers;
 mod handles_go_where_they_may;
 mod locals_belong_to_one_fiber;
@@ -42,4 +45,12 @@ mod what_remains_open;
 /// Runs `f` as the first fiber on `workers` workers without I/O.
 fn run_on<T>(workers: usize, f: impl FnOnce() -> T) -> T {
     fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).workers(workers).run(f).expect("a runtime")
+}
+
+/// Lets others run until that many have parked since this was called. On one worker.
+fn until_parked(fibers: usize) {
+    let before = fibra_scheduler::counters().parks;
+    while fibra_scheduler::counters().parks - before < fibers as u64 {
+        fibra_scheduler::yield_now();
+    }
 }

@@ -53,6 +53,11 @@ impl Ready {
         self.queue.pop_front()
     }
 
+    /// The fibers that are ready.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Runnable> {
+        self.slot.iter().chain(&self.queue)
+    }
+
     /// Whether no fiber is ready.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {

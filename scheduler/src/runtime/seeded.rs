@@ -70,7 +70,7 @@ impl Seeded {
         assert!(!Worker::with(|worker| worker.is_some()), "a seeded run inside a fibra runtime: runtimes do not nest");
         let builder = self.builder.workers(1).blocking_threads(1).pin_workers(false);
         let mut run = Run::new(self.seed);
-        let (shared, mut seats) = Shared::new(&builder);
+        let (shared, mut seats) = Shared::new(&builder, false);
         let crew = Crew { shared: shared.clone(), threads: Mutex::default() };
         let worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
         let stop = shared.stop_on_drop();

@@ -1,21 +1,28 @@
 //! What all workers of a runtime share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_deque::Injector;
 
-use super::Builder;
 use crate::blocking::Pool;
 use crate::control::Runnable;
+use crate::dump::Request;
 use crate::worker::{Remote, Sleepers};
+
+use super::{Builder, Roster};
 
 /// See the [module](self).
 pub(crate) struct Shared {
     pub(crate) workers: Box<[Remote]>,
     pub(crate) sleepers: Sleepers,
     pub(crate) pool: Pool,
+    pub(crate) roster: Arc<Roster>,
+    /// Whether a deadlock of all fibers ends the runtime.
+    pub(crate) ends_when_still: bool,
+    /// Set when that has happened: the last dump, to which each worker adds its fibers and ends.
+    pub(crate) deadlock: OnceLock<Arc<Request>>,
     pub(crate) stack_size: usize,
     pub(crate) grace: Duration,
     pub(crate) pin_workers: bool,
@@ -28,13 +35,17 @@ pub(crate) struct Shared {
 pub(super) type Seat = (usize, crossbeam_deque::Worker<Runnable>);
 
 impl Shared {
-    pub(super) fn new(settings: &Builder) -> (Arc<Self>, Vec<Seat>) {
+    pub(super) fn new(settings: &Builder, ends_when_still: bool) -> (Arc<Self>, Vec<Seat>) {
+        let roster = Arc::<Roster>::default();
         let seats: Vec<Seat> =
             (0..settings.workers).map(|index| (index, crossbeam_deque::Worker::new_fifo())).collect();
         let shared = Shared {
             workers: seats.iter().map(|(_, fresh)| Remote::new(fresh.stealer())).collect(),
             sleepers: Sleepers::default(),
-            pool: Pool::new(settings.blocking_threads),
+            pool: Pool::new(settings.blocking_threads, roster.clone()),
+            roster,
+            ends_when_still,
+            deadlock: OnceLock::new(),
             stack_size: settings.stack_size,
             grace: settings.grace,
             pin_workers: settings.pin_workers,

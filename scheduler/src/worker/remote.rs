@@ -4,10 +4,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_deque::Stealer;
+use parking_lot::Mutex;
 
 use crate::control::Runnable;
+use crate::counters::Tally;
 use crate::driver::DriverWaker;
+use crate::dump::Request;
 use crate::queue::Inbox;
+
+/// How many dumps may wait for one worker; it looks at them 10,000 times a second, unless a fiber holds it.
+const ERRANDS_MAX: usize = 64;
 
 /// See the [module](self). Aligned so that two workers' flags do not share a cache line.
 #[repr(align(128))]
@@ -17,10 +23,16 @@ pub(crate) struct Remote {
     parked: AtomicBool,
     /// Set with the wake-up of a worker that is to look for work to steal.
     searching: AtomicBool,
+    /// Set by the worker while it waits for nothing but to be woken; see `stillness`.
+    still: AtomicBool,
     /// How many threads are inside [`deliver`](Remote::deliver).
     delivering: AtomicUsize,
     fresh: Stealer<Runnable>,
     waker: OnceLock<Arc<dyn DriverWaker>>,
+    tally: Arc<Tally>,
+    /// Dumps that wait for this worker's part, and whether there are any, to be looked at without the lock.
+    errands: Mutex<Vec<Arc<Request>>>,
+    has_errands: AtomicBool,
 }
 
 impl Remote {
@@ -29,9 +41,13 @@ impl Remote {
             inbox: Inbox::default(),
             parked: AtomicBool::new(false),
             searching: AtomicBool::new(false),
+            still: AtomicBool::new(false),
             delivering: AtomicUsize::new(0),
             fresh,
             waker: OnceLock::new(),
+            tally: Arc::default(),
+            errands: Mutex::default(),
+            has_errands: AtomicBool::new(false),
         }
     }
 
@@ -67,6 +83,37 @@ impl Remote {
         unsafe { (*delivering).fetch_sub(1, Ordering::Release) };
     }
 
+    /// What the worker has counted.
+    pub(crate) fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
+    /// Asks the worker for its part of a dump, and wakes it if it sleeps. Any thread. `false`: too many wait already.
+    pub(crate) fn ask(&self, request: Arc<Request>) -> bool {
+        let mut errands = self.errands.lock();
+        if errands.len() >= ERRANDS_MAX {
+            return false;
+        }
+        errands.push(request);
+        self.has_errands.store(true, Ordering::Relaxed);
+        drop(errands);
+        self.wake_if_parked();
+        true
+    }
+
+    /// Whether the worker is asked for something.
+    #[inline]
+    pub(super) fn has_errands(&self) -> bool {
+        self.has_errands.load(Ordering::Relaxed)
+    }
+
+    /// Takes what the worker is asked for.
+    pub(super) fn take_errands(&self) -> Vec<Arc<Request>> {
+        let mut errands = self.errands.lock();
+        self.has_errands.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *errands)
+    }
+
     /// Whether some thread is still inside [`deliver`](Remote::deliver).
     pub(super) fn is_delivering(&self) -> bool {
         self.delivering.load(Ordering::Acquire) != 0
@@ -97,6 +144,24 @@ impl Remote {
     /// Whether the worker was woken to search.
     pub(super) fn take_search(&self) -> bool {
         self.searching.swap(false, Ordering::Acquire)
+    }
+
+    /// Says whether the worker waits for nothing but to be woken.
+    pub(super) fn set_still(&self, still: bool) {
+        self.still.store(still, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_still(&self) -> bool {
+        self.still.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody has woken the worker or left anything for it since it announced that it sleeps.
+    pub(super) fn is_undisturbed(&self) -> bool {
+        self.parked.load(Ordering::Relaxed)
+            && !self.is_delivering()
+            && self.inbox.is_empty()
+            && self.fresh.is_empty()
+            && !self.has_errands()
     }
 
     /// The worker is awake.

@@ -4,6 +4,7 @@ mod seeded;
 
 use std::cell::Cell;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use fibra_fiber::{Context, Resumed};
 use super::Worker;
 use crate::clock;
 use crate::control::{Control, FiberRef, Runnable, contain};
+use crate::counters::{Tally, bump};
 use crate::driver::Driver;
 
 /// How many switches may pass before timers and the driver are looked at. Prime, so that it does not fall into step with a
@@ -35,7 +37,8 @@ const DRIVER_BACKOFF: Duration = Duration::from_millis(1);
 /// Bounds the time between two looks outside without reading the clock at every switch: after each round of switches it
 /// compares how long they took with [`TURN_MAX`] and fits the length of the next round.
 pub(super) struct Pace {
-    left: Cell<u32>,
+    /// Holds how many switches are left.
+    tally: Arc<Tally>,
     round: Cell<u32>,
     since: Cell<Instant>,
     /// When the driver was last asked.
@@ -43,25 +46,21 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(now: Instant) -> Self {
-        Pace {
-            left: Cell::new(SWITCHES_MAX),
-            round: Cell::new(SWITCHES_MAX),
-            since: Cell::new(now),
-            asked: Cell::new(now),
-        }
+    pub(super) fn new(now: Instant, tally: Arc<Tally>) -> Self {
+        tally.grant(SWITCHES_MAX);
+        Pace { tally, round: Cell::new(SWITCHES_MAX), since: Cell::new(now), asked: Cell::new(now) }
+    }
+
+    /// When the worker last looked outside: what it knows of the time without reading a clock, right to about [`TURN_MAX`].
+    #[inline]
+    pub(super) fn last_known_now(&self) -> Instant {
+        self.since.get()
     }
 
     /// Counts a switch; `true` if it is time to look outside.
     #[inline]
     fn is_due(&self) -> bool {
-        match self.left.get() {
-            0 => true,
-            left => {
-                self.left.set(left - 1);
-                false
-            }
-        }
+        !self.tally.take_turn()
     }
 
     /// A round of switches ended at `end`; the next begins `now`, behind the look outside.
@@ -74,7 +73,7 @@ impl Pace {
     /// Whatever was measured is void: the worker has slept.
     fn restart(&self, now: Instant, round: u32) {
         self.round.set(round);
-        self.left.set(round);
+        self.tally.grant(round);
         self.since.set(now);
     }
 }
@@ -84,6 +83,7 @@ impl Worker {
     ///
     /// Returns whether it had to leak fibers: then this thread must not end, since its thread-locals may be borrowed from.
     pub(crate) fn run(&self, driver: &mut dyn Driver) -> bool {
+        let _enlisted = self.shared.roster.enlist();
         let _signal_stack = super::overflow::prepare_thread();
         let _pinned =
             self.shared.pin_workers.then(|| super::affinity::pin(self.index)).transpose().unwrap_or_else(|error| {
@@ -98,11 +98,16 @@ impl Worker {
                     if self.is_grace_over() {
                         break;
                     }
+                    // The switch that comes now is the first of the new round.
+                    self.pace.tally.take_turn();
                 }
                 match self.next() {
                     Some(runnable) => self.resume(runnable),
                     None if self.is_finished() => break,
-                    None => self.sleep(driver),
+                    None => {
+                        self.pace.tally.return_turn();
+                        self.sleep(driver);
+                    }
                 }
             }
             self.leave()
@@ -138,7 +143,10 @@ impl Worker {
     fn take_inbox(&self) {
         if !self.remote().inbox().is_empty() {
             let mut ready = self.ready.borrow_mut();
-            self.remote().inbox().drain().for_each(|runnable| ready.push_back(runnable));
+            for runnable in self.remote().inbox().drain() {
+                bump(&self.counts.wakes);
+                ready.push_back(runnable);
+            }
         }
     }
 
@@ -148,9 +156,12 @@ impl Worker {
         if injected.is_empty() {
             return;
         }
+        let before = self.fresh.len();
         while let Steal::Retry = injected.steal_batch(&self.fresh) {
             std::hint::spin_loop();
         }
+        let taken = self.fresh.len().saturating_sub(before) as u64;
+        self.counts.spawned.set(self.counts.spawned.get() + taken);
         // More than one may have come, and a single worker was woken.
         self.shared.sleepers.wake_one(&self.shared.workers);
     }
@@ -177,6 +188,7 @@ impl Worker {
                 self.stacks.borrow_mut().give(context.into_stack());
             }
             self.live.borrow_mut().remove(owned.live_key.get());
+            bump(&self.counts.ended);
             // SAFETY: the fiber has ended and is in no queue; this is the scheduler's reference.
             drop(unsafe { Runnable::from_raw(fiber).release() });
         }
@@ -191,6 +203,7 @@ impl Worker {
             Ok(stack) => stack,
             Err(error) => {
                 tracing::error!(fiber = %runnable.control().origin.id, %error, "no stack for a fiber: it ends unstarted");
+                bump(&self.counts.ended);
                 runnable.refuse(Box::new(error));
                 return false;
             }
@@ -230,6 +243,7 @@ impl Worker {
             let Some(node) = expired else { break };
             // SAFETY: the node was armed by a fiber of this worker that is still inside its park, hence live.
             if let Some(runnable) = unsafe { Control::expire(Control::from_timer(node)) } {
+                bump(&self.counts.wakes);
                 self.ready.borrow_mut().push_back(runnable);
             }
         }
@@ -240,9 +254,14 @@ impl Worker {
             self.deadline.set(now.checked_add(self.shared.grace));
             self.cancel_all();
         }
+        bump(&self.counts.polls);
+        self.publish();
         match timeout {
             Some(Duration::ZERO) => self.pace.next_round(before, now),
             _ => self.pace.restart(now, SWITCHES_MAX),
+        }
+        if self.remote().has_errands() {
+            self.answer(now);
         }
     }
 
@@ -259,12 +278,17 @@ impl Worker {
         sleepers.add(self.index);
         // From here on, whoever queues something sees that we sleep; what was queued before, we see now.
         fence(Ordering::SeqCst);
-        let timeout = if self.is_stealable() || !self.remote().inbox().is_empty() || self.must_notice_shutdown() {
+        let timeout = if self.is_stealable()
+            || !self.remote().inbox().is_empty()
+            || self.remote().has_errands()
+            || self.must_notice_shutdown()
+        {
             Some(Duration::ZERO)
         } else {
-            self.until_next_timer()
+            self.until_next_timer().or_else(|| self.keep_still(driver))
         };
         self.look_outside(driver, timeout);
+        self.remote().set_still(false);
         self.remote().retract();
         sleepers.remove(self.index);
         if self.remote().take_search() {
@@ -284,7 +308,10 @@ impl Worker {
             let victim = &workers[(self.index + step) % workers.len()];
             loop {
                 match victim.fresh().steal_batch(&self.fresh) {
-                    Steal::Success(()) => return true,
+                    Steal::Success(()) => {
+                        bump(&self.counts.steals);
+                        return true;
+                    }
                     Steal::Empty => return false,
                     Steal::Retry => std::hint::spin_loop(),
                 }
@@ -322,7 +349,8 @@ impl Worker {
 
     /// Whether the runtime stops and this worker has nothing left to wait for.
     fn is_finished(&self) -> bool {
-        self.stopping.get() && (self.live.borrow().is_empty() || self.is_grace_over())
+        let is_stopped = self.stopping.get() && (self.live.borrow().is_empty() || self.is_grace_over());
+        self.is_deadlocked.get() || is_stopped
     }
 
     /// Whether the runtime stops and has waited long enough.
@@ -344,7 +372,7 @@ impl Worker {
             }
         }
         let started: Vec<_> = self.live.borrow().iter().map(|(_, &fiber)| fiber).collect();
-        for &fiber in &started {
+        for &fiber in started.iter().filter(|_| !self.is_deadlocked.get()) {
             // SAFETY: listed as live, so it holds the scheduler's reference.
             let origin = &unsafe { fiber.as_ref() }.origin;
             tracing::warn!(
@@ -354,7 +382,9 @@ impl Worker {
                 "a fiber ignored its cancellation for the whole grace period of the shutdown: it is leaked",
             );
         }
-        for fiber in unstarted.into_iter().chain(started.iter().copied()) {
+        // In a deadlock nobody is left to be told, and nobody must be woken.
+        let abandoned = unstarted.into_iter().chain(started.iter().copied()).filter(|_| !self.is_deadlocked.get());
+        for fiber in abandoned {
             // SAFETY: this worker, the only one to run it, runs no more fibers.
             unsafe { Runnable::abandon(fiber) };
         }

@@ -1,0 +1,98 @@
+//! What a worker says about its fibers when it is asked for its part of a dump.
+//!
+//! It answers between two fibers, so none of its own runs meanwhile. Other threads may go on to wake them, which changes nothing
+//! but their token.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fibra_fiber::Context;
+
+use super::Worker;
+use crate::control::Control;
+use crate::dump::{FiberDump, ROOM_MIN, Request, State, TRACES_MAX, Trace};
+
+impl Worker {
+    /// Does what is asked of this worker.
+    #[cold]
+    pub(super) fn answer(&self, now: Instant) {
+        for request in self.remote().take_errands() {
+            request.answer(self.index, self.describe_fibers(&request, now));
+            if self.shared.deadlock.get().is_some_and(|deadlock| Arc::ptr_eq(deadlock, &request)) {
+                self.is_deadlocked.set(true);
+            }
+        }
+    }
+
+    fn describe_fibers(&self, request: &Request, now: Instant) -> Vec<FiberDump> {
+        let mut fibers: Vec<FiberDump> =
+            self.ready.borrow().iter().filter_map(|runnable| self.unstarted(runnable.control())).collect();
+        // A queue that others steal from cannot be looked through: each closure is taken out and put back, which keeps their order.
+        let waiting = self.fresh.len();
+        for _ in 0..waiting {
+            let Some(runnable) = self.fresh.pop() else { break };
+            fibers.extend(self.unstarted(runnable.control()));
+            self.fresh.push(runnable);
+        }
+        if waiting > 0 {
+            // Whoever looked for work meanwhile may have missed what we held.
+            self.shared.sleepers.wake_one(&self.shared.workers);
+        }
+        let live: Vec<NonNull<Control>> = self.live.borrow().iter().map(|(_, &fiber)| fiber).collect();
+        fibers.reserve(live.len());
+        for (index, &fiber) in live.iter().enumerate() {
+            // SAFETY: listed as live, so it holds the scheduler's reference; no fiber runs on this thread in between.
+            let control = unsafe { fiber.as_ref() };
+            fibers.push(self.describe(control, request, now, index < TRACES_MAX));
+        }
+        fibers
+    }
+
+    /// A fiber in a queue, unless it has started: then it is among the live ones.
+    fn unstarted(&self, control: &Control) -> Option<FiberDump> {
+        let missing = Trace::missing("it has not started");
+        control.home().is_null().then(|| self.entry(control, State::NotStarted, Some(0), missing))
+    }
+
+    fn describe(&self, control: &Control, request: &Request, now: Instant, with_trace: bool) -> FiberDump {
+        // SAFETY: this is its home worker.
+        let owned = unsafe { control.owned() };
+        let state = if request.is_asking(control.origin.id) {
+            State::Running
+        } else if control.is_parked() {
+            let since = owned.since.get().unwrap_or(now);
+            State::Parked { reason: owned.reason.get(), since, waited: now.saturating_duration_since(since) }
+        } else {
+            State::Ready
+        };
+        // SAFETY: the context is touched only here and where it is resumed, by the home worker, and it does not run now.
+        let Some(context) = (unsafe { &mut *owned.context.get() }) else {
+            return self.entry(control, state, None, Trace::missing("it has no stack"));
+        };
+        let trace = if with_trace { trace(context) } else { Trace::missing("the worker has too many fibers") };
+        self.entry(control, state, Some(context.stack_used()), trace)
+    }
+
+    fn entry(&self, control: &Control, state: State, stack_used: Option<usize>, backtrace: Trace) -> FiberDump {
+        let origin = &control.origin;
+        FiberDump {
+            id: origin.id,
+            name: origin.name.clone(),
+            spawned_at: origin.spawned_at,
+            worker: self.index,
+            state,
+            stack_used,
+            stack_size: origin.stack_size,
+            backtrace,
+        }
+    }
+}
+
+/// Takes a backtrace on the stack of a fiber that waits.
+fn trace(context: &mut Context) -> Trace {
+    if context.stack_room() < ROOM_MIN {
+        return Trace::missing("too little of its stack is left to take one there");
+    }
+    context.visit(Trace::take).unwrap_or_else(|| Trace::missing("it has not started"))
+}

@@ -1,0 +1,40 @@
+use std::time::Duration;
+
+use fibra_scheduler::{counters, driver, runtime, sleep, spawn, yield_now};
+
+#[test]
+fn on_one_worker_they_are_exact() {
+    crate::run_on(1, || {
+        let before = counters();
+        assert_eq!((before.workers, before.live), (1, 1), "this fiber");
+        let fibers: Vec<_> = (0..200).map(|_| spawn(|| sleep(Duration::from_millis(1)))).collect();
+        let spawned = counters();
+        assert_eq!((spawned.spawned - before.spawned, spawned.live), (200, 201));
+        crate::until_parked(200);
+        fibers.into_iter().for_each(|fiber| fiber.join().expect("no panic").expect("not cancelled"));
+        let after = counters();
+        assert_eq!(after.live, 1);
+        assert!(after.parks - before.parks >= 200, "{after:?}");
+        assert!(after.wakes - before.wakes >= 200, "{after:?}");
+        assert!(after.switches - before.switches >= 400, "each was switched to twice: {after:?}");
+        assert!(after.polls > before.polls);
+        assert!(after.stack_bytes_reserved >= 200 * (256 << 10));
+    });
+}
+
+#[test]
+fn a_switch_counts_once() {
+    crate::run_on(1, || {
+        let before = counters().switches;
+        (0..1000).for_each(|_| yield_now());
+        assert_eq!(counters().switches - before, 1000);
+    });
+}
+
+#[test]
+fn outside_a_runtime_they_are_zero_but_a_runtime_has_its_own() {
+    assert_eq!((counters().workers, counters().spawned), (0, 0));
+    let runtime = runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime");
+    runtime.spawn(|| ()).join().expect("no panic");
+    assert_eq!(runtime.counters().workers, 2);
+}
