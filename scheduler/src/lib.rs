@@ -37,6 +37,7 @@
 //! | [`mod@dump`], `counters` | [`dump()`]: every fiber, what it waits for, and its backtrace; [`counters()`] |
 //! | [`driver`], [`clock`] | the seams to the operating system and to time |
 //! | `control` | the control block of a fiber: states, references |
+//! | `watchdog` | notices a fiber that holds its worker |
 //! | `worker`, `queue`, `timer` | the loop, its queues, its timing wheel |
 
 mod block_on;
@@ -57,6 +58,7 @@ mod scope;
 mod spawn;
 mod time;
 mod timer;
+mod watchdog;
 mod worker;
 
 pub use block_on::block_on;

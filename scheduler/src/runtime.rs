@@ -12,6 +12,7 @@
 //!    their stacks may be borrowed from, so freeing them would be unsound.
 //! 4. When all workers have ended, what had been handed over too late is refused.
 
+mod quit;
 mod roster;
 mod shared;
 
@@ -30,9 +31,11 @@ use crate::blocking;
 use crate::control::Runnable;
 use crate::driver::{Driver, DriverFactory};
 use crate::dump::Deadlock;
+use crate::watchdog;
 use crate::worker::Worker;
 use crate::{JoinHandle, spawn};
 
+use quit::QuitListener;
 pub(crate) use roster::Roster;
 pub(crate) use shared::Shared;
 
@@ -53,6 +56,8 @@ pub struct Builder {
     thread_name: String,
     blocking_threads: usize,
     grace: Duration,
+    watchdog: Option<Duration>,
+    dump_on_sigquit: bool,
     driver: Arc<dyn DriverFactory>,
 }
 
@@ -67,6 +72,8 @@ impl Builder {
             thread_name: "fibra-worker".into(),
             blocking_threads: blocking::THREADS_MAX,
             grace: DEFAULT_GRACE,
+            watchdog: Some(watchdog::BUDGET),
+            dump_on_sigquit: false,
             driver: Arc::new(driver),
         }
     }
@@ -99,6 +106,23 @@ impl Builder {
     /// How long a shutdown waits for cancelled fibers to end before it leaks them. Default: one second.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// How long a fiber may run without a switch before the watchdog logs a warning: which fiber, since when, whether it computes or
+    /// is blocked in a system call, and its backtrace. `None`, or [`Duration::MAX`], for no watchdog. Default: 100 ms.
+    ///
+    /// The backtrace is taken by sending the worker's thread a SIGURG, which may end a system call with `EINTR` that is not
+    /// restarted, such as `poll`.
+    pub fn watchdog(mut self, budget: impl Into<Option<Duration>>) -> Self {
+        self.watchdog = budget.into().filter(|&budget| budget != Duration::MAX);
+        self
+    }
+
+    /// Whether SIGQUIT (in a terminal: Ctrl-\\) prints a [dump](mod@crate::dump) to standard error instead of ending the process.
+    /// Default: no.
+    pub fn dump_on_sigquit(mut self, on: bool) -> Self {
+        self.dump_on_sigquit = on;
         self
     }
 
@@ -167,7 +191,7 @@ impl Builder {
     /// Starts a thread for each of `workers` and waits until all have their driver.
     fn hire(&self, shared: Arc<Shared>, workers: Vec<shared::Seat>) -> io::Result<Crew> {
         let (ready, all_ready) = mpsc::channel();
-        let mut crew = Crew { shared, threads: Vec::new() };
+        let mut crew = Crew { shared, threads: Vec::new(), quit: None };
         for (index, fresh) in workers {
             let (shared, factory, ready) = (crew.shared.clone(), self.driver.clone(), ready.clone());
             let name = format!("{}-{index}", self.thread_name);
@@ -191,6 +215,12 @@ impl Builder {
         for outcome in all_ready {
             outcome?;
         }
+        if self.dump_on_sigquit {
+            crew.quit = Some(QuitListener::start(&crew.shared)?);
+        }
+        if let Some(budget) = self.watchdog {
+            watchdog::start(&crew.shared, budget);
+        }
         Ok(crew)
     }
 }
@@ -209,6 +239,7 @@ impl fmt::Debug for Builder {
 struct Crew {
     shared: Arc<Shared>,
     threads: Vec<thread::JoinHandle<()>>,
+    quit: Option<QuitListener>,
 }
 
 impl Crew {
@@ -227,6 +258,8 @@ impl Drop for Crew {
             }
         }
         self.shared.refuse_leftovers();
+        drop(self.quit.take());
+        self.shared.leash.end();
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod a_dump_shows_every_fiber;
 mod a_fiber_never_changes_its_thread;
+mod a_hog_is_reported;
 mod a_panic_comes_out_of_join;
 mod a_scope_outlives_its_children;
 mod a_shutdown_ends_every_fiber;
@@ -24,6 +25,7 @@ mod futures_run_on_fibers;
 mod locals_belong_to_one_fiber;
 mod outside_a_runtime_spawning_is_an_error;
 mod runtimes_do_not_nest_but_coexist;
+mod sigquit_prints_the_dump;
 mod the_hook_fires_on_the_first_park;
 mod what_crosses_threads_must_be_send;
 

@@ -9,6 +9,7 @@ use crate::blocking::Pool;
 use crate::cancel::Interrupted;
 use crate::control::Runnable;
 use crate::dump::Request;
+use crate::watchdog::Leash;
 use crate::worker::{Remote, Sleepers};
 
 use super::{Builder, Roster};
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) sleepers: Sleepers,
     pub(crate) pool: Pool,
     pub(crate) roster: Arc<Roster>,
+    /// The watchdog's.
+    pub(crate) leash: Leash,
     /// Whether a deadlock of all fibers ends the runtime.
     pub(crate) ends_when_still: bool,
     /// Set when that has happened: the last dump, to which each worker adds its fibers and ends.
@@ -43,6 +46,7 @@ impl Shared {
             sleepers: Sleepers::default(),
             pool: Pool::new(builder.blocking_threads, roster.clone()),
             roster,
+            leash: Leash::default(),
             ends_when_still,
             deadlock: OnceLock::new(),
             stack_size: builder.stack_size,

@@ -73,6 +73,7 @@ impl Pace {
 impl Worker {
     /// Runs fibers until the runtime has shut down and all of this worker's have ended (or the grace period has).
     pub(crate) fn run(&self, driver: &mut dyn Driver) {
+        self.remote().introduce();
         let _enlisted = self.shared.roster.enlist();
         let _signal_stack = super::overflow::prepare_thread();
         self.remote().set_waker(driver.waker());
@@ -250,6 +251,7 @@ impl Worker {
         self.look_outside(driver, timeout);
         self.remote().set_still(false);
         self.remote().retract();
+        self.shared.leash.rouse();
         sleepers.remove(self.index);
         if self.remote().take_search() {
             let found = self.ready.borrow().is_empty() && self.steal();
