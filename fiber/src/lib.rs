@@ -34,6 +34,7 @@
 //! | `slab` | one mapping that holds many stacks |
 //! | `guard` | [`GuardKind`]: how an overflow is made to fault |
 //! | [`overflow`] | the message before an overflow ends the process |
+//! | [`sample`] | where a thread is that does not answer |
 //! | `thread` | the numbers of threads, as the system lists them |
 //! | `memory` | the system calls on pages |
 //!
@@ -46,6 +47,7 @@ mod guard;
 mod memory;
 pub mod overflow;
 mod pool;
+pub mod sample;
 mod slab;
 mod stack;
 mod thread;

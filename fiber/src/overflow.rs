@@ -22,7 +22,8 @@ use crate::memory::{Mapping, page_size, round_up};
 /// Called in a signal handler: it must not allocate, lock or panic.
 pub type Describe = fn(address: usize, out: &mut dyn Write) -> bool;
 
-/// Room for a handler, where a thread has no alternate stack of its own; std gives its threads one.
+/// Room for a handler. std gives its threads an alternate stack, too, but only just enough for its own handler, not for the
+/// unwinder of [`sample`](crate::sample).
 const SIGNAL_STACK_SIZE: usize = 32 << 10;
 
 struct Handler {
@@ -69,10 +70,12 @@ pub fn install(describe: Describe) -> io::Result<()> {
     Ok(())
 }
 
-/// An alternate signal stack for the current thread, if it had none; taken away when dropped, on the same thread.
+/// An alternate signal stack for the current thread, if it had none or a small one, which comes back when this is dropped, on the same
+/// thread.
 #[derive(Debug)]
 pub struct SignalStack {
-    own: Option<Mapping>,
+    /// Ours, and what was there before.
+    own: Option<(Mapping, libc::stack_t)>,
 }
 
 impl SignalStack {
@@ -88,7 +91,8 @@ impl SignalStack {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the call above has written it.
-        if unsafe { present.assume_init() }.ss_flags & libc::SS_DISABLE == 0 {
+        let present = unsafe { present.assume_init() };
+        if present.ss_flags & libc::SS_DISABLE == 0 && present.ss_size >= SIGNAL_STACK_SIZE {
             return Ok(SignalStack { own: None });
         }
         let size = round_up(SIGNAL_STACK_SIZE);
@@ -105,16 +109,16 @@ impl SignalStack {
         if unsafe { libc::sigaltstack(&stack, ptr::null_mut()) } != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(SignalStack { own: Some(mapping) })
+        Ok(SignalStack { own: Some((mapping, present)) })
     }
 }
 
 impl Drop for SignalStack {
     fn drop(&mut self) {
-        if self.own.is_some() {
-            let none = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: SIGNAL_STACK_SIZE };
-            // SAFETY: we are not on that stack, since no handler of ours returns here.
-            unsafe { libc::sigaltstack(&none, ptr::null_mut()) };
+        if let Some((_, previous)) = &self.own {
+            // SAFETY: we are not on our stack, since no handler returns here; what was there before is still there, since it belongs
+            // to the thread, which has not ended.
+            unsafe { libc::sigaltstack(previous, ptr::null_mut()) };
         }
     }
 }
@@ -134,7 +138,27 @@ extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context:
         // The faulting instruction runs again, and dies as if we had never been there.
         // SAFETY: `previous` is what sigaction gave us.
         unsafe { libc::sigaction(signal, &previous, ptr::null_mut()) };
-    } else if previous.sa_flags & libc::SA_SIGINFO != 0 {
+    } else {
+        // SAFETY: as above, and the arguments are the kernel's.
+        unsafe { pass_on(&previous, signal, info, context) };
+    }
+}
+
+/// Calls the handler that was there before, if it is a function.
+///
+/// # Safety
+///
+/// In a handler of `signal`, with its arguments; `previous` is what `sigaction` once gave for it.
+pub(crate) unsafe fn pass_on(
+    previous: &libc::sigaction,
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    if previous.sa_sigaction == libc::SIG_DFL || previous.sa_sigaction == libc::SIG_IGN {
+        return;
+    }
+    if previous.sa_flags & libc::SA_SIGINFO != 0 {
         // SAFETY: an action with SA_SIGINFO holds a function of this signature.
         let next: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
             unsafe { std::mem::transmute(previous.sa_sigaction) };

@@ -298,6 +298,18 @@ impl FiberRef {
         unsafe { self.0.as_ref() }
     }
 
+    /// The reference as a pointer, to be put together by [`from_note`](FiberRef::from_note).
+    pub(crate) fn into_note(self) -> *mut () {
+        std::mem::ManuallyDrop::new(self).0.as_ptr().cast()
+    }
+
+    /// # Safety
+    ///
+    /// `note` is null or came from [`into_note`](FiberRef::into_note), and is used once.
+    pub(crate) unsafe fn from_note(note: *mut ()) -> Option<Self> {
+        NonNull::new(note.cast()).map(FiberRef)
+    }
+
     /// Whether both are the same fiber.
     pub(crate) fn is(&self, other: NonNull<Control>) -> bool {
         self.0 == other

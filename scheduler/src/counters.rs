@@ -159,6 +159,11 @@ impl Tally {
         self.left.store(turns, Ordering::Relaxed);
     }
 
+    /// What changes whenever the worker switches or looks outside.
+    pub(crate) fn pulse(&self) -> (u64, u64) {
+        (self.switches(), self.polls.load(Ordering::Relaxed))
+    }
+
     /// How many switches the worker has made.
     pub(crate) fn switches(&self) -> u64 {
         self.granted.load(Ordering::Relaxed).saturating_sub(self.left.load(Ordering::Relaxed).into())

@@ -35,9 +35,11 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use crate::FiberId;
+use crate::control::Origin;
 use crate::park::Reason;
 use crate::runtime::Runtime;
-use crate::worker::Worker;
+use crate::watchdog;
+use crate::worker::{Remote, Worker};
 
 pub use deadlock::Deadlock;
 pub use request::ANSWER_MAX;
@@ -125,7 +127,32 @@ impl Dump {
     }
 }
 
+/// The fiber that holds a worker.
+fn held_by(index: usize, worker: &Remote) -> Option<FiberDump> {
+    let (fiber, backtrace) = watchdog::sample(worker)?;
+    Some(FiberDump::new(&fiber?.control().origin, index, State::Running, None, backtrace))
+}
+
 impl FiberDump {
+    pub(crate) fn new(
+        origin: &Origin,
+        worker: usize,
+        state: State,
+        stack_used: Option<usize>,
+        backtrace: Trace,
+    ) -> Self {
+        FiberDump {
+            id: origin.id,
+            name: origin.name.clone(),
+            spawned_at: origin.spawned_at,
+            worker,
+            state,
+            stack_used,
+            stack_size: origin.stack_size,
+            backtrace,
+        }
+    }
+
     /// What it waits for, if it is parked.
     pub fn reason(&self) -> Option<Reason> {
         match self.state {

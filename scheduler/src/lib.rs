@@ -40,6 +40,7 @@
 //! | [`driver`], [`clock`] | the seams to the operating system and to time |
 //! | `control` | the control block of a fiber: states, references |
 //! | `rng` | the seam to randomness |
+//! | `watchdog` | notices a fiber that holds its worker |
 //! | `worker`, `queue`, `timer` | the loop, its queues, its timing wheel |
 
 mod abort;
@@ -65,6 +66,7 @@ mod spawn;
 pub mod sync;
 mod time;
 mod timer;
+mod watchdog;
 mod worker;
 
 pub use block_on::block_on;

@@ -14,6 +14,7 @@
 //!    Who joins them is told that they were cancelled. A worker thread that leaked fibers never exits, since they may have lent out its
 //!    thread-locals.
 
+mod quit;
 mod roster;
 mod seeded;
 mod shared;
@@ -35,9 +36,11 @@ use crate::blocking;
 use crate::control::Runnable;
 use crate::driver::{Driver, DriverFactory};
 use crate::dump::Deadlock;
+use crate::watchdog;
 use crate::worker::Worker;
 use crate::{JoinHandle, spawn};
 
+use quit::QuitListener;
 pub(crate) use roster::Roster;
 pub use seeded::Seeded;
 pub(crate) use shared::Shared;
@@ -63,6 +66,8 @@ pub struct Builder {
     blocking_threads: usize,
     grace: Duration,
     pin_workers: bool,
+    watchdog: Option<Duration>,
+    dump_on_sigquit: bool,
     driver: Arc<dyn DriverFactory>,
 }
 
@@ -78,6 +83,8 @@ impl Builder {
             blocking_threads: blocking::THREADS_MAX,
             grace: DEFAULT_GRACE,
             pin_workers: false,
+            watchdog: Some(watchdog::BUDGET),
+            dump_on_sigquit: false,
             driver: Arc::new(driver),
         }
     }
@@ -117,6 +124,23 @@ impl Builder {
     /// them. Helps caches where the machine has nothing else to do; the thread that calls [`run`](Builder::run) gets its CPUs back.
     pub fn pin_workers(mut self, pin: bool) -> Self {
         self.pin_workers = pin;
+        self
+    }
+
+    /// How long a fiber may run without a switch before the watchdog logs a warning: which fiber, since when, whether it computes or
+    /// is blocked in a system call, and its backtrace. `None`, or [`Duration::MAX`], for no watchdog. Default: 100 ms.
+    ///
+    /// The backtrace is taken by sending the worker's thread a SIGURG, which may end a system call with `EINTR` that is not
+    /// restarted, such as `poll`.
+    pub fn watchdog(mut self, budget: impl Into<Option<Duration>>) -> Self {
+        self.watchdog = budget.into().filter(|&budget| budget != Duration::MAX);
+        self
+    }
+
+    /// Whether SIGQUIT (in a terminal: Ctrl-\\) prints a [dump](mod@crate::dump) to standard error instead of ending the process.
+    /// Default: no.
+    pub fn dump_on_sigquit(mut self, on: bool) -> Self {
+        self.dump_on_sigquit = on;
         self
     }
 
@@ -186,7 +210,7 @@ impl Builder {
 
     /// Starts a thread for each of `workers` and waits until all have their driver.
     fn hire(&self, shared: Arc<Shared>, workers: Vec<shared::Seat>) -> io::Result<Crew> {
-        let mut crew = Crew { shared, threads: Mutex::default() };
+        let mut crew = Crew { shared, threads: Mutex::default(), quit: None };
         let mut drivers_made = Vec::new();
         for (index, fresh) in workers {
             let (shared, factory) = (crew.shared.clone(), self.driver.clone());
@@ -219,6 +243,12 @@ impl Builder {
                 Err(io::Error::other("a worker's driver could not be made: its factory panicked"))
             })?;
         }
+        if self.dump_on_sigquit {
+            crew.quit = Some(QuitListener::start(&crew.shared)?);
+        }
+        if let Some(budget) = self.watchdog {
+            watchdog::start(&crew.shared, budget);
+        }
         Ok(crew)
     }
 }
@@ -238,6 +268,7 @@ struct Crew {
     shared: Arc<Shared>,
     /// Behind a lock only so that a runtime can be shared: what a receiver is not.
     threads: Mutex<Vec<(thread::JoinHandle<()>, mpsc::Receiver<Leaked>)>>,
+    quit: Option<QuitListener>,
 }
 
 /// What a thread says that has leaked fibers: it does nothing more, but never ends.
@@ -258,6 +289,8 @@ impl Drop for Crew {
                 tracing::error!("a worker thread panicked before it ran fibers");
             }
         }
+        drop(self.quit.take());
+        self.shared.leash.end();
     }
 }
 

@@ -79,5 +79,9 @@ pub(crate) fn collect(shared: &Shared) -> Dump {
             break;
         }
     }
-    request.finish()
+    let mut dump = request.finish();
+    for silent in &mut dump.silent {
+        silent.running = super::held_by(silent.worker, &shared.workers[silent.worker]);
+    }
+    dump
 }

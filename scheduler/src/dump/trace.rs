@@ -92,6 +92,15 @@ impl Trace {
     }
 }
 
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, frame) in self.frames().iter().enumerate() {
+            writeln!(f, "  {index:>2}: {frame}")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.why_missing() {

@@ -9,6 +9,7 @@ use crossbeam_deque::Injector;
 use crate::blocking::Pool;
 use crate::control::Runnable;
 use crate::dump::Request;
+use crate::watchdog::Leash;
 use crate::worker::{Remote, Sleepers};
 
 use super::{Builder, Roster};
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) sleepers: Sleepers,
     pub(crate) pool: Pool,
     pub(crate) roster: Arc<Roster>,
+    /// The watchdog's.
+    pub(crate) leash: Leash,
     /// Whether a deadlock of all fibers ends the runtime.
     pub(crate) ends_when_still: bool,
     /// Set when that has happened: the last dump, to which each worker adds its fibers and ends.
@@ -44,6 +47,7 @@ impl Shared {
             sleepers: Sleepers::default(),
             pool: Pool::new(settings.blocking_threads, roster.clone()),
             roster,
+            leash: Leash::default(),
             ends_when_still,
             deadlock: OnceLock::new(),
             stack_size: settings.stack_size,

@@ -75,17 +75,7 @@ impl Worker {
     }
 
     fn entry(&self, control: &Control, state: State, stack_used: Option<usize>, backtrace: Trace) -> FiberDump {
-        let origin = &control.origin;
-        FiberDump {
-            id: origin.id,
-            name: origin.name.clone(),
-            spawned_at: origin.spawned_at,
-            worker: self.index,
-            state,
-            stack_used,
-            stack_size: origin.stack_size,
-            backtrace,
-        }
+        FiberDump::new(&control.origin, self.index, state, stack_used, backtrace)
     }
 }
 

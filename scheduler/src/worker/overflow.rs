@@ -1,19 +1,30 @@
-//! What is said when a fiber overflows its stack. The signal handler itself is in [`fibra_fiber::overflow`].
+//! What signal handlers ask of a worker: what to say when a fiber overflows its stack, and which fiber runs. The handlers themselves
+//! are in [`fibra_fiber::overflow`] and [`fibra_fiber::sample`].
 
 use std::fmt::Write;
 
 use fibra_fiber::overflow::{self, SignalStack};
+use fibra_fiber::sample;
 
 use super::Worker;
+use crate::control::FiberRef;
 
-/// Makes sure that an overflow on this thread is reported, as long as the result lives.
+/// Makes sure that an overflow on this thread is reported, and that the thread can be sampled, as long as the result lives.
 pub(super) fn prepare_thread() -> Option<SignalStack> {
+    if let Err(error) = sample::install(note) {
+        tracing::debug!(%error, "what holds a worker will be reported without a backtrace");
+    }
     let prepared = overflow::install(describe).and_then(|()| SignalStack::ensure());
     prepared
         .inspect_err(
             |error| tracing::warn!(%error, "stack overflows on this thread will end the process without a message"),
         )
         .ok()
+}
+
+/// Runs in a signal handler: the running fiber, with a count of its own.
+fn note() -> *mut () {
+    Worker::with(|worker| worker?.running_ref()).map_or(std::ptr::null_mut(), FiberRef::into_note)
 }
 
 /// Runs in a signal handler: reads plain fields only.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_deque::Stealer;
+use fibra_fiber::sample::Subject;
 use parking_lot::Mutex;
 
 use crate::control::Runnable;
@@ -30,6 +31,8 @@ pub(crate) struct Remote {
     fresh: Stealer<Runnable>,
     waker: OnceLock<Arc<dyn DriverWaker>>,
     tally: Arc<Tally>,
+    /// The worker's thread, once it runs.
+    subject: OnceLock<Subject>,
     /// Dumps that wait for this worker's part, and whether there are any, to be looked at without the lock.
     errands: Mutex<Vec<Arc<Request>>>,
     has_errands: AtomicBool,
@@ -46,6 +49,7 @@ impl Remote {
             fresh,
             waker: OnceLock::new(),
             tally: Arc::default(),
+            subject: OnceLock::new(),
             errands: Mutex::default(),
             has_errands: AtomicBool::new(false),
         }
@@ -146,6 +150,21 @@ impl Remote {
         self.searching.swap(false, Ordering::Acquire)
     }
 
+    /// Whether the worker sleeps, as it has announced, and nobody has woken it.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    /// The worker's thread, once it runs.
+    pub(crate) fn subject(&self) -> Option<&Subject> {
+        self.subject.get()
+    }
+
+    /// Says that the calling thread is the worker.
+    pub(super) fn introduce(&self) {
+        let _ = self.subject.set(Subject::current());
+    }
+
     /// Says whether the worker waits for nothing but to be woken.
     pub(super) fn set_still(&self, still: bool) {
         self.still.store(still, Ordering::Relaxed);
@@ -157,7 +176,7 @@ impl Remote {
 
     /// Whether nobody has woken the worker or left anything for it since it announced that it sleeps.
     pub(super) fn is_undisturbed(&self) -> bool {
-        self.parked.load(Ordering::Relaxed)
+        self.is_parked()
             && !self.is_delivering()
             && self.inbox.is_empty()
             && self.fresh.is_empty()

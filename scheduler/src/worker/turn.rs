@@ -83,6 +83,7 @@ impl Worker {
     ///
     /// Returns whether it had to leak fibers: then this thread must not end, since its thread-locals may be borrowed from.
     pub(crate) fn run(&self, driver: &mut dyn Driver) -> bool {
+        self.remote().introduce();
         let _enlisted = self.shared.roster.enlist();
         let _signal_stack = super::overflow::prepare_thread();
         let _pinned =
@@ -290,6 +291,7 @@ impl Worker {
         self.look_outside(driver, timeout);
         self.remote().set_still(false);
         self.remote().retract();
+        self.shared.leash.rouse();
         sleepers.remove(self.index);
         if self.remote().take_search() {
             let found = self.ready.borrow().is_empty() && self.steal();
