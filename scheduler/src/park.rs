@@ -25,7 +25,7 @@
 //! ```
 //!
 //! [`park`] and [`park_until`] wait whatever happens. [`wait`] is the park of operations that end when the fiber is cancelled or its
-//! ambient deadline passes; nearly all do. See [`cancel`](crate::cancel).
+//! ambient deadline passes; nearly all do. See [`cancel`].
 //!
 //! All of them work on plain threads too, so what is built on them works between fibers and threads.
 
