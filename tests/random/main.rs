@@ -101,9 +101,12 @@ fn random_programs_keep_every_promise() {
         programs as f64 / took.max(Duration::from_millis(1)).as_secs_f64(),
     );
     // A stack that did not come back would keep its slab of 16 MiB mapped. The allocator may map 64 MiB for each of eight arenas a
-    // CPU, whatever leaks.
+    // CPU, whatever leaks; AddressSanitizer keeps a stack of its own for each fiber.
     let grown = mapped_kib().saturating_sub(mapped_before);
-    assert!(grown < (jobs * 8 * 64 + 512) << 10, "{grown} KiB more are mapped than at the start");
+    assert!(
+        cfg!(feature = "sanitizer") || grown < (jobs * 8 * 64 + 512) << 10,
+        "{grown} KiB more are mapped than at the start"
+    );
 }
 
 /// The combined hash of some programs, so that debug and release, and every machine, are compared with each other. It changes

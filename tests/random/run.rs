@@ -32,26 +32,23 @@ pub(crate) fn under_its_seed(seed: u64) -> Result<Trace, Broken> {
     let world = World::new(Program::new(seed));
     let inside = world.clone();
     let ran = builder().seed(seed).run_traced(move || main_fiber(&inside));
-    let trace = match ran {
+    match ran {
         Ok((setter, trace)) => {
-            // The main fiber and the one that sets the flags play no script.
-            let started = 1 + u64::from(setter) + world.runs() - 1;
+            // Beside those that play a script there is only the one that sets the flags.
+            let started = u64::from(setter) + world.runs();
             if trace.fibers() != started || trace.leaked() != 0 {
                 world.broken(format!(
-                    "{} of {} fibers were leaked, {started} scripts ran",
+                    "{} of {} fibers were leaked, {started} were to start",
                     trace.leaked(),
                     trace.fibers()
                 ));
             }
-            Some(trace)
+            let broken = world.verdict();
+            if broken.is_empty() { Ok(trace) } else { Err(broken) }
         }
-        Err(error) => {
-            world.broken(error.to_string());
-            None
-        }
-    };
-    let broken = world.verdict();
-    trace.filter(|_| broken.is_empty()).ok_or(broken)
+        // What else was broken then follows from that: its fibers were cancelled.
+        Err(error) => Err([vec![error.to_string()], world.verdict()].concat()),
+    }
 }
 
 /// Runs the program of `seed` on two workers.
