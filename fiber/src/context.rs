@@ -23,23 +23,28 @@
 //! * A context is resumed only by the thread that made it, because it is not `Send`. So nothing on its stack ever sees
 //!   another thread's thread-locals, and `Rc` on its stack is fine.
 
+use std::arch::asm;
 use std::cell::Cell;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::thread;
 
 use corosensei::stack::Stack as _;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
+use crate::memory::{give_back, page_size};
 use crate::stack::Stack;
 
-/// A switch to the context brings a [`Visitor`] or none, a switch back the address where it suspended. Both are one word, so
+/// A switch to the context brings a [`Visitor`] or none, a switch back the stack pointer where it suspended. Both are one word, so
 /// they travel in registers.
 type Suspender = Yielder<Visitor, usize>;
 
 /// What to run inside [`suspend`] before suspending again; null: nothing, go on.
 type Visitor = *mut &'static mut dyn FnMut();
+
+/// More than a switch pushes below the stack pointer that [`suspend`] has read, and more than any red zone.
+const SWITCH_ROOM: usize = 512;
 
 /// What a closure may take of the stack that it runs on, in bytes; a larger one is boxed.
 const ENTRY_SIZE_MAX: usize = 512;
@@ -91,7 +96,7 @@ pub struct Context {
     coroutine: ManuallyDrop<Coroutine<Visitor, usize, thread::Result<()>, Stack>>,
     /// Where the closure suspends to; null until it first has.
     suspender: *const Suspender,
-    /// The address of a local of the last [`suspend`].
+    /// The stack pointer at the last [`suspend`].
     suspended_at: usize,
     /// Where the stack begins, and how many usable bytes it has.
     base: usize,
@@ -175,6 +180,34 @@ impl Context {
         // Only the lifetime is erased: `suspend` calls it before the switch below returns, and forgets it.
         self.switch((&raw mut call).cast());
         result.map(|result| result.unwrap_or_else(|payload| resume_unwind(payload)))
+    }
+
+    /// Gives the memory of its stack that a suspended context does not use back to the kernel: whole pages below where it
+    /// suspended, where nothing lives. They cost a page fault each when the context needs them again. `false`: there is none, or the
+    /// context is not suspended.
+    ///
+    /// ```
+    /// # use fibra_fiber::{Context, StackPool, suspend};
+    /// let mut context = Context::new(StackPool::new().take(64 << 10)?, suspend);
+    /// assert!(!context.give_back_unused());
+    /// let _ = context.resume();
+    /// assert!(context.give_back_unused());
+    /// let _ = context.resume();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn give_back_unused(&mut self) -> bool {
+        if !self.is_started() || self.is_finished() {
+            return false;
+        }
+        let start = self.base - self.size;
+        let end = self.suspended_at.saturating_sub(SWITCH_ROOM) & !(page_size() - 1);
+        let (Some(pages), true) = (NonNull::new(start as *mut u8), end > start) else {
+            return false;
+        };
+        // SAFETY: from where the guard ends (a page boundary) to below the stack pointer of a context that does not run, with room
+        // for what the switch has pushed.
+        unsafe { give_back(pages, end - start) };
+        true
     }
 
     /// How many bytes of its stack a suspended context uses.
@@ -265,16 +298,33 @@ pub fn in_context() -> bool {
 pub fn suspend() {
     let running = RUNNING.get();
     assert!(!running.is_null(), "suspend() outside a fiber");
-    let here = MaybeUninit::<u8>::uninit();
+    let here = stack_pointer();
     loop {
         // SAFETY: not null, so it is the suspender of the innermost context running on this thread, which lives at the root
         // of the very stack that we run on; it outlives this call because that stack cannot end before we return.
-        let visitor = unsafe { (*running).suspend(here.as_ptr().addr()) };
+        let visitor = unsafe { (*running).suspend(here) };
         if visitor.is_null() {
             return;
         }
         receive(visitor);
     }
+}
+
+/// Where the stack ends: nothing lives below but what the switch is about to push.
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let pointer: usize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: reads a register.
+    unsafe {
+        asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: reads a register.
+    unsafe {
+        asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+    }
+    pointer
 }
 
 /// Runs what a [`Context::visit`] has brought.

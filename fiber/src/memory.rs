@@ -62,18 +62,28 @@ impl Mapping {
         self.start
     }
 
-    /// Gives the pages of `offset..offset + len` back to the kernel; they read as zero when touched again.
-    /// Guards inside the range stay.
+    /// As [`give_back`], by offset.
     ///
     /// # Safety
     ///
     /// Nothing lives in that range any more, and it lies within the mapping.
     pub(crate) unsafe fn give_back(&self, offset: usize, len: usize) {
         debug_assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
-        // MADV_DONTNEED fails only for locked pages (mlockall), which then stay resident: nothing to be done about it.
-        // SAFETY: the caller says that nothing lives in the range, so losing its contents loses nothing.
-        let _ = unsafe { libc::madvise(self.start.as_ptr().add(offset).cast(), len, libc::MADV_DONTNEED) };
+        // SAFETY: the caller's promise, passed on.
+        unsafe { give_back(self.start.add(offset), len) };
     }
+}
+
+/// Gives the pages of `start..start + len` back to the kernel; they read as zero when touched again. Guards inside the range
+/// stay.
+///
+/// # Safety
+///
+/// The range is whole pages of a live mapping, and nothing lives in it any more.
+pub(crate) unsafe fn give_back(start: NonNull<u8>, len: usize) {
+    // MADV_DONTNEED fails only for locked pages (mlockall), which then stay resident: nothing to be done about it.
+    // SAFETY: the caller says that nothing lives in the range, so losing its contents loses nothing.
+    let _ = unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_DONTNEED) };
 }
 
 impl Drop for Mapping {

@@ -103,6 +103,8 @@ pub(crate) struct Owned {
     /// When its last park began, as the worker then knew the time: right to about 100 us while the worker is busy. Reading a
     /// clock at every park would cost more than the park.
     pub(crate) since: Cell<Option<Instant>>,
+    /// Whether the memory below it was given back during this park.
+    pub(crate) trimmed: Cell<bool>,
     /// Its deadline, and whether it is shielded from cancellation.
     pub(crate) ambient: Ambient,
     /// The scope that waits for this fiber's end.
@@ -153,6 +155,7 @@ impl Control {
                 timed_out: Cell::new(false),
                 reason: Cell::new(Reason::Parked),
                 since: Cell::new(None),
+                trimmed: Cell::new(false),
                 ambient: Ambient::inherited(inherited.deadline),
                 scope: Cell::new(None),
                 locals: local::Locals::default(),

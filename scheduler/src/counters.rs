@@ -36,6 +36,9 @@ pub struct Counters {
     pub steals: u64,
     /// Times that a worker has looked at its timers, driver and inbox.
     pub polls: u64,
+    /// Times that a fiber's unused stack was given back because the fiber had waited for long: see
+    /// [`trim_after`](crate::runtime::Builder::trim_after).
+    pub trims: u64,
     /// Times that a worker has switched to a fiber.
     pub switches: u64,
     /// Bytes of address space that stacks take now, in the whole process. Only touched pages take memory.
@@ -82,6 +85,7 @@ pub(crate) fn sum<'a>(workers: impl Iterator<Item = &'a Tally>) -> Counters {
         sum.wakes += tally.wakes.load(Ordering::Relaxed);
         sum.steals += tally.steals.load(Ordering::Relaxed);
         sum.polls += tally.polls.load(Ordering::Relaxed);
+        sum.trims += tally.trims.load(Ordering::Relaxed);
         sum.switches += tally.switches();
     }
     // Read one by one while others count: a fiber may end on one worker before its spawning on another is published.
@@ -98,6 +102,7 @@ pub(crate) struct Counts {
     pub(crate) wakes: Cell<u64>,
     pub(crate) steals: Cell<u64>,
     pub(crate) polls: Cell<u64>,
+    pub(crate) trims: Cell<u64>,
 }
 
 /// What a worker has published. See the [module](self).
@@ -115,6 +120,7 @@ pub(crate) struct Tally {
     wakes: AtomicU64,
     steals: AtomicU64,
     polls: AtomicU64,
+    trims: AtomicU64,
 }
 
 /// Counts one.
@@ -132,6 +138,7 @@ impl Tally {
         self.wakes.store(counts.wakes.get(), Ordering::Relaxed);
         self.steals.store(counts.steals.get(), Ordering::Relaxed);
         self.polls.store(counts.polls.get(), Ordering::Relaxed);
+        self.trims.store(counts.trims.get(), Ordering::Relaxed);
     }
 
     /// Counts a switch; `false` if none is left in this round.

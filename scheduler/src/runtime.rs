@@ -51,6 +51,9 @@ pub const DEFAULT_GRACE: Duration = Duration::from_secs(1);
 /// A longer grace period is cut to this, a century: its end must be an instant.
 const GRACE_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+/// How long a fiber waits before its stack is trimmed, by default.
+pub const DEFAULT_TRIM_AFTER: Duration = Duration::from_secs(10);
+
 /// Settings of a runtime.
 ///
 /// ```
@@ -66,6 +69,7 @@ pub struct Builder {
     blocking_threads: usize,
     grace: Duration,
     pin_workers: bool,
+    trim_after: Duration,
     watchdog: Option<Duration>,
     dump_on_sigquit: bool,
     driver: Arc<dyn DriverFactory>,
@@ -83,6 +87,7 @@ impl Builder {
             blocking_threads: blocking::THREADS_MAX,
             grace: DEFAULT_GRACE,
             pin_workers: false,
+            trim_after: DEFAULT_TRIM_AFTER,
             watchdog: Some(watchdog::BUDGET),
             dump_on_sigquit: false,
             driver: Arc::new(driver),
@@ -117,6 +122,13 @@ impl Builder {
     /// How long a shutdown waits for cancelled fibers to end before it leaks them. Default: one second.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace.min(GRACE_MAX);
+        self
+    }
+
+    /// How long a fiber waits before the memory of its stack that it does not use goes back to the kernel. Default: ten seconds. Shorter saves
+    /// memory, and costs page faults when the fiber goes deep again; [`Duration::MAX`] is never.
+    pub fn trim_after(mut self, quiet: Duration) -> Self {
+        self.trim_after = quiet;
         self
     }
 

@@ -20,6 +20,7 @@ mod idle;
 mod overflow;
 mod remote;
 mod stillness;
+mod trim;
 mod turn;
 
 use std::cell::{Cell, RefCell};
@@ -41,6 +42,7 @@ use crate::timer::Timers;
 
 pub(crate) use idle::Sleepers;
 pub(crate) use remote::Remote;
+use trim::Trim;
 use turn::Pace;
 
 thread_local! {
@@ -61,6 +63,7 @@ pub(crate) struct Worker {
     running: Cell<Option<NonNull<Control>>>,
     live: RefCell<Slab<NonNull<Control>>>,
     pace: Pace,
+    trim: Trim,
     counts: Counts,
     /// Whether `fresh` has the next turn.
     fresh_next: Cell<bool>,
@@ -78,6 +81,7 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, fresh: crossbeam_deque::Worker<Runnable>) -> Self {
         let address = &raw const shared.workers[index];
         let tally = shared.workers[index].tally().clone();
+        let trim = Trim::new(clock::now(), shared.trim_after);
         Worker {
             shared,
             index,
@@ -89,6 +93,7 @@ impl Worker {
             running: Cell::new(None),
             live: RefCell::default(),
             pace: Pace::new(clock::now(), tally),
+            trim,
             counts: Counts::default(),
             fresh_next: Cell::new(false),
             stopping: Cell::new(false),
@@ -242,7 +247,9 @@ impl Worker {
     fn begin_park(&self) -> Option<NonNull<Control>> {
         let fiber = self.running.get()?;
         // SAFETY: it runs on this thread, and holds the scheduler's reference.
-        unsafe { fiber.as_ref().owned() }.since.set(Some(self.pace.last_known_now()));
+        let owned = unsafe { fiber.as_ref().owned() };
+        owned.since.set(Some(self.pace.last_known_now()));
+        owned.trimmed.set(false);
         bump(&self.counts.parks);
         Some(fiber)
     }

@@ -11,6 +11,7 @@ mod a_first_fiber_without_a_stack_ends_the_run;
 mod a_hog_is_reported;
 mod a_nested_context_cannot_park_its_fiber;
 mod a_panic_comes_out_of_join;
+mod a_quiet_fiber_keeps_only_what_it_uses;
 mod a_scope_outlives_its_children;
 mod a_seed_decides_the_run;
 mod a_shutdown_ends_every_fiber;

@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) stack_size: usize,
     pub(crate) grace: Duration,
     pub(crate) pin_workers: bool,
+    pub(crate) trim_after: Duration,
     /// Closures that plain threads have spawned; whichever worker comes first takes them.
     pub(crate) injected: Injector<Runnable>,
     stopping: AtomicBool,
@@ -53,6 +54,7 @@ impl Shared {
             stack_size: settings.stack_size,
             grace: settings.grace,
             pin_workers: settings.pin_workers,
+            trim_after: settings.trim_after,
             injected: Injector::new(),
             stopping: AtomicBool::new(false),
         };

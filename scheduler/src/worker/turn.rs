@@ -255,6 +255,7 @@ impl Worker {
             self.deadline.set(now.checked_add(self.shared.grace));
             self.cancel_all();
         }
+        self.trim_quiet(now);
         bump(&self.counts.polls);
         self.publish();
         match timeout {
@@ -286,7 +287,9 @@ impl Worker {
         {
             Some(Duration::ZERO)
         } else {
-            self.until_next_timer().or_else(|| self.keep_still(driver))
+            let limit = self.until_next_timer().or_else(|| self.keep_still(driver));
+            // Not a limit that keeps the worker from being still: trimming wakes nobody.
+            [limit, self.until_trim(clock::now())].into_iter().flatten().min()
         };
         self.look_outside(driver, timeout);
         self.remote().set_still(false);
