@@ -24,7 +24,8 @@
 //!   another thread's thread-locals, and `Rc` on its stack is fine.
 
 use std::cell::Cell;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::thread;
@@ -88,7 +89,7 @@ pub struct Context {
     coroutine: ManuallyDrop<Coroutine<Visitor, usize, thread::Result<()>, Stack>>,
     /// Where the closure suspends to; null until it first has.
     suspender: *const Suspender,
-    /// The address of a local of the last [`suspend`].
+    /// Where the frame of the last [`suspend`] was.
     suspended_at: usize,
     /// Where the stack begins, and how many usable bytes it has.
     base: usize,
@@ -166,6 +167,11 @@ impl Context {
         result.map(|result| result.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 
+    /// The usable addresses of its stack.
+    pub fn stack_range(&self) -> Range<usize> {
+        self.base - self.size..self.base
+    }
+
     /// How many bytes of its stack a suspended context uses.
     pub fn stack_used(&self) -> usize {
         self.base - self.suspended_at
@@ -238,15 +244,39 @@ pub fn in_context() -> bool {
 pub fn suspend() {
     let running = RUNNING.get();
     assert!(!running.is_null(), "suspend() outside a fiber");
-    let here = MaybeUninit::<u8>::uninit();
+    let here = frame_address();
     loop {
         // SAFETY: not null, so it is the suspender of the innermost context running on this thread, which lives at the root
         // of the very stack that we run on; it outlives this call because that stack cannot end before we return.
-        let visitor = unsafe { (*running).suspend(here.as_ptr().addr()) };
+        let visitor = unsafe { (*running).suspend(here) };
         if visitor.is_null() {
             return;
         }
         receive(visitor);
+    }
+}
+
+/// Where the caller's frame is. The address of a local costs no instruction; AddressSanitizer may put locals elsewhere.
+#[inline(always)]
+fn frame_address() -> usize {
+    #[cfg(all(feature = "sanitizer", target_arch = "x86_64"))]
+    {
+        let here: usize;
+        // SAFETY: reads a register, and touches nothing else.
+        unsafe { std::arch::asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags)) };
+        here
+    }
+    #[cfg(all(feature = "sanitizer", target_arch = "aarch64"))]
+    {
+        let here: usize;
+        // SAFETY: as above.
+        unsafe { std::arch::asm!("mov {}, sp", out(reg) here, options(nomem, nostack, preserves_flags)) };
+        here
+    }
+    #[cfg(not(all(feature = "sanitizer", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    {
+        let local = std::mem::MaybeUninit::<u8>::uninit();
+        local.as_ptr().addr()
     }
 }
 

@@ -12,6 +12,7 @@
 //!    their stacks may be borrowed from, so freeing them would be unsound.
 //! 4. When all workers have ended, what had been handed over too late is refused.
 
+mod observers;
 mod quit;
 mod roster;
 mod shared;
@@ -109,23 +110,6 @@ impl Builder {
         self
     }
 
-    /// How long a fiber may run without a switch before the watchdog logs a warning: which fiber, since when, whether it computes or
-    /// is blocked in a system call, and its backtrace. `None`, or [`Duration::MAX`], for no watchdog. Default: 100 ms.
-    ///
-    /// The backtrace is taken by sending the worker's thread a SIGURG, which may end a system call with `EINTR` that is not
-    /// restarted, such as `poll`.
-    pub fn watchdog(mut self, budget: impl Into<Option<Duration>>) -> Self {
-        self.watchdog = budget.into().filter(|&budget| budget != Duration::MAX);
-        self
-    }
-
-    /// Whether SIGQUIT (in a terminal: Ctrl-\\) prints a [dump](mod@crate::dump) to standard error instead of ending the process.
-    /// Default: no.
-    pub fn dump_on_sigquit(mut self, on: bool) -> Self {
-        self.dump_on_sigquit = on;
-        self
-    }
-
     /// Makes the calling thread the first worker, runs `f` as its first fiber, and returns what `f` returns. The other fibers
     /// are then cancelled and drained.
     ///
@@ -215,12 +199,7 @@ impl Builder {
         for outcome in all_ready {
             outcome?;
         }
-        if self.dump_on_sigquit {
-            crew.quit = Some(QuitListener::start(&crew.shared)?);
-        }
-        if let Some(budget) = self.watchdog {
-            watchdog::start(&crew.shared, budget);
-        }
+        self.start_observers(&mut crew)?;
         Ok(crew)
     }
 }
