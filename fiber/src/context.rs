@@ -26,6 +26,7 @@
 use std::arch::asm;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 use std::thread;
@@ -208,6 +209,11 @@ impl Context {
         // for what the switch has pushed.
         unsafe { give_back(pages, end - start) };
         true
+    }
+
+    /// The usable addresses of its stack.
+    pub fn stack_range(&self) -> Range<usize> {
+        self.base - self.size..self.base
     }
 
     /// How many bytes of its stack a suspended context uses.

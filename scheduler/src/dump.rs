@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Nothing stops: each worker answers for its own fibers, between two of them, while the others go on. So a dump is no
-//! snapshot of one instant, but what it says of one worker is. A worker that a fiber holds does not answer; after
+//! snapshot of one instant, but what it says of one worker is; a closure that has not started and is stolen at that very moment may be
+//! missed. A worker that a fiber holds does not answer; after
 //! [`ANSWER_MAX`] the dump says so and names that fiber.
 //!
 //! Addresses become names only when a dump is displayed, on the thread that displays it.

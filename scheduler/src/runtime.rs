@@ -14,6 +14,7 @@
 //!    Who joins them is told that they were cancelled. A worker thread that leaked fibers never exits, since they may have lent out its
 //!    thread-locals.
 
+mod observers;
 mod quit;
 mod roster;
 mod seeded;
@@ -139,23 +140,6 @@ impl Builder {
         self
     }
 
-    /// How long a fiber may run without a switch before the watchdog logs a warning: which fiber, since when, whether it computes or
-    /// is blocked in a system call, and its backtrace. `None`, or [`Duration::MAX`], for no watchdog. Default: 100 ms.
-    ///
-    /// The backtrace is taken by sending the worker's thread a SIGURG, which may end a system call with `EINTR` that is not
-    /// restarted, such as `poll`.
-    pub fn watchdog(mut self, budget: impl Into<Option<Duration>>) -> Self {
-        self.watchdog = budget.into().filter(|&budget| budget != Duration::MAX);
-        self
-    }
-
-    /// Whether SIGQUIT (in a terminal: Ctrl-\\) prints a [dump](mod@crate::dump) to standard error instead of ending the process.
-    /// Default: no.
-    pub fn dump_on_sigquit(mut self, on: bool) -> Self {
-        self.dump_on_sigquit = on;
-        self
-    }
-
     /// Makes the calling thread the first worker, runs `f` as its first fiber, and returns what `f` returns. The other fibers
     /// are then cancelled and drained.
     ///
@@ -222,7 +206,7 @@ impl Builder {
 
     /// Starts a thread for each of `workers` and waits until all have their driver.
     fn hire(&self, shared: Arc<Shared>, workers: Vec<shared::Seat>) -> io::Result<Crew> {
-        let mut crew = Crew { shared, threads: Mutex::default(), quit: None };
+        let mut crew = Crew { shared, threads: Mutex::default(), quit: None, watchdog: None };
         let mut drivers_made = Vec::new();
         for (index, fresh) in workers {
             let (shared, factory) = (crew.shared.clone(), self.driver.clone());
@@ -255,12 +239,7 @@ impl Builder {
                 Err(io::Error::other("a worker's driver could not be made: its factory panicked"))
             })?;
         }
-        if self.dump_on_sigquit {
-            crew.quit = Some(QuitListener::start(&crew.shared)?);
-        }
-        if let Some(budget) = self.watchdog {
-            watchdog::start(&crew.shared, budget);
-        }
+        self.start_observers(&mut crew)?;
         Ok(crew)
     }
 }
@@ -281,6 +260,7 @@ struct Crew {
     /// Behind a lock only so that a runtime can be shared: what a receiver is not.
     threads: Mutex<Vec<(thread::JoinHandle<()>, mpsc::Receiver<Leaked>)>>,
     quit: Option<QuitListener>,
+    watchdog: Option<thread::JoinHandle<()>>,
 }
 
 /// What a thread says that has leaked fibers: it does nothing more, but never ends.
@@ -303,6 +283,10 @@ impl Drop for Crew {
         }
         drop(self.quit.take());
         self.shared.leash.end();
+        // Nothing of a runtime is left when it has ended. Takes long only if the watchdog is just looking up the names of a backtrace.
+        if self.watchdog.take().is_some_and(|watchdog| watchdog.join().is_err()) {
+            tracing::error!("the watchdog panicked");
+        }
     }
 }
 

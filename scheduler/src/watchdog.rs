@@ -44,7 +44,7 @@ impl Leash {
         }
     }
 
-    /// Ends the watchdog. It is not waited for: it may be looking up the names of a backtrace.
+    /// Makes the watchdog end.
     pub(crate) fn end(&self) {
         self.is_ended.store(true, Ordering::Release);
         self.thread.get().map(Thread::unpark);
@@ -56,13 +56,19 @@ impl Leash {
 }
 
 /// Starts the watchdog of a runtime.
-pub(crate) fn start(shared: &Arc<Shared>, budget: Duration) {
+pub(crate) fn start(shared: &Arc<Shared>, budget: Duration) -> Option<thread::JoinHandle<()>> {
     let watched = shared.clone();
     let started = thread::Builder::new().name("fibra-watchdog".into()).spawn(move || watch(&watched, budget));
     match started {
         // Set before any worker can have seen it dozing: until then, it looks by itself.
-        Ok(thread) => drop(shared.leash.thread.set(thread.thread().clone())),
-        Err(error) => tracing::warn!(%error, "no watchdog: fibers that hold their worker go unnoticed"),
+        Ok(thread) => {
+            drop(shared.leash.thread.set(thread.thread().clone()));
+            Some(thread)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no watchdog: fibers that hold their worker go unnoticed");
+            None
+        }
     }
 }
 

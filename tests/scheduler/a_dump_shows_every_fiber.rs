@@ -35,7 +35,8 @@ fn a_thousand_parked_fibers_with_reason_spawn_site_and_backtrace() {
             assert!(dumped.spawned_at.file().ends_with("a_dump_shows_every_fiber.rs"));
             assert_eq!(dumped.spawned_at.line(), line);
             let used = dumped.stack_used.expect("it has a stack");
-            assert!((8192..65536).contains(&used), "{used}");
+            // Two frames of 4 KiB, which AddressSanitizer puts elsewhere.
+            assert!((if cfg!(feature = "sanitizer") { 1024 } else { 8192 }..65536).contains(&used), "{used}");
         }
         fibers.iter().for_each(|fiber| fiber.cancel());
     });
@@ -108,7 +109,10 @@ fn fibers_of_every_worker_are_listed() {
                 })
             })
             .collect();
-        while receiver.try_iter().count() == 0 {
+        // All have started: one that has not may be on its way to another worker, and then no worker's to list.
+        let mut started = 0;
+        while started < fibers.len() {
+            started += receiver.try_iter().count();
             yield_now();
         }
         let dump = dump();

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{Dump, FiberDump, SilentWorker};
+use super::{Dump, FiberDump, SilentWorker, State};
 use crate::FiberId;
 use crate::clock;
 use crate::park::{self, Reason, Unparker, Wakeup};
 use crate::runtime::Shared;
 
 /// How long a dump waits for the workers. One that no fiber holds answers within a millisecond and what its fibers' backtraces
-/// take, some microseconds each.
+/// take, at most about 100 ms in all.
 pub const ANSWER_MAX: Duration = Duration::from_millis(500);
 
 /// A dump in the making. Workers hold it until they have answered.
@@ -62,7 +62,9 @@ impl Request {
                 None => dump.silent.push(SilentWorker { worker, running: None }),
             }
         }
-        dump.fibers.sort_by_key(|fiber| fiber.id);
+        // One that was stolen between two answers may be in both; once started, it is only where it stays.
+        dump.fibers.sort_by_key(|fiber| (fiber.id, fiber.state == State::NotStarted));
+        dump.fibers.dedup_by_key(|fiber| fiber.id);
         dump
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::ffi::c_void;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::{fmt, ptr, thread};
 
@@ -14,8 +15,8 @@ const FRAMES_MAX: usize = 128;
 /// How much of a stack must be left for taking a trace on it: the unwinder takes some 5 KiB; the rest is for being sure.
 pub(crate) const ROOM_MIN: usize = 24 << 10;
 
-/// How many traces a worker takes for one dump. Each costs some microseconds, during which its fibers wait.
-pub(crate) const TRACES_MAX: usize = 10_000;
+/// How many traces a worker takes for one dump. Each costs some 10 to 25 us, during which its other fibers wait.
+pub(crate) const TRACES_MAX: usize = 4096;
 
 /// Where a fiber is: its frames, innermost first, or why they are not known.
 #[derive(Clone)]
@@ -39,13 +40,16 @@ pub struct Frame {
 pub(super) type Symbols = HashMap<usize, Vec<Frame>>;
 
 impl Trace {
-    /// The caller's frames.
+    /// The caller's frames on `stack`: those of the worker below, to which the unwinder would go on, are the same for all.
     #[inline(never)]
-    pub(crate) fn take() -> Self {
+    pub(crate) fn take(stack: &Range<usize>) -> Self {
         let mut addresses = Vec::with_capacity(FRAMES_MAX);
         backtrace::trace(|frame| {
-            addresses.push(frame.ip().addr());
-            addresses.len() < FRAMES_MAX
+            let is_here = stack.contains(&frame.sp().addr());
+            if is_here {
+                addresses.push(frame.ip().addr());
+            }
+            is_here && addresses.len() < FRAMES_MAX
         });
         Trace::from_addresses(addresses)
     }

@@ -16,24 +16,28 @@ use crate::dump;
 #[derive(Debug)]
 pub(super) struct QuitListener {
     handle: Handle,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl QuitListener {
     pub(super) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
         let mut signals = Signals::new([SIGQUIT])?;
         let (handle, shared) = (signals.handle(), shared.clone());
-        thread::Builder::new().name("fibra-sigquit".into()).spawn(move || {
+        let thread = thread::Builder::new().name("fibra-sigquit".into()).spawn(move || {
             let _enlisted = shared.roster.enlist();
             for _ in signals.forever() {
                 eprintln!("{}", dump::collect(&shared));
             }
         })?;
-        Ok(QuitListener { handle })
+        Ok(QuitListener { handle, thread: Some(thread) })
     }
 }
 
 impl Drop for QuitListener {
     fn drop(&mut self) {
         self.handle.close();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("printing a dump panicked");
+        }
     }
 }

@@ -71,7 +71,7 @@ impl Seeded {
         let builder = self.builder.workers(1).blocking_threads(1).pin_workers(false);
         let mut run = Run::new(self.seed);
         let (shared, mut seats) = Shared::new(&builder, false);
-        let crew = Crew { shared: shared.clone(), threads: Mutex::default(), quit: None };
+        let crew = Crew { shared: shared.clone(), threads: Mutex::default(), quit: None, watchdog: None };
         let worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
         let stop = shared.stop_on_drop();
         let first = move || {

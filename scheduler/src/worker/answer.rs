@@ -84,5 +84,6 @@ fn trace(context: &mut Context) -> Trace {
     if context.stack_room() < ROOM_MIN {
         return Trace::missing("too little of its stack is left to take one there");
     }
-    context.visit(Trace::take).unwrap_or_else(|| Trace::missing("it has not started"))
+    let stack = context.stack_range();
+    context.visit(|| Trace::take(&stack)).unwrap_or_else(|| Trace::missing("it has not started"))
 }
