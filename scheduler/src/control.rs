@@ -28,14 +28,15 @@
 //! References: the scheduler's one, the join handle's one, and one an [`Unparker`](crate::park::Unparker). The last frees the
 //! memory, on any thread; by then the stage is empty, so nothing of the user's is dropped there.
 
+mod reference;
+mod runnable;
 mod stage;
 
-use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::offset_of;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -43,7 +44,7 @@ use fibra_fiber::{Context, ContextId};
 use parking_lot::Mutex;
 
 use crate::FiberId;
-use crate::cancel::{Ambient, Interrupted};
+use crate::cancel::Ambient;
 use crate::hook::Hook;
 use crate::local;
 use crate::park::{Reason, Unparker};
@@ -51,11 +52,10 @@ use crate::scope::Membership;
 use crate::timer;
 use crate::worker::Remote;
 
+pub(crate) use reference::FiberRef;
+pub(crate) use runnable::Runnable;
 use stage::Vtable;
 pub(crate) use stage::{allocate, contain, take_result};
-
-/// More references than this, and the count might wrap before every thread has noticed.
-const REFS_MAX: u32 = u32::MAX / 2;
 
 /// Where the timer node lies in a control block.
 const TIMER_OFFSET: usize = offset_of!(Control, owned) + offset_of!(Owned, timer);
@@ -271,247 +271,8 @@ impl Control {
     }
 }
 
-/// A counted reference to a control block: keeps the memory, not the fiber, alive.
-pub(crate) struct FiberRef(NonNull<Control>);
-
-// SAFETY: what a reference reaches from another thread is atomic, or guarded by `ending` (see `joiner` and `stage`).
-unsafe impl Send for FiberRef {}
-// SAFETY: as above; no method relies on being called by one thread only unless it is unsafe and says so.
-unsafe impl Sync for FiberRef {}
-
-impl FiberRef {
-    /// A reference of one's own to a fiber that is known to be live.
-    ///
-    /// # Safety
-    ///
-    /// `control` points to a live control block.
-    #[inline]
-    pub(crate) unsafe fn acquire(control: NonNull<Control>) -> Self {
-        // SAFETY: live, as the caller says. Relaxed: a new reference comes from an existing one.
-        let before = unsafe { control.as_ref() }.refs.fetch_add(1, Ordering::Relaxed);
-        if before > REFS_MAX {
-            // Only by leaking references in a loop; as in Arc.
-            std::process::abort();
-        }
-        FiberRef(control)
-    }
-
-    pub(crate) fn control(&self) -> &Control {
-        // SAFETY: the count that we hold keeps it allocated.
-        unsafe { self.0.as_ref() }
-    }
-
-    /// The reference as a pointer, to be put together by [`from_note`](FiberRef::from_note).
-    pub(crate) fn into_note(self) -> *mut () {
-        std::mem::ManuallyDrop::new(self).0.as_ptr().cast()
-    }
-
-    /// # Safety
-    ///
-    /// `note` is null or came from [`into_note`](FiberRef::into_note), and is used once.
-    pub(crate) unsafe fn from_note(note: *mut ()) -> Option<Self> {
-        NonNull::new(note.cast()).map(FiberRef)
-    }
-
-    /// Whether both are the same fiber.
-    pub(crate) fn is(&self, other: NonNull<Control>) -> bool {
-        self.0 == other
-    }
-
-    /// Gives the fiber its token, and queues it on its worker if it was parked.
-    #[inline]
-    pub(crate) fn unpark(&self) {
-        // SAFETY: the count that we hold keeps it allocated.
-        unsafe { Control::unpark(self.0) };
-    }
-
-    /// Asks the fiber to end: every wait of its own fails from now on.
-    pub(crate) fn cancel(&self) {
-        self.control().cancelled.store(true, Ordering::Release);
-        self.unpark();
-    }
-
-    /// Whether the fiber has ended.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.control().ending.load(Ordering::Acquire) & DONE != 0
-    }
-
-    /// Names who is to be woken when the fiber ends, in the place of who was named before. `false`: it has ended already, nobody
-    /// will be.
-    pub(crate) fn set_joiner(&self, joiner: Joiner) -> bool {
-        let control = self.control();
-        // Dropped behind the lock: it may be a waker of the user's.
-        let _previous = control.joiner.lock().replace(joiner);
-        control.ending.fetch_or(JOINER, Ordering::AcqRel) & DONE == 0
-    }
-
-    /// The handle is gone: whoever comes second, this or the end of the fiber, drops the result. Returns whether this did, and the
-    /// result was a panic.
-    ///
-    /// # Safety
-    ///
-    /// Called at most once a fiber, by the owner of its handle, instead of taking the result, on a thread where the
-    /// result may be dropped.
-    pub(crate) unsafe fn detach(&self) -> bool {
-        let is_done = self.control().ending.fetch_or(DETACHED, Ordering::AcqRel) & DONE != 0;
-        // SAFETY: if the fiber is done, then since the handle will not ask, the stage is ours.
-        is_done && unsafe { (self.control().vtable.discard)(self.0) }
-    }
-
-    fn as_ptr(&self) -> NonNull<Control> {
-        self.0
-    }
-}
-
-impl Clone for FiberRef {
-    fn clone(&self) -> Self {
-        // SAFETY: we hold a count.
-        unsafe { FiberRef::acquire(self.0) }
-    }
-}
-
-impl Drop for FiberRef {
-    #[inline]
-    fn drop(&mut self) {
-        // As in Arc: release our writes to whoever frees, acquire everyone's before freeing.
-        // Who holds the only reference has no rival: a further one would have to come from it. That spares a locked operation.
-        let refs = &self.control().refs;
-        if refs.load(Ordering::Acquire) == 1 || refs.fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire);
-            // SAFETY: that was the last reference.
-            unsafe { (self.control().vtable.free)(self.0) };
-        }
-    }
-}
-
 /// Who waits for a fiber's end.
 pub(crate) enum Joiner {
     Unparker(Unparker),
     Waker(Waker),
-}
-
-/// The right to run a fiber: it is in no queue, not running, not parked. Carries the scheduler's reference.
-#[derive(Debug)]
-pub(crate) struct Runnable(NonNull<Control>);
-
-// SAFETY: a runnable that crosses threads is either fresh (its closure is Send, or it was put into its own worker's queue) or
-// on its way to its home worker through the inbox.
-unsafe impl Send for Runnable {}
-
-impl Runnable {
-    /// # Safety
-    ///
-    /// The caller has the right to run the fiber and gives it up for this value.
-    #[inline]
-    pub(crate) unsafe fn from_raw(control: NonNull<Control>) -> Self {
-        Runnable(control)
-    }
-
-    #[inline]
-    pub(crate) fn into_raw(self) -> NonNull<Control> {
-        self.0
-    }
-
-    #[inline]
-    pub(crate) fn control(&self) -> &Control {
-        // SAFETY: the scheduler's reference, which we carry, keeps it allocated.
-        unsafe { self.0.as_ref() }
-    }
-
-    /// A reference that keeps the control block.
-    pub(crate) fn reference(&self) -> FiberRef {
-        // SAFETY: the scheduler's reference, which we carry, keeps it allocated.
-        unsafe { FiberRef::acquire(self.0) }
-    }
-
-    /// What a fiber that has a stack now runs: its closure, to the end; or, if it comes too late, its refusal.
-    pub(crate) fn entry(&self, refused: bool) -> impl FnOnce() + 'static {
-        let control = self.0;
-        move || {
-            // SAFETY: the scheduler's reference outlives the context that this runs in.
-            let this = unsafe { control.as_ref() };
-            // SAFETY: the fiber runs, on this thread.
-            let owned = unsafe { this.owned() };
-            owned.context_id.set(fibra_fiber::innermost());
-            if refused {
-                // SAFETY: runs once, so the stage still holds the closure.
-                unsafe { (this.vtable.refuse)(control, Box::new(Interrupted::Cancelled)) };
-            } else {
-                // SAFETY: as above.
-                unsafe { (this.vtable.run)(control) };
-            }
-            owned.locals.close();
-            // SAFETY: the stage holds the result.
-            unsafe { finish(control) };
-        }
-    }
-
-    /// Ends a fiber that never ran and has no stack to run on: its closure is dropped here, and its join returns `payload`.
-    pub(crate) fn refuse(self, payload: Box<dyn Any + Send>) {
-        debug_assert!(self.control().home().is_null());
-        // SAFETY: never ran, so the stage holds the closure, and we hold the fiber.
-        unsafe { (self.control().vtable.refuse)(self.0, payload) };
-        // SAFETY: the stage holds a result now.
-        unsafe { finish(self.0) };
-        // SAFETY: the fiber has ended: the scheduler's reference has served its purpose.
-        drop(unsafe { self.release() });
-    }
-
-    /// Gives a fiber up that will never run (again): who joins it is told that it was cancelled; all else of it is leaked. One
-    /// whose scope waits for it keeps its joiners waiting, since they may borrow from it.
-    ///
-    /// # Safety
-    ///
-    /// Nobody will resume the fiber.
-    pub(crate) unsafe fn abandon(control: NonNull<Control>) {
-        // SAFETY: leaked from here on, so it stays allocated.
-        let this = unsafe { control.as_ref() };
-        // SAFETY: nobody resumes it, so nobody else touches what is its worker's.
-        let scope = &unsafe { this.owned() }.scope;
-        if let Some(membership) = scope.take() {
-            scope.set(Some(membership));
-            return;
-        }
-        // SAFETY: it does not run, so the stage is free for a result.
-        unsafe { (this.vtable.abandon)(control, Box::new(Interrupted::Cancelled)) };
-        // SAFETY: the stage holds a result.
-        unsafe { finish(control) };
-    }
-
-    /// The scheduler's reference, to be dropped.
-    ///
-    /// # Safety
-    ///
-    /// The fiber has ended.
-    pub(crate) unsafe fn release(self) -> FiberRef {
-        FiberRef(self.0)
-    }
-}
-
-/// Publishes the result: unparks who joins, or drops it if nobody will.
-///
-/// # Safety
-///
-/// Called once, by who runs (or refuses) the fiber, when the stage holds the result.
-unsafe fn finish(control: NonNull<Control>) {
-    // SAFETY: the scheduler's reference is held by the caller.
-    let this = unsafe { control.as_ref() };
-    let before = this.ending.fetch_or(DONE, Ordering::AcqRel);
-    let mut panicked = false;
-    if before & DETACHED != 0 {
-        // SAFETY: done and detached, and we came second: the stage is ours.
-        panicked = unsafe { (this.vtable.discard)(control) };
-    } else if before & JOINER != 0 {
-        let joiner = this.joiner.lock().take();
-        match joiner {
-            Some(Joiner::Unparker(joiner)) => joiner.unpark(),
-            Some(Joiner::Waker(waker)) => waker.wake(),
-            None => {}
-        }
-    }
-    // Last, for what the closure and the result have borrowed: from here on the scope may end.
-    // SAFETY: the caller runs (or refuses) the fiber.
-    if let Some(membership) = unsafe { this.owned() }.scope.take() {
-        membership.end(panicked);
-    }
 }

@@ -1,0 +1,85 @@
+//! How a worker ends: its fibers are cancelled, drained, and in the end given up.
+
+use crossbeam_deque::Steal;
+
+use super::super::Worker;
+use crate::clock;
+use crate::control::{FiberRef, Runnable};
+
+impl Worker {
+    /// Whether the runtime stops, and this worker has not acted on it yet.
+    pub(super) fn must_notice_shutdown(&self) -> bool {
+        self.shared.is_stopping() && !self.stopping.get()
+    }
+
+    /// Asks every fiber of this worker to end.
+    pub(super) fn cancel_all(&self) {
+        let live: Vec<_> = self.live.borrow().iter().map(|(_, &fiber)| fiber).collect();
+        for fiber in live {
+            // SAFETY: listed as live, so it holds the scheduler's reference; we run no fiber in between.
+            unsafe { FiberRef::acquire(fiber) }.cancel();
+        }
+    }
+
+    /// Whether the runtime stops and this worker has nothing left to wait for.
+    pub(super) fn is_finished(&self) -> bool {
+        let is_stopped = self.stopping.get() && (self.live.borrow().is_empty() || self.is_grace_over());
+        self.is_deadlocked.get() || is_stopped
+    }
+
+    /// Whether the runtime stops and has waited long enough.
+    pub(super) fn is_grace_over(&self) -> bool {
+        self.deadline.get().is_some_and(|deadline| clock::now() >= deadline)
+    }
+
+    /// The loop has ended. If that was because of the grace period: gives up on the fibers that would not end, whether they have
+    /// started or not. Returns whether it did.
+    ///
+    /// What is given up stays allocated for ever, since others may borrow from it: stacks, locals, closures, control blocks, and
+    /// what wakers would touch. No destructor runs here, where it could not wait.
+    pub(super) fn leave(&self) -> bool {
+        self.take_inbox();
+        let mut unstarted = Vec::new();
+        while let Some(runnable) = self.pop_ready().or_else(|| self.fresh.pop()).or_else(|| self.pop_injected()) {
+            if runnable.control().home().is_null() {
+                unstarted.push(runnable.into_raw());
+            }
+        }
+        let started: Vec<_> = self.live.borrow().iter().map(|(_, &fiber)| fiber).collect();
+        for &fiber in started.iter().filter(|_| !self.is_deadlocked.get()) {
+            // SAFETY: listed as live, so it holds the scheduler's reference.
+            let origin = &unsafe { fiber.as_ref() }.origin;
+            tracing::warn!(
+                fiber = %origin.id,
+                name = origin.name.as_deref(),
+                spawned_at = %origin.spawned_at,
+                "a fiber ignored its cancellation for the whole grace period of the shutdown: it is leaked",
+            );
+        }
+        // In a deadlock nobody is left to be told, and nobody must be woken.
+        let abandoned = unstarted.into_iter().chain(started.iter().copied()).filter(|_| !self.is_deadlocked.get());
+        for fiber in abandoned {
+            // SAFETY: this worker, the only one to run it, runs no more fibers.
+            unsafe { Runnable::abandon(fiber) };
+        }
+        if !started.is_empty() {
+            std::mem::forget(self.shared.clone());
+        }
+        !started.is_empty()
+    }
+
+    pub(super) fn pop_ready(&self) -> Option<Runnable> {
+        let mut ready = self.ready.borrow_mut();
+        ready.pop_slot().or_else(|| ready.pop_front())
+    }
+
+    pub(super) fn pop_injected(&self) -> Option<Runnable> {
+        loop {
+            match self.shared.injected.steal() {
+                Steal::Success(runnable) => return Some(runnable),
+                Steal::Empty => return None,
+                Steal::Retry => std::hint::spin_loop(),
+            }
+        }
+    }
+}

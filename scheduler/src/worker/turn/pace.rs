@@ -1,0 +1,58 @@
+//! When to look outside: the bound on the time between two looks at timers, driver and inbox.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::counters::Tally;
+
+/// How many switches may pass before timers and the driver are looked at. Prime, so that it does not fall into step with a
+/// program's own rounds; the number is Go's and tokio's.
+pub(super) const SWITCHES_MAX: u32 = 61;
+
+/// How long that many switches should take at the most.
+const TURN_MAX: Duration = Duration::from_micros(100);
+
+/// Bounds the time between two looks outside without reading the clock at every switch: after each round of switches it
+/// compares how long they took with [`TURN_MAX`] and fits the length of the next round.
+pub(in crate::worker) struct Pace {
+    /// Holds how many switches are left.
+    pub(super) tally: Arc<Tally>,
+    round: Cell<u32>,
+    since: Cell<Instant>,
+    /// When the driver was last asked.
+    pub(super) asked: Cell<Instant>,
+}
+
+impl Pace {
+    pub(in crate::worker) fn new(now: Instant, tally: Arc<Tally>) -> Self {
+        tally.grant(SWITCHES_MAX);
+        Pace { tally, round: Cell::new(SWITCHES_MAX), since: Cell::new(now), asked: Cell::new(now) }
+    }
+
+    /// When the worker last looked outside: what it knows of the time without reading a clock, right to about [`TURN_MAX`].
+    #[inline]
+    pub(in crate::worker) fn last_known_now(&self) -> Instant {
+        self.since.get()
+    }
+
+    /// Counts a switch; `true` if it is time to look outside.
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        !self.tally.take_turn()
+    }
+
+    /// A round of switches ended at `end`; the next begins `now`, behind the look outside.
+    pub(super) fn next_round(&self, end: Instant, now: Instant) {
+        let took = end.saturating_duration_since(self.since.get()).max(Duration::from_nanos(1));
+        let fitting = u128::from(self.round.get()) * TURN_MAX.as_nanos() / took.as_nanos();
+        self.restart(now, (fitting as u64).clamp(1, SWITCHES_MAX.into()) as u32);
+    }
+
+    /// Whatever was measured is void: the worker has slept.
+    pub(super) fn restart(&self, now: Instant, round: u32) {
+        self.round.set(round);
+        self.tally.grant(round);
+        self.since.set(now);
+    }
+}
