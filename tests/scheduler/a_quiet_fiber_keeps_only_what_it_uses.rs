@@ -1,8 +1,10 @@
+use std::process::Command;
 use std::time::Duration;
 
 use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::{counters, driver, runtime, sleep, spawn_local, yield_now};
 
+const CHILD: &str = "FIBRA_TEST_TRIM";
 const FIBERS: usize = 500;
 const DEPTH: usize = 64 << 10;
 
@@ -36,22 +38,38 @@ fn park_after_going_deep(rounds: usize) -> Vec<fibra_scheduler::JoinHandle<usize
         .collect()
 }
 
+/// In a process of its own: other tests take memory, too.
 #[test]
 fn what_lies_below_a_fiber_that_waits_for_long_is_given_back() {
-    let builder = runtime::Builder::new(driver::idle).workers(1).trim_after(Duration::from_millis(20));
+    if std::env::var_os(CHILD).is_some() {
+        return trim_and_measure();
+    }
+    let name = "a_quiet_fiber_keeps_only_what_it_uses::what_lies_below_a_fiber_that_waits_for_long_is_given_back";
+    let output = Command::new(std::env::current_exe().expect("own path"))
+        .args([name, "--exact", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .expect("start the child");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn trim_and_measure() {
+    let builder = runtime::Builder::new(driver::idle).workers(1).trim_after(Duration::from_millis(200));
     let run = || {
         let before = resident_kib();
         let fibers = park_after_going_deep(2);
         (0..3).for_each(|_| yield_now());
-        let during = resident_kib();
-        assert!(during - before > FIBERS * DEPTH / 1024 / 2, "{before} -> {during} KiB");
+        let (during, deep) = (resident_kib(), FIBERS * DEPTH / 1024);
+        // Unless the machine was so slow that trimming has begun already.
+        if counters().trims == 0 {
+            assert!(during - before > deep / 2, "{before} -> {during} KiB");
+        }
 
         while counters().trims < FIBERS as u64 {
             sleep(Duration::from_millis(5)).expect("nobody cancels");
         }
         let after = resident_kib();
-        // Other tests of this process run meanwhile, so not to the last page.
-        assert!(after - before.min(after) < (during - before) / 2, "{before} -> {during} -> {after} KiB");
+        assert!(after - before.min(after) < deep / 4, "{before} -> {during} -> {after} KiB");
 
         // They go on, deep again, and have lost nothing.
         for _ in 0..2 {
@@ -71,7 +89,11 @@ fn a_fiber_is_trimmed_once_a_park_and_not_at_all_if_that_is_never() {
         let builder = runtime::Builder::new(driver::idle).workers(1).trim_after(after);
         let run = || {
             let fibers = park_after_going_deep(1);
-            sleep(Duration::from_millis(100)).expect("nobody cancels");
+            // Unless that is never, until all are trimmed; and then time for several passes more.
+            while after != Duration::MAX && counters().trims < FIBERS as u64 {
+                sleep(Duration::from_millis(5)).expect("nobody cancels");
+            }
+            sleep(Duration::from_millis(50)).expect("nobody cancels");
             let trims = counters().trims;
             fibers.iter().for_each(|fiber| fiber.unparker().unpark());
             fibers.into_iter().for_each(|fiber| drop(fiber.join()));
@@ -80,7 +102,7 @@ fn a_fiber_is_trimmed_once_a_park_and_not_at_all_if_that_is_never() {
         builder.run(run).expect("a runtime")
     };
     let once = trims(Duration::from_millis(10));
-    // The main fiber waits, too.
-    assert!((FIBERS as u64..=FIBERS as u64 + 1).contains(&once), "{once}");
+    // The main fiber waits, too, again and again.
+    assert!((FIBERS as u64..FIBERS as u64 + 20).contains(&once), "{once}");
     assert_eq!(trims(Duration::MAX), 0);
 }
