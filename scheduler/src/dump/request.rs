@@ -12,7 +12,7 @@ use crate::park::{self, Reason, Unparker, Wakeup};
 use crate::runtime::Shared;
 
 /// How long a dump waits for the workers. One that no fiber holds answers within a millisecond and what its fibers' backtraces
-/// take, at most about 100 ms in all.
+/// take: 10 to 20 ms for the most that it takes.
 pub const ANSWER_MAX: Duration = Duration::from_millis(500);
 
 /// A dump in the making. Workers hold it until they have answered.
