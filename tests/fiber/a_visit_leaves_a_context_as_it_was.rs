@@ -29,6 +29,7 @@ fn a_visitor_runs_on_the_contexts_stack_and_the_context_goes_on_where_it_stopped
     assert_eq!(context.visit(|| ()), None, "finished");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_visitor_cannot_suspend() {
     let mut context = suspended(suspend);
@@ -37,6 +38,7 @@ fn a_visitor_cannot_suspend() {
     assert!(matches!(context.resume(), Resumed::Finished(Ok(()))));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_visitors_panic_comes_out_of_the_visit() {
     let mut context = suspended(suspend);

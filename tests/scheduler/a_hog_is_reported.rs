@@ -86,6 +86,7 @@ fn a_loop_is_cpu_bound() {
     assert_eq!(log.matches("holds its worker").count(), 1, "once an episode: {log}");
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_blocked_thread_is_in_a_system_call() {
     let run = || watched(2).run(blocks_until_stdin_ends).expect("a runtime");

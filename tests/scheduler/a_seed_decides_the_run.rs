@@ -124,6 +124,7 @@ fn a_loop_that_yields_until_a_deadline_ends() {
     assert_eq!(run(1, program).expect("no deadlock").0, 1000);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_deadlock_is_an_error_that_says_who_waits_for_what() {
     let program = || {
@@ -189,6 +190,7 @@ fn others_run_before_a_blocking_job_returns() {
     assert_eq!(cancelled, Err(Interrupted::Cancelled.to_string()));
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_of_the_first_fiber_comes_out_of_a_seeded_run() {
     let payload = catch_unwind(|| run(1, || panic!("from the first fiber")).map(|((), _)| ())).expect_err("it panics");

@@ -170,6 +170,7 @@ fn a_group_is_waited_for() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn locking_again_what_one_holds_panics() {
     fn check() {
@@ -186,6 +187,7 @@ fn locking_again_what_one_holds_panics() {
     check(); // and on a plain thread
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_releases_what_it_held() {
     crate::run_on(1, || {

@@ -1,7 +1,8 @@
 //! What workers, parking, joining and shutdown promise, one behaviour a file.
 //!
 //! Tests that depend on who runs when use one worker: there, fibers switch only where they wait.
-//! What is about catching panics is left out under `panic = "abort"`; the rest passes there too: `.ci/panic-abort`.
+//! What is about catching panics, or about a process whose harness starts no further one, is left out under `panic = "abort"`; the
+//! rest passes there too: `.ci/panic-abort`.
 
 mod a_cancelled_waiter_passes_its_turn_on;
 mod a_channel_delivers_each_message_once;
@@ -15,6 +16,7 @@ mod a_quiet_fiber_keeps_only_what_it_uses;
 mod a_scope_outlives_its_children;
 mod a_seed_decides_the_run;
 mod a_shutdown_ends_every_fiber;
+#[cfg(panic = "unwind")]
 mod a_storm_leaves_nothing_behind;
 mod a_thousand_fibers_share_one_worker;
 mod a_timer_is_never_early;
@@ -36,9 +38,11 @@ mod locks_work_between_fibers_and_threads;
 mod no_waiter_starves_on_a_mutex;
 mod outside_a_runtime_spawning_is_an_error;
 mod pinned_workers_stay_on_their_cpus;
+#[cfg(panic = "unwind")]
 mod plain_threads_stress_three_workers;
 mod runtimes_do_not_nest_but_coexist;
 mod select_takes_what_is_ready;
+#[cfg(panic = "unwind")]
 mod sigquit_prints_the_dump;
 mod spawns_from_outside_reach_every_worker;
 mod the_hook_fires_on_the_first_park;
