@@ -1,19 +1,17 @@
-//! What channels and locks cost: two fibers on one worker that send each other messages in turns, and a mutex, uncontended and
-//! contended by a fiber that holds it over a park.
+//! What a message costs: two fibers on one worker that send each other messages in turns.
 //!
 //! ```text
-//! cargo bench --bench sync
+//! cargo bench --bench channel
 //! ```
 //!
-//! A ping-pong's operation is one message: a send, which finds its receiver waiting, and the switch to it.
+//! An operation is one message: a send, which finds its receiver waiting, and the switch to it.
 
 mod peers;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use fibra::sync::{Mutex, channel};
+use fibra::sync::channel;
 use peers::{Comparison, in_fibra, in_may, in_tokio_current, in_tokio_multi, now, time};
 
 fn ping_pong(c: &mut Criterion) {
@@ -24,68 +22,6 @@ fn ping_pong(c: &mut Criterion) {
     comparison.peer("tokio current_thread", |rounds| in_tokio_current(tokio_ping_pong(rounds)));
     comparison.peer("tokio multi_thread, 1 worker", |rounds| in_tokio_multi(tokio_ping_pong(rounds)));
     comparison.peer("may", may_ping_pong);
-    comparison.finish();
-}
-
-fn mutex(c: &mut Criterion) {
-    let mut comparison = Comparison::new(c, "mutex, lock and unlock", 1);
-    comparison.peer("fibra", |rounds| {
-        in_fibra(|| {
-            let mutex = Mutex::new(0u64);
-            time(|| (0..rounds).for_each(|_| *std::hint::black_box(&mutex).lock() += 1))
-        })
-    });
-    comparison.peer("tokio current_thread", |rounds| {
-        in_tokio_current(async {
-            let mutex = tokio::sync::Mutex::new(0u64);
-            let start = now();
-            for _ in 0..rounds {
-                *std::hint::black_box(&mutex).lock().await += 1;
-            }
-            start.elapsed()
-        })
-    });
-    comparison.finish();
-
-    let mut comparison = Comparison::new(c, "mutex, held over a yield by two in turns", 2);
-    comparison.peer("fibra", |rounds| {
-        in_fibra(|| {
-            let mutex = Arc::new(Mutex::new(0u64));
-            let contend = move |mutex: &Mutex<u64>| {
-                for _ in 0..rounds {
-                    let mut count = mutex.lock();
-                    fibra::yield_now();
-                    *count += 1;
-                }
-            };
-            let copy = mutex.clone();
-            let other = fibra::spawn(move || contend(&copy));
-            let elapsed = time(|| {
-                contend(&mutex);
-                other.join().expect("no panic");
-            });
-            assert_eq!(*mutex.lock(), 2 * rounds);
-            elapsed
-        })
-    });
-    comparison.peer("tokio current_thread", |rounds| {
-        in_tokio_current(async move {
-            let mutex = Arc::new(tokio::sync::Mutex::new(0u64));
-            let contend = |mutex: Arc<tokio::sync::Mutex<u64>>| async move {
-                for _ in 0..rounds {
-                    let mut count = mutex.lock().await;
-                    tokio::task::yield_now().await;
-                    *count += 1;
-                }
-            };
-            let start = now();
-            let tasks = [tokio::spawn(contend(mutex.clone())), tokio::spawn(contend(mutex))];
-            for task in tasks {
-                task.await.expect("no panic");
-            }
-            start.elapsed()
-        })
-    });
     comparison.finish();
 }
 
@@ -158,5 +94,5 @@ fn may_ping_pong(rounds: u64) -> Duration {
     })
 }
 
-criterion_group!(benches, ping_pong, mutex);
+criterion_group!(benches, ping_pong);
 criterion_main!(benches);
