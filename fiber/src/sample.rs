@@ -17,6 +17,7 @@
 //! * One slot for the process: whoever samples holds `SAMPLING`, and gives it up only when no handler writes any more.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub struct Sample {
 }
 
 /// How many frames a sample has at the most.
-const FRAMES_MAX: usize = 128;
+pub const FRAMES_MAX: usize = 128;
 
 /// How often, and how many times, the watcher looks whether the thread has answered: 100 ms in all. A thread that the system does not
 /// run, or that is inside an uninterruptible system call, does not.
@@ -80,7 +81,7 @@ pub fn install(note: fn() -> *mut ()) -> io::Result<()> {
         return Ok(());
     }
     // The first unwinding binds symbols and loads tables, which no handler should do.
-    backtrace::trace(|_| true);
+    walk(|_| true);
     let mut previous = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: with a null action, the call only writes the present one.
     if unsafe { libc::sigaction(libc::SIGURG, ptr::null(), previous.as_mut_ptr()) } != 0 {
@@ -168,6 +169,28 @@ impl Subject {
     }
 }
 
+/// The return addresses of the caller's frames that lie on `stack`, innermost first, [`FRAMES_MAX`] at the most. The unwinder would go
+/// on to the frames of whoever has resumed it.
+#[inline(never)]
+pub fn frames_on(stack: &Range<usize>) -> Vec<usize> {
+    let mut addresses = Vec::with_capacity(FRAMES_MAX);
+    walk(|frame| {
+        let is_here = stack.contains(&frame.sp().addr());
+        if is_here {
+            addresses.push(frame.ip().addr());
+        }
+        is_here && addresses.len() < FRAMES_MAX
+    });
+    addresses
+}
+
+/// Shows `f` the caller's frames until it says no. Without the lock of `backtrace::trace`, which whoever looks up names holds for as
+/// long as it takes to read all debug information: a worker must not wait for that.
+fn walk(f: impl FnMut(&backtrace::Frame) -> bool) {
+    // SAFETY: the lock is for the debug library of Windows, which allows one thread at a time. The unwinder has no such limit.
+    unsafe { backtrace::trace_unsynchronized(f) };
+}
+
 #[cfg(target_os = "linux")]
 fn own_clock() -> Option<libc::clockid_t> {
     let mut clock = 0;
@@ -193,18 +216,15 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
     }
     let interrupted = interrupted_at(context);
     let (mut len, mut skip) = (0, 0);
-    // SAFETY: unsynchronised means: not while another thread unwinds with the Windows debug library. There is none here.
-    unsafe {
-        backtrace::trace_unsynchronized(|frame| {
-            let address = frame.ip().addr();
-            if Some(address) == interrupted && skip == 0 {
-                skip = len;
-            }
-            ADDRESSES[len].store(address, Ordering::Relaxed);
-            len += 1;
-            len < FRAMES_MAX
-        });
-    }
+    walk(|frame| {
+        let address = frame.ip().addr();
+        if Some(address) == interrupted && skip == 0 {
+            skip = len;
+        }
+        ADDRESSES[len].store(address, Ordering::Relaxed);
+        len += 1;
+        len < FRAMES_MAX
+    });
     LEN.store(len, Ordering::Relaxed);
     SKIP.store(skip, Ordering::Relaxed);
     NOTE.store((handler.note)(), Ordering::Relaxed);

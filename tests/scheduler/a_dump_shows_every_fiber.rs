@@ -133,8 +133,9 @@ fn a_plain_thread_asks_the_runtime() {
         sleep(FOREVER)
     });
     receiver.recv().expect("sent");
-    let found = runtime.dump().fiber(fiber.id()).expect("listed").clone();
-    assert!(!matches!(found.state, State::NotStarted));
+    let dump = runtime.dump();
+    assert!(dump.silent.is_empty(), "{:?}", dump.silent);
+    assert_ne!(dump.fiber(fiber.id()).expect("listed").state, State::NotStarted);
     fiber.cancel();
 }
 

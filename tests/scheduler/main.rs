@@ -7,6 +7,7 @@
 mod a_cancelled_waiter_passes_its_turn_on;
 mod a_channel_delivers_each_message_once;
 mod a_dump_shows_every_fiber;
+mod a_dump_waits_for_no_lookup_of_names;
 mod a_fiber_never_changes_its_thread;
 mod a_first_fiber_without_a_stack_ends_the_run;
 mod a_hog_is_reported;

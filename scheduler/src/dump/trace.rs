@@ -9,8 +9,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::{fmt, ptr, thread};
 
-/// How many frames a trace has at the most.
-const FRAMES_MAX: usize = 128;
+use fibra_fiber::sample;
 
 /// How much of a stack must be left for taking a trace on it: the unwinder takes some 5 KiB; the rest is for being sure.
 pub(crate) const ROOM_MIN: usize = 24 << 10;
@@ -44,15 +43,7 @@ impl Trace {
     /// The caller's frames on `stack`: those of the worker below, to which the unwinder would go on, are the same for all.
     #[inline(never)]
     pub(crate) fn take(stack: &Range<usize>) -> Self {
-        let mut addresses = Vec::with_capacity(FRAMES_MAX);
-        backtrace::trace(|frame| {
-            let is_here = stack.contains(&frame.sp().addr());
-            if is_here {
-                addresses.push(frame.ip().addr());
-            }
-            is_here && addresses.len() < FRAMES_MAX
-        });
-        Trace::from_addresses(addresses)
+        Trace::from_addresses(sample::frames_on(stack))
     }
 
     pub(crate) fn from_addresses(addresses: Vec<usize>) -> Self {
