@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use crate::clock;
+use crate::control::Inherited;
 use crate::worker::Worker;
 
 /// Why a wait ended without what it waited for.
@@ -145,9 +146,12 @@ pub fn deadline() -> Option<Instant> {
     with_ambient(|ambient, _| ambient.deadline.get())
 }
 
-/// Whether the caller inherits a cancellation to what it spawns.
-pub(crate) fn is_struck() -> bool {
-    with_ambient(|ambient, cancelled| cancelled && !ambient.shielded.get())
+/// What the caller hands on to a fiber that it spawns.
+pub(crate) fn inherited() -> Inherited {
+    with_ambient(|ambient, cancelled| Inherited {
+        deadline: ambient.deadline.get(),
+        cancelled: cancelled && !ambient.shielded.get(),
+    })
 }
 
 /// Runs `f`; from `timeout` on, every wait inside fails with [`TimedOut`](Interrupted::TimedOut), on this fiber and on those that

@@ -8,7 +8,7 @@ use std::{fmt, io};
 
 use crate::JoinHandle;
 use crate::cancel;
-use crate::control::{Inherited, Origin, Runnable, allocate};
+use crate::control::{Origin, Runnable, allocate};
 use crate::scope::Children;
 use crate::worker::Worker;
 
@@ -221,8 +221,7 @@ impl Builder {
             spawned_at,
             stack_size: self.stack_size.unwrap_or(default_stack_size),
         };
-        let inherited = Inherited { deadline: cancel::deadline(), cancelled: cancel::is_struck() };
-        let (runnable, fiber) = allocate(origin, inherited, f);
+        let (runnable, fiber) = allocate(origin, cancel::inherited(), f);
         // SAFETY: the handle's reference of a fiber whose result is `f`'s.
         (runnable, unsafe { JoinHandle::new(fiber) })
     }
