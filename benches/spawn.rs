@@ -7,11 +7,13 @@
 //! Each fiber returns a number, which its joiner adds up. One round goes before the measured ones, so that everyone's stacks
 //! are mapped and warm; a program that has run for a while is in that state.
 
+mod bare;
 mod peers;
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use bare::BareStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use criterion::{Criterion, criterion_group, criterion_main};
 use fibra_fiber::StackPool;
@@ -43,7 +45,7 @@ fn corosensei_rounds(rounds: u64, fibers: u64) -> Duration {
     let mut coroutines = Vec::with_capacity(fibers as usize);
     let mut round = || {
         coroutines.extend((0..fibers).map(|n| {
-            let stack = pool.take(STACK).expect("a stack");
+            let stack = BareStack(pool.take(STACK).expect("a stack"));
             Coroutine::with_stack(stack, move |_: &Yielder<(), ()>, ()| black_box(n))
         }));
         let mut sum = 0;
@@ -51,7 +53,7 @@ fn corosensei_rounds(rounds: u64, fibers: u64) -> Duration {
             if let CoroutineResult::Return(n) = coroutine.resume(()) {
                 sum += n;
             }
-            pool.give(coroutine.into_stack());
+            pool.give(coroutine.into_stack().0);
         }
         black_box(sum);
     };

@@ -7,12 +7,14 @@
 //! All go round the same number of stacks (or tasks) on one thread, so that all meet the same cache misses. Threads are the
 //! exception: two on one CPU, since a thousand would measure the same at great length.
 
+mod bare;
 mod peers;
 
 use std::hint::black_box;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use bare::BareStack;
 use criterion::{Criterion, criterion_group, criterion_main};
 use fibra_fiber::StackPool;
 use peers::{Comparison, STACK, in_fibra, in_may, in_threads, in_tokio_current, in_tokio_multi, now};
@@ -35,7 +37,7 @@ fn corosensei_rounds(rounds: u64) -> Duration {
     let mut pool = StackPool::new();
     let mut coroutines: Vec<_> = (0..FIBERS)
         .map(|_| {
-            let stack = pool.take(STACK).expect("a stack");
+            let stack = BareStack(pool.take(STACK).expect("a stack"));
             corosensei::Coroutine::with_stack(stack, move |yielder: &corosensei::Yielder<(), ()>, ()| {
                 // The first resume starts it; what is measured begins with the second.
                 for _ in 0..=rounds {

@@ -6,60 +6,59 @@
 //!   context.resume() ───────────────▶ entry()
 //!        ⋮                               ⋮
 //!   Resumed::Suspended ◀───────────── suspend()
-//!   context.resume() ───────────────▶    ⋮  (goes on behind suspend)
-//!   Resumed::Finished  ◀───────────── return
+//!   context.resume() ───────────────▶    ⋮  (goes on behind suspend)          stack of another
+//!        ⋮                            hand_over(other) ──────────────────────▶    ⋮
+//!   Resumed::Suspended ◀────────────────────────────────────────────────────── suspend()
 //! ```
 //!
-//! The switch itself is corosensei's: it saves the three registers that must survive and leaves the rest to the compiler.
-//! This file adds three things. [`suspend`] is ambient: it finds the running context through a thread-local, so that code
-//! deep inside a handler can suspend without being handed anything. A suspended context can be [visited](Context::visit): a
-//! closure runs on its stack, inside `suspend`, which is how a backtrace is taken of a fiber that waits. And a context that is
-//! dropped in the middle is *leaked*, never unwound: a forced unwind runs destructors that may want to suspend again, is swallowed by
-//! `catch_unwind`, and cannot exist under `panic = "abort"`. Whoever owns contexts drives them to their end.
+//! The switch itself is in [`switch`](crate::switch). This file gives it an owner and an end. [`suspend`] is ambient: it finds the
+//! running context through a thread-local, so that code deep inside a handler can suspend without being handed anything.
+//! [`hand_over`] lets a scheduler go from one fiber straight to the next: one switch where suspend and resume are two. A suspended
+//! context can be [visited](Context::visit): a closure runs on its stack, inside `suspend`, which is how a backtrace is taken of a
+//! fiber that waits. And a context that is dropped in the middle is *leaked*, never unwound: a forced unwind runs destructors that may
+//! want to suspend again, is swallowed by `catch_unwind`, and cannot exist under `panic = "abort"`. Whoever owns contexts drives them
+//! to their end.
 //!
 //! Invariants:
-//! * `RUNNING` is the suspender of the innermost context that runs on this thread, null outside. [`Context::resume`] sets
-//!   it before the switch and restores it after; nobody else writes it, but for a visit, during which it is null.
+//! * `RUNNING` is the innermost context that runs on this thread, null outside. Who switches to a context sets it before, and
+//!   [`Context::resume`] restores it after; during a visit it is null.
+//! * `at` is not 0 exactly while the context can be switched to. Taking it is the right to do so, so a context is never on two
+//!   stacks of calls.
 //! * A context is resumed only by the thread that made it, because it is not `Send`. So nothing on its stack ever sees
 //!   another thread's thread-locals, and `Rc` on its stack is fine.
 
-use std::arch::asm;
 use std::cell::Cell;
-use std::mem::ManuallyDrop;
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
-use std::thread;
-
-use corosensei::stack::Stack as _;
-use corosensei::{Coroutine, CoroutineResult, Yielder};
+use std::{process, thread};
 
 use crate::memory::{give_back, page_size};
+use crate::sanitizer;
 use crate::stack::Stack;
+use crate::switch::{self, prepare, switch};
 
-/// A switch to the context brings a [`Visitor`] or none, a switch back the stack pointer where it suspended. Both are one word, so
-/// they travel in registers.
-type Suspender = Yielder<Visitor, usize>;
-
-/// What to run inside [`suspend`] before suspending again; null: nothing, go on.
+/// What to run inside [`suspend`] before suspending again; null: nothing, go on. The message of a switch to a context.
 type Visitor = *mut &'static mut dyn FnMut();
 
-/// More than a switch pushes below the stack pointer that [`suspend`] has read, and more than any red zone.
-const SWITCH_ROOM: usize = 512;
+/// What a switch back to the resumer brings: null if the context has suspended, or how its closure ended, which lies on its stack.
+type Outcome = *const thread::Result<()>;
 
 /// What a closure may take of the stack that it runs on, in bytes; a larger one is boxed.
 const ENTRY_SIZE_MAX: usize = 512;
 
 thread_local! {
-    static RUNNING: Cell<*const Suspender> = const { Cell::new(ptr::null()) };
+    static RUNNING: Cell<*const Context> = const { Cell::new(ptr::null()) };
 }
 
 /// What a [`Context::resume`] ended with.
 #[derive(Debug)]
 pub enum Resumed {
-    /// The closure called [`suspend`]; resume again to go on.
+    /// A closure called [`suspend`]; resume its context again to go on.
     Suspended,
-    /// The closure returned, or panicked with this payload. The context must not be resumed again.
+    /// A closure returned, or panicked with this payload. Its context must not be resumed again.
     Finished(thread::Result<()>),
 }
 
@@ -69,7 +68,7 @@ pub enum Resumed {
 /// use fibra_fiber::{Context, Resumed, StackPool, suspend};
 ///
 /// let stack = StackPool::new().take(64 << 10)?;
-/// let mut context = Context::new(stack, || {
+/// let context = Context::new(stack, || {
 ///     println!("first half");
 ///     suspend();
 ///     println!("second half");
@@ -85,7 +84,7 @@ pub enum Resumed {
 ///
 /// ```compile_fail,E0277
 /// let stack = fibra_fiber::StackPool::new().take(64 << 10).unwrap();
-/// let mut context = fibra_fiber::Context::new(stack, || ());
+/// let context = fibra_fiber::Context::new(stack, || ());
 /// std::thread::spawn(move || context.resume());
 /// ```
 ///
@@ -93,15 +92,26 @@ pub enum Resumed {
 ///
 /// A context that has not started drops its closure; one that has finished gives its stack back. One that is suspended
 /// is leaked, stack, locals and all. Unwinding it by force would run destructors that may want to suspend again.
+#[repr(C)] // What a switch touches first.
 pub struct Context {
-    coroutine: ManuallyDrop<Coroutine<Visitor, usize, thread::Result<()>, Stack>>,
-    /// Where the closure suspends to; null until it first has.
-    suspender: *const Suspender,
-    /// The stack pointer at the last [`suspend`].
-    suspended_at: usize,
-    /// Where the stack begins, and how many usable bytes it has.
-    base: usize,
-    size: usize,
+    /// Where it goes on: the stack pointer when it last switched away. 0: it runs, or has ended.
+    at: Cell<usize>,
+    /// Where whoever has resumed it goes on.
+    resumer: Cell<usize>,
+    progress: Cell<Progress>,
+    stack: ManuallyDrop<Stack>,
+    /// The context that has resumed it; null: the thread itself.
+    #[cfg(feature = "sanitizer")]
+    outer: Cell<*const Context>,
+    /// Neither `Send` nor `Sync`.
+    thread_bound: PhantomData<*const ()>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Fresh,
+    Started,
+    Finished,
 }
 
 impl Context {
@@ -112,43 +122,76 @@ impl Context {
         F: FnOnce() + 'static,
     {
         // The closure is moved to the stack's top, where a large one would take the place of what it calls.
-        if size_of::<F>() > ENTRY_SIZE_MAX {
+        if size_of::<F>() > ENTRY_SIZE_MAX || align_of::<F>() > switch::ALIGN {
             let boxed: Box<dyn FnOnce()> = Box::new(entry);
             return Self::new(stack, boxed);
         }
-        let base = stack.base().get();
-        let size = base - stack.guard().end;
-        let coroutine = Coroutine::with_stack(stack, move |suspender: &Suspender, _: Visitor| {
-            RUNNING.set(suspender);
-            catch_unwind(AssertUnwindSafe(entry))
-        });
-        Context { coroutine: ManuallyDrop::new(coroutine), suspender: ptr::null(), suspended_at: base, base, size }
+        let closure = (stack.range().end - size_of::<F>().next_multiple_of(switch::ALIGN)) as *mut F;
+        // SAFETY: the stack is unused, aligned, and far larger than a closure of this size and what `prepare` puts below it. The word
+        // right below the closure is ours.
+        let at = unsafe {
+            closure.write(entry);
+            let at = prepare(closure.cast(), run::<F>);
+            closure.cast::<usize>().sub(1).write(drop_unstarted::<F> as *const () as usize);
+            at
+        };
+        Context {
+            at: Cell::new(at),
+            resumer: Cell::new(0),
+            progress: Cell::new(Progress::Fresh),
+            stack: ManuallyDrop::new(stack),
+            #[cfg(feature = "sanitizer")]
+            outer: Cell::new(ptr::null()),
+            thread_bound: PhantomData,
+        }
     }
 
-    /// Runs the closure until it suspends or ends.
+    /// Runs the closure until it suspends or ends; or, if it [hands over](hand_over), until one of those does who come in its place.
     ///
     /// # Panics
     ///
-    /// If the closure has ended already. A panic of the closure does not come out here: it is in
+    /// If the closure runs already, or has ended. A panic of the closure does not come out here: it is in
     /// [`Resumed::Finished`].
     #[inline]
-    pub fn resume(&mut self) -> Resumed {
-        // Checked before RUNNING is touched: the suspender of a finished context dangles.
-        assert!(!self.is_finished(), "the context has ended");
-        self.switch(ptr::null_mut())
+    pub fn resume(&self) -> Resumed {
+        let outcome = self.enter(ptr::null_mut());
+        if outcome.is_null() {
+            return Resumed::Suspended;
+        }
+        // SAFETY: it lies on the stack that we have just come from, which nobody has used since; read once.
+        Resumed::Finished(unsafe { outcome.read() })
     }
 
-    #[inline]
-    fn switch(&mut self, visitor: Visitor) -> Resumed {
-        let outer = RUNNING.replace(self.suspender);
-        let result = self.coroutine.resume(visitor);
-        self.suspender = RUNNING.replace(outer);
-        match result {
-            CoroutineResult::Yield(suspended_at) => {
-                self.suspended_at = suspended_at;
-                Resumed::Suspended
-            }
-            CoroutineResult::Return(result) => Resumed::Finished(result),
+    #[inline(always)]
+    fn enter(&self, visitor: Visitor) -> Outcome {
+        let at = self.take_turn();
+        let outer = RUNNING.replace(self);
+        #[cfg(feature = "sanitizer")]
+        self.outer.set(outer);
+        // SAFETY: `at` is where it goes on, and was taken, so this is the only switch there; its stack is ours. We stay until one of
+        // those who run in its place switches to `resumer`.
+        let outcome = sanitizer::around(self.stack.range(), || unsafe {
+            switch(self.resumer.as_ptr(), at, visitor.expose_provenance())
+        });
+        RUNNING.set(outer);
+        ptr::with_exposed_provenance(outcome)
+    }
+
+    /// The right to switch to it.
+    #[inline(always)]
+    fn take_turn(&self) -> usize {
+        let at = self.at.replace(0);
+        if at == 0 {
+            self.panic_not_suspended();
+        }
+        at
+    }
+
+    #[cold]
+    fn panic_not_suspended(&self) -> ! {
+        match self.is_finished() {
+            true => panic!("the context has ended"),
+            false => panic!("the context runs already"),
         }
     }
 
@@ -164,22 +207,22 @@ impl Context {
     ///
     /// ```
     /// # use fibra_fiber::{Context, StackPool, suspend};
-    /// let mut context = Context::new(StackPool::new().take(64 << 10)?, suspend);
+    /// let context = Context::new(StackPool::new().take(64 << 10)?, suspend);
     /// assert_eq!(context.visit(|| 42), None);
     /// let _ = context.resume();
     /// assert_eq!(context.visit(|| 42), Some(42));
     /// # let _ = context.resume();
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn visit<R>(&mut self, f: impl FnOnce() -> R) -> Option<R> {
-        if !self.is_started() || self.is_finished() {
+    pub fn visit<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
+        if !self.is_suspended() {
             return None;
         }
         let (mut f, mut result) = (Some(f), None);
         let mut call = || result = f.take().map(|f| catch_unwind(AssertUnwindSafe(f)));
         let mut call: &mut dyn FnMut() = &mut call;
-        // Only the lifetime is erased: `suspend` calls it before the switch below returns, and forgets it.
-        self.switch((&raw mut call).cast());
+        // Only the lifetime is erased: `receive` calls it before the switch below returns, and forgets it.
+        self.enter((&raw mut call).cast());
         result.map(|result| result.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 
@@ -189,52 +232,68 @@ impl Context {
     ///
     /// ```
     /// # use fibra_fiber::{Context, StackPool, suspend};
-    /// let mut context = Context::new(StackPool::new().take(64 << 10)?, suspend);
+    /// let context = Context::new(StackPool::new().take(64 << 10)?, suspend);
     /// assert!(!context.give_back_unused());
     /// let _ = context.resume();
     /// assert!(context.give_back_unused());
     /// let _ = context.resume();
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn give_back_unused(&mut self) -> bool {
-        if !self.is_started() || self.is_finished() {
+    pub fn give_back_unused(&self) -> bool {
+        if !self.is_suspended() {
             return false;
         }
-        let start = self.base - self.size;
-        let end = self.suspended_at.saturating_sub(SWITCH_ROOM) & !(page_size() - 1);
+        let start = self.stack.range().start;
+        let end = self.at.get() & !(page_size() - 1);
         let (Some(pages), true) = (NonNull::new(start as *mut u8), end > start) else {
             return false;
         };
-        // SAFETY: from where the guard ends (a page boundary) to below the stack pointer of a context that does not run, with room
-        // for what the switch has pushed.
+        // SAFETY: from where the guard ends (a page boundary) to below the stack pointer of a context that does not run: what its switch
+        // has pushed lies above.
         unsafe { give_back(pages, end - start) };
         true
     }
 
     /// The usable addresses of its stack.
     pub fn stack_range(&self) -> Range<usize> {
-        self.base - self.size..self.base
+        self.stack.range()
     }
 
-    /// How many bytes of its stack a suspended context uses.
+    /// How many bytes of its stack a suspended context uses; of one that runs or has ended, 0.
     pub fn stack_used(&self) -> usize {
-        self.base - self.suspended_at
+        match self.at.get() {
+            0 => 0,
+            at => self.stack.range().end - at,
+        }
     }
 
     /// How many usable bytes are left on the stack of a suspended context.
     pub fn stack_room(&self) -> usize {
-        self.size.saturating_sub(self.stack_used())
+        self.stack.range().len().saturating_sub(self.stack_used())
     }
 
     /// Whether the closure has started.
     pub fn is_started(&self) -> bool {
-        self.coroutine.started()
+        self.progress.get() != Progress::Fresh
     }
 
     /// Whether the closure has ended.
     #[inline]
     pub fn is_finished(&self) -> bool {
-        self.coroutine.done()
+        self.progress.get() == Progress::Finished
+    }
+
+    /// Whether the closure has stopped in the middle.
+    fn is_suspended(&self) -> bool {
+        self.progress.get() == Progress::Started && self.at.get() != 0
+    }
+
+    /// Whether the caller runs in this context, and not in another inside it.
+    ///
+    /// A scheduler asks before it parks a fiber: what runs in a context of its own *inside* a fiber would suspend only that.
+    #[inline]
+    pub fn is_innermost(&self) -> bool {
+        ptr::eq(RUNNING.get(), self)
     }
 
     /// Takes the stack out of a context that has finished, for the next one.
@@ -245,46 +304,55 @@ impl Context {
     #[inline]
     pub fn into_stack(self) -> Stack {
         assert!(self.is_finished(), "the context is still using its stack");
+        sanitizer::forget(self.stack.range());
         let mut this = ManuallyDrop::new(self);
-        // SAFETY: `this` is never dropped, so the coroutine is taken exactly once.
-        unsafe { ManuallyDrop::take(&mut this.coroutine) }.into_stack()
+        // SAFETY: `this` is never dropped, so the stack is taken exactly once.
+        unsafe { ManuallyDrop::take(&mut this.stack) }
+    }
+
+    /// The stack of whoever goes on when this context suspends.
+    #[cfg(feature = "sanitizer")]
+    fn resumer_stack(&self) -> Range<usize> {
+        // SAFETY: null, or a context that waits in a `resume`, which borrows it.
+        unsafe { self.outer.get().as_ref() }.map_or_else(sanitizer::thread_stack, |outer| outer.stack.range())
+    }
+
+    #[cfg(not(feature = "sanitizer"))]
+    fn resumer_stack(&self) -> Range<usize> {
+        0..0
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        if self.is_started() && !self.is_finished() {
-            return;
+        match self.progress.get() {
+            Progress::Started => return,
+            Progress::Finished => {}
+            Progress::Fresh => {
+                let closure = (self.at.get() + switch::PREPARED) as *mut u8;
+                // SAFETY: `new` has put the closure there, and the function for its type right below; it has not started.
+                unsafe {
+                    let drop = closure.cast::<unsafe fn(*mut u8)>().sub(1).read();
+                    drop(closure);
+                }
+            }
         }
-        // SAFETY: dropped once, here; `into_stack` never drops the context. Not suspended, so corosensei has nothing to
-        // unwind.
-        unsafe { ManuallyDrop::drop(&mut self.coroutine) }
+        sanitizer::forget(self.stack.range());
+        // SAFETY: dropped once, here; `into_stack` never drops the context. Nothing lives on the stack.
+        unsafe { ManuallyDrop::drop(&mut self.stack) }
     }
 }
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let state = match (self.is_started(), self.is_finished()) {
-            (_, true) => "finished",
-            (true, false) => "suspended",
-            (false, false) => "fresh",
+        let state = match self.progress.get() {
+            Progress::Fresh => "fresh",
+            Progress::Started if self.at.get() == 0 => "running",
+            Progress::Started => "suspended",
+            Progress::Finished => "finished",
         };
         f.debug_struct("Context").field("state", &state).finish_non_exhaustive()
     }
-}
-
-/// Which [`Context`] is the innermost one that runs on this thread. Unique among those that have started and not ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContextId(*const Suspender);
-
-/// The innermost context that runs on this thread; `None` outside.
-///
-/// A scheduler compares it with that of its fiber before it parks it: what runs in a context of its own *inside* a fiber would
-/// suspend only that.
-#[inline]
-pub fn innermost() -> Option<ContextId> {
-    let running = RUNNING.get();
-    if running.is_null() { None } else { Some(ContextId(running)) }
 }
 
 /// Whether the caller runs inside a [`Context`], so that [`suspend`] may be called.
@@ -298,39 +366,81 @@ pub fn in_context() -> bool {
 /// # Panics
 ///
 /// If the caller is not inside a context: there is nothing to switch to.
-// Always inline, as everything on the way to the switch: a call in between unbalances the processor's return predictor, which
-// costs more than the switch.
-#[inline(always)]
+#[inline]
 pub fn suspend() {
-    let running = RUNNING.get();
-    assert!(!running.is_null(), "suspend() outside a fiber");
-    let here = stack_pointer();
-    loop {
-        // SAFETY: not null, so it is the suspender of the innermost context running on this thread, which lives at the root
-        // of the very stack that we run on; it outlives this call because that stack cannot end before we return.
-        let visitor = unsafe { (*running).suspend(here) };
-        if visitor.is_null() {
-            return;
-        }
-        receive(visitor);
+    let running = running();
+    // SAFETY: running, so it is there, and borrowed by whoever has resumed it.
+    unsafe { leave(running, (*running).resumer.get(), (*running).resumer_stack()) };
+}
+
+/// Stops the running context here and resumes `next` in its place: `next` [suspends](suspend) to whoever has resumed the running one.
+/// Returns when the running context is resumed.
+///
+/// # Safety
+///
+/// `next` points to a context of this thread that is not moved or dropped before it has suspended or ended.
+///
+/// # Panics
+///
+/// If the caller is not inside a context, or `next` runs already or has ended.
+///
+/// ```
+/// # use fibra_fiber::{Context, StackPool, hand_over, suspend};
+/// # use std::rc::Rc;
+/// let mut pool = StackPool::new();
+/// let second = Rc::new(Context::new(pool.take(64 << 10)?, suspend));
+/// let next = second.clone();
+/// // SAFETY: `second` stays where it is until both have ended.
+/// let first = Context::new(pool.take(64 << 10)?, move || unsafe { hand_over(Rc::as_ptr(&next)) });
+///
+/// let _ = first.resume(); // Goes on when `second` suspends.
+/// assert!(first.is_started() && second.is_started());
+/// let _ = first.resume();
+/// assert!(first.is_finished() && !second.is_finished());
+/// # let _ = second.resume();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[inline(always)]
+pub unsafe fn hand_over(next: *const Context) {
+    let running = running();
+    // SAFETY: both are there: the one runs, for the other the caller answers.
+    unsafe {
+        let at = (*next).take_turn();
+        (*next).resumer.set((*running).resumer.get());
+        #[cfg(feature = "sanitizer")]
+        (*next).outer.set((*running).outer.get());
+        RUNNING.set(next);
+        leave(running, at, (*next).stack.range());
     }
 }
 
-/// Where the stack ends: nothing lives below but what the switch is about to push.
 #[inline(always)]
-fn stack_pointer() -> usize {
-    let pointer: usize;
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: reads a register.
-    unsafe {
-        asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+fn running() -> *const Context {
+    let running = RUNNING.get();
+    assert!(!running.is_null(), "switching away outside a fiber");
+    running
+}
+
+/// Leaves the running context for `to`, and receives visitors until it is resumed.
+///
+/// # Safety
+///
+/// `to` is where another stack goes on, and the caller has the right to switch there; `running` is the running context, and `stack` is
+/// that other one.
+#[inline(always)]
+unsafe fn leave(mut running: *const Context, mut to: usize, mut stack: Range<usize>) {
+    loop {
+        // SAFETY: as the caller says. Our stack stays: who drops a suspended context leaks it.
+        let visitor = sanitizer::around(stack, || unsafe { switch((*running).at.as_ptr(), to, 0) });
+        if visitor == 0 {
+            return;
+        }
+        receive(ptr::with_exposed_provenance_mut(visitor));
+        // Back to the `visit` that has brought it. It may have moved since it was left.
+        running = RUNNING.get();
+        // SAFETY: it runs, so it is there.
+        (to, stack) = unsafe { ((*running).resumer.get(), (*running).resumer_stack()) };
     }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: reads a register.
-    unsafe {
-        asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags));
-    }
-    pointer
 }
 
 /// Runs what a [`Context::visit`] has brought.
@@ -343,3 +453,31 @@ fn receive(visitor: Visitor) {
     unsafe { (*visitor)() };
     RUNNING.set(running);
 }
+
+/// The first function on a context's stack.
+unsafe extern "C" fn run<F: FnOnce()>(closure: *mut u8) -> ! {
+    sanitizer::arrive();
+    // SAFETY: whoever has switched here has set it, and keeps the context until it has ended.
+    unsafe { (*RUNNING.get()).progress.set(Progress::Started) };
+    // SAFETY: `new` has put it there; a context starts once.
+    let entry = unsafe { closure.cast::<F>().read() };
+    let result = ManuallyDrop::new(catch_unwind(AssertUnwindSafe(entry)));
+    let context = RUNNING.get();
+    let mut nowhere = 0;
+    // SAFETY: it runs, hence is there. To whoever has resumed it, with the result, which is read before this stack is used again.
+    unsafe {
+        (*context).progress.set(Progress::Finished);
+        sanitizer::depart((*context).resumer_stack());
+        switch(&mut nowhere, (*context).resumer.get(), (&raw const result).expose_provenance());
+    }
+    // Nobody can switch to `nowhere`.
+    process::abort()
+}
+
+/// Drops the closure of a context that will never run.
+unsafe fn drop_unstarted<F>(closure: *mut u8) {
+    // SAFETY: the caller has found it where `new` has put it.
+    drop(unsafe { closure.cast::<F>().read() });
+}
+
+const _: () = assert!(mem::align_of::<Box<dyn FnOnce()>>() <= switch::ALIGN);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   low                                                    high
-//!   ├── guard, 16 KiB ──┤◀──── stack grows down ────────────┤
+//!   ├── guard, 20 KiB ──┤◀──── stack grows down ────────────┤
 //!      any touch faults    usable                        base
 //! ```
 //!
@@ -12,7 +12,7 @@
 //! * `mprotect(PROT_NONE)`: splits the mapping in two, so the process ends at `vm.max_map_count` (65,530 as shipped, that
 //!   is some 32,000 stacks). The error says so.
 //!
-//! 16 KiB because Rust probes every page that a frame covers, but C code compiled without `-fstack-clash-protection` may
+//! At least 16 KiB because Rust probes every page that a frame covers, but C code compiled without `-fstack-clash-protection` may
 //! step over a single page.
 
 use std::io;
@@ -30,9 +30,12 @@ pub enum GuardKind {
     Protection,
 }
 
-/// The length of a guard in bytes: 16 KiB, or a page where pages are larger.
+/// The length of a guard in bytes: 20 KiB, or a page where pages are larger.
+///
+/// An odd number of pages: stacks have even numbers, so the tops of those that lie side by side run through all the sets of a cache
+/// instead of falling into a quarter of them (Photon measures the same effect within a page; see [`Stack`](crate::Stack)).
 pub fn guard_size() -> usize {
-    round_up(16 * 1024)
+    round_up(20 * 1024)
 }
 
 /// How guards are made on this machine; probed on the first call.

@@ -10,7 +10,7 @@
 //! use fibra_fiber::{Context, StackPool, suspend};
 //!
 //! let mut pool = StackPool::new();
-//! let mut context = Context::new(pool.take(64 << 10)?, || {
+//! let context = Context::new(pool.take(64 << 10)?, || {
 //!     for step in 1..=3 {
 //!         println!("step {step}");
 //!         suspend();
@@ -28,13 +28,15 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `context` | [`Context`]: a closure on a stack; [`suspend`] |
+//! | `context` | [`Context`]: a closure on a stack; [`suspend`], [`hand_over`] |
+//! | `switch` | the switch between two stacks, in assembly |
 //! | `stack` | [`Stack`]: one guarded stack, coloured |
 //! | `pool` | [`StackPool`]: stacks of one worker, taken and given hot |
 //! | `slab` | one mapping that holds many stacks |
 //! | `guard` | [`GuardKind`]: how an overflow is made to fault |
 //! | [`overflow`] | the message before an overflow ends the process |
 //! | [`sample`] | where a thread is that does not answer |
+//! | `sanitizer` | AddressSanitizer's view of a switch |
 //! | `thread` | the numbers of threads, as the system lists them |
 //! | `memory` | the system calls on pages |
 //!
@@ -48,11 +50,13 @@ mod memory;
 pub mod overflow;
 mod pool;
 pub mod sample;
+mod sanitizer;
 mod slab;
 mod stack;
+mod switch;
 mod thread;
 
-pub use context::{Context, ContextId, Resumed, in_context, innermost, suspend};
+pub use context::{Context, Resumed, hand_over, in_context, suspend};
 pub use guard::{GuardKind, guard_kind, guard_size};
 pub use pool::StackPool;
 pub use slab::reserved_bytes;

@@ -14,7 +14,6 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use corosensei::stack::valgrind::ValgrindStackRegistration;
-use corosensei::stack::{MIN_STACK_SIZE, StackPointer};
 
 use crate::guard::guard_size;
 use crate::memory::round_up;
@@ -30,14 +29,12 @@ pub const MIN_USABLE_STACK_SIZE: usize = 16 << 10;
 const COLOURS: u32 = 16;
 const COLOUR_STEP: usize = 64;
 
-const _: () = assert!(MIN_USABLE_STACK_SIZE - COLOURS as usize * COLOUR_STEP >= MIN_STACK_SIZE);
-
 /// A stack with a guard below it. Made by a [`StackPool`](crate::StackPool); goes back to the kernel when dropped.
 pub struct Stack {
-    /// The highest address that the fiber may use; read at every switch.
-    base: StackPointer,
+    /// Where the fiber's frames begin: the end of what it may use, aligned to 16.
+    base: usize,
     /// The lowest address of the guard.
-    limit: StackPointer,
+    limit: usize,
     /// Where the guard ends and the usable part begins.
     usable: usize,
     slab: Rc<Slab>,
@@ -49,12 +46,12 @@ pub struct Stack {
 impl Stack {
     /// Wraps `slot`, which the caller has just taken from `slab`.
     pub(crate) fn new(slab: Rc<Slab>, slot: u32) -> Self {
-        let limit = slab.limit(slot);
-        let usable = limit.saturating_add(guard_size());
+        let limit = slab.limit(slot).get();
+        let usable = limit + guard_size();
         let colour = (slot % COLOURS) as usize * COLOUR_STEP;
-        let end = usable.get() + slab.stack_size() - colour;
-        let _valgrind = ValgrindStackRegistration::new(usable.get() as *mut u8, slab.stack_size());
-        Stack { base: limit.saturating_add(end - limit.get()), limit, usable: usable.get(), slab, slot, _valgrind }
+        let base = usable + slab.stack_size() - colour;
+        let _valgrind = ValgrindStackRegistration::new(usable as *mut u8, slab.stack_size());
+        Stack { base, limit, usable, slab, slot, _valgrind }
     }
 
     /// Usable bytes.
@@ -66,7 +63,13 @@ impl Stack {
     /// The addresses of the guard below: who touches them has overflowed this stack.
     #[inline]
     pub fn guard(&self) -> Range<usize> {
-        self.limit.get()..self.usable
+        self.limit..self.usable
+    }
+
+    /// The addresses that a fiber may use: from where the guard ends to where its frames begin, which is aligned to 16.
+    #[inline]
+    pub fn range(&self) -> Range<usize> {
+        self.usable..self.base
     }
 
     pub(crate) fn slab(&self) -> &Rc<Slab> {
@@ -84,20 +87,6 @@ impl std::fmt::Debug for Stack {
 #[inline]
 pub(crate) fn usable_size(requested: usize) -> usize {
     round_up(requested.max(MIN_USABLE_STACK_SIZE))
-}
-
-// SAFETY: the slab installed a guard at `limit`, the usable part is at least MIN_STACK_SIZE (asserted above), and the
-// addresses stay valid while `self` holds the slab.
-unsafe impl corosensei::stack::Stack for Stack {
-    #[inline]
-    fn base(&self) -> StackPointer {
-        self.base
-    }
-
-    #[inline]
-    fn limit(&self) -> StackPointer {
-        self.limit
-    }
 }
 
 impl Drop for Stack {

@@ -3,36 +3,36 @@
 //! ```text
 //!   Typed<F, T>
 //!   ├── Control          what wakers, queues and the worker use; knows neither F nor T
-//!   │     token            EMPTY ⇄ NOTIFIED, EMPTY → PARKED → NOTIFIED        any thread
-//!   │     ending           DONE | DETACHED | JOINER                           any thread
+//!   │     life             STARTED, ASKED, DONE, DETACHED, JOINER             any thread
 //!   │     home             the worker that started it; null until then        any thread
-//!   │     owned            context, timer, reason, hook                       home worker only
+//!   │     owned            token, context, timer, reason, hook                home worker only
 //!   └── stage            closure → running → result → empty                   see `stage`
 //! ```
 //!
-//! # Parking: three states, as in std's thread parker
+//! # Parking
 //!
-//! `park`: EMPTY → PARKED, then switch away; a token found instead (NOTIFIED → EMPTY) is consumed without parking.
-//! `unpark`: swap in NOTIFIED; whoever finds PARKED has *won the fiber* and queues it. On resume the fiber swaps EMPTY
-//! back in. While it waits in a queue the state is NOTIFIED, so further unparks merge, and each is an ordered write that the
-//! resumed fiber's swap sees.
+//! The fiber's [token] is its worker's own, a plain cell: what wakes it on its worker's thread takes it out of PARKED and queues it.
+//! Others [ask] the worker, through its inbox, to do that.
 //!
 //! # Who holds the fiber
 //!
 //! A started fiber is always in exactly one place: running, parked, or as a [`Runnable`] in a queue. A [`Runnable`] is the
-//! right to run it, and carries the scheduler's one reference. Parking lays that reference down; winning an unpark or a
-//! timer picks it up. So queues need no reference counting, and a fiber cannot be queued twice.
+//! right to run it, and carries the scheduler's one reference. Parking lays that reference down; who takes the fiber out of PARKED
+//! picks it up. So queues need no reference counting, and a fiber cannot be queued twice.
 //!
 //! # Lifetime
 //!
 //! References: the scheduler's one, the join handle's one, and one an [`Unparker`](crate::park::Unparker). The last frees the
 //! memory, on any thread; by then the stage is empty, so nothing of the user's is dropped there.
 
+mod ask;
 mod reference;
 mod runnable;
+mod slot;
 mod stage;
+mod token;
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::mem::offset_of;
 use std::panic::Location;
 use std::ptr::NonNull;
@@ -40,7 +40,6 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
-use fibra_fiber::{Context, ContextId};
 use parking_lot::Mutex;
 
 use crate::FiberId;
@@ -50,71 +49,75 @@ use crate::local;
 use crate::park::{Reason, Unparker};
 use crate::scope::Membership;
 use crate::timer;
-use crate::worker::Remote;
+use crate::worker::{Remote, Worker};
 
 pub(crate) use reference::FiberRef;
 pub(crate) use runnable::Runnable;
+use slot::Slot;
 use stage::Vtable;
 pub(crate) use stage::{allocate, contain, take_result};
+use token::Token;
 
 /// Where the timer node lies in a control block.
 const TIMER_OFFSET: usize = offset_of!(Control, owned) + offset_of!(Owned, timer);
 
-/// Neither parked nor holding a token.
-const EMPTY: u8 = 0;
-/// Holds a token: the next park returns at once; or, if it was parked, it is on its way to run.
-const NOTIFIED: u8 = 1;
-/// Parked: not in any queue.
-const PARKED: u8 = 2;
-
-/// `ending`: the result is there (or was dropped).
+/// `life`: the result is there (or was dropped).
 const DONE: u8 = 1;
-/// `ending`: no handle will ask for the result.
+/// `life`: no handle will ask for the result.
 const DETACHED: u8 = 2;
-/// `ending`: `joiner` is set.
+/// `life`: `joiner` is set.
 const JOINER: u8 = 4;
+/// `life`: `home` is set.
+const STARTED: u8 = 8;
+/// `life`: another thread wants the fiber to be unparked; see [`ask`].
+const ASKED: u8 = 16;
 
 /// See the [module](self).
+///
+/// What a switch touches comes first, so that it shares a cache line.
 #[repr(C)]
 pub(crate) struct Control {
-    /// The next node of the inbox that this fiber is in.
-    pub(crate) link: AtomicPtr<Control>,
     /// The worker that started this fiber and is the only one to run it.
     home: AtomicPtr<Remote>,
+    owned: Owned,
+    /// The next node of the inbox, if this fiber is in one.
+    pub(crate) link: AtomicPtr<Control>,
     vtable: &'static Vtable,
     refs: AtomicU32,
-    token: AtomicU8,
-    ending: AtomicU8,
+    life: AtomicU8,
     cancelled: AtomicBool,
     /// Set by the handle, then JOINER; taken by the fiber once it has set DONE and seen JOINER.
     joiner: Mutex<Option<Joiner>>,
-    owned: Owned,
     pub(crate) origin: Origin,
 }
 
 /// What only the home worker's thread touches (for a fiber that has not started: only who holds its [`Runnable`]).
+#[repr(C)]
 pub(crate) struct Owned {
-    pub(crate) context: UnsafeCell<Option<Context>>,
-    pub(crate) timer: timer::Node,
+    /// The next fiber in its worker's ready queue.
+    pub(crate) next: Cell<Option<NonNull<Control>>>,
+    /// Called before the fiber next switches away; see [`on_first_park`](crate::park::on_first_park).
+    pub(crate) hook: Cell<Option<NonNull<Hook>>>,
+    pub(crate) token: Token,
     /// Set by the timer that ended the last park.
     pub(crate) timed_out: Cell<bool>,
+    /// Whether the memory below it was given back during this park.
+    pub(crate) trimmed: Cell<bool>,
+    /// Whether the inbox still holds the fiber, though it has ended.
+    pub(crate) is_owed: Cell<bool>,
+    pub(crate) context: Slot,
     /// What its last park waited for.
     pub(crate) reason: Cell<Reason>,
     /// When its last park began, as the worker then knew the time: right to about 100 us while the worker is busy. Reading a
     /// clock at every park would cost more than the park.
     pub(crate) since: Cell<Option<Instant>>,
-    /// Whether the memory below it was given back during this park.
-    pub(crate) trimmed: Cell<bool>,
     /// Its deadline, and whether it is shielded from cancellation.
     pub(crate) ambient: Ambient,
+    pub(crate) timer: timer::Node,
     /// The scope that waits for this fiber's end.
     pub(crate) scope: Cell<Option<Membership>>,
     /// The values of `fiber_local!` keys.
     pub(crate) locals: local::Locals,
-    /// Called before the fiber next switches away; see [`on_first_park`](crate::park::on_first_park).
-    pub(crate) hook: Cell<Option<NonNull<Hook>>>,
-    /// The fiber's own context, once it runs: only that may be parked.
-    pub(crate) context_id: Cell<Option<ContextId>>,
     /// The addresses of its stack's guard; (0, 0) before it has one.
     pub(crate) guard: Cell<(usize, usize)>,
     /// Where the worker lists this fiber among its live ones.
@@ -145,12 +148,13 @@ impl Control {
             home: AtomicPtr::default(),
             vtable,
             refs: AtomicU32::new(2), // the scheduler's and the handle's
-            token: AtomicU8::new(EMPTY),
-            ending: AtomicU8::new(0),
+            life: AtomicU8::new(0),
             cancelled: AtomicBool::new(inherited.cancelled),
             joiner: Mutex::new(None),
             owned: Owned {
-                context: UnsafeCell::new(None),
+                token: Token::new(),
+                next: Cell::new(None),
+                context: Slot::empty(),
                 timer: timer::Node::default(),
                 timed_out: Cell::new(false),
                 reason: Cell::new(Reason::Parked),
@@ -160,7 +164,7 @@ impl Control {
                 scope: Cell::new(None),
                 locals: local::Locals::default(),
                 hook: Cell::new(None),
-                context_id: Cell::new(None),
+                is_owed: Cell::new(false),
                 guard: Cell::new((0, 0)),
                 live_key: Cell::new(usize::MAX),
             },
@@ -186,35 +190,19 @@ impl Control {
 
     /// Pins the fiber: called once, by the worker that starts it.
     pub(crate) fn settle(&self, home: &Remote) {
-        // Relaxed: a waker reads it only after it saw PARKED, which the fiber stores with release later.
         self.home.store(std::ptr::from_ref(home).cast_mut(), Ordering::Relaxed);
+        self.open();
     }
 
-    /// Whether parking now would return at once.
+    /// Whether the caller runs on the fiber's own stack, and not in a [`fibra_fiber::Context`] inside it.
+    ///
+    /// # Safety
+    ///
+    /// The fiber runs, on this thread.
     #[inline]
-    pub(crate) fn has_token(&self) -> bool {
-        self.token.load(Ordering::Relaxed) == NOTIFIED
-    }
-
-    /// Whether the fiber waits for its token.
-    pub(crate) fn is_parked(&self) -> bool {
-        self.token.load(Ordering::Relaxed) == PARKED
-    }
-
-    /// The fiber's half of parking. `true`: parked, switch away now; `false`: a token was there and is consumed.
-    #[inline]
-    pub(crate) fn try_park(&self) -> bool {
-        if self.token.compare_exchange(EMPTY, PARKED, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            return true;
-        }
-        self.resumed();
-        false
-    }
-
-    /// Consumes the token; what its giver did before is visible afterwards.
-    #[inline]
-    pub(crate) fn resumed(&self) {
-        self.token.swap(EMPTY, Ordering::Acquire);
+    pub(crate) unsafe fn is_innermost(&self) -> bool {
+        // SAFETY: it runs, so it has started and not ended.
+        unsafe { self.owned.context.get_unchecked() }.is_innermost()
     }
 
     /// As [`cancel`](FiberRef::cancel), for a fiber that is just about to start.
@@ -250,9 +238,10 @@ impl Control {
     #[inline]
     pub(crate) unsafe fn unpark(this: NonNull<Control>) {
         // SAFETY: live, as the caller says.
-        if unsafe { this.as_ref() }.token.swap(NOTIFIED, Ordering::AcqRel) == PARKED {
-            // SAFETY: the swap took the fiber out of PARKED, so its reference is ours to pick up.
-            crate::worker::enqueue_woken(unsafe { Runnable::from_raw(this) });
+        let is_done = Worker::with(|worker| worker.is_some_and(|worker| unsafe { worker.wake(this) }));
+        if !is_done {
+            // SAFETY: as above.
+            unsafe { Control::ask(this) };
         }
     }
 
@@ -263,10 +252,13 @@ impl Control {
     /// On the home worker's thread; `this` points to a live control block.
     pub(crate) unsafe fn expire(this: NonNull<Control>) -> Option<Runnable> {
         // SAFETY: live, as the caller says.
-        let control = unsafe { this.as_ref() };
-        control.token.compare_exchange(PARKED, NOTIFIED, Ordering::AcqRel, Ordering::Relaxed).ok()?;
-        control.owned.timed_out.set(true);
-        // SAFETY: the exchange took the fiber out of PARKED, so its reference is ours to pick up.
+        let owned = unsafe { &this.as_ref().owned };
+        if !owned.token.is_awaited() {
+            return None;
+        }
+        owned.token.give();
+        owned.timed_out.set(true);
+        // SAFETY: it was parked, and we have taken it out of that, so its reference is ours to pick up.
         Some(unsafe { Runnable::from_raw(this) })
     }
 }

@@ -141,6 +141,12 @@ impl Tally {
         self.trims.store(counts.trims.get(), Ordering::Relaxed);
     }
 
+    /// Whether a switch is left in this round.
+    #[inline]
+    pub(crate) fn has_turn(&self) -> bool {
+        self.left.load(Ordering::Relaxed) != 0
+    }
+
     /// Counts a switch; `false` if none is left in this round.
     #[inline]
     pub(crate) fn take_turn(&self) -> bool {

@@ -45,7 +45,8 @@ pub fn on_first_park<R>(hook: &mut dyn FnMut(), f: impl FnOnce() -> R) -> R {
     };
     // SAFETY: we run on that fiber, so on its home worker's thread, until this function returns.
     let owned = unsafe { fiber.control().owned() };
-    assert_eq!(fibra_fiber::innermost(), owned.context_id.get(), "on_first_park inside a Context that runs on a fiber");
+    // SAFETY: as above.
+    assert!(unsafe { fiber.control().is_innermost() }, "on_first_park inside a Context that runs on a fiber");
 
     // SAFETY: only the lifetime is erased. `hook` is borrowed until this function returns, and by then `restore` has taken the
     // frame out of the slot; the slot is read only by this fiber, when it switches away.

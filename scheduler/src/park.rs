@@ -233,13 +233,13 @@ impl Sleeper {
 /// # Panics
 ///
 /// Inside a [`fibra_fiber::Context`] that runs on a fiber: only the whole fiber can park.
-#[inline(always)]
+#[inline]
 pub fn park(reason: Reason) {
     park_until(reason, None);
 }
 
 /// As [`park`], but no longer than until `deadline`; `None` waits for ever.
-#[inline(always)]
+#[inline]
 pub fn park_until(reason: Reason, deadline: Option<Instant>) -> Wakeup {
     match Worker::park_running(reason, deadline) {
         Some(wakeup) => wakeup,
@@ -268,7 +268,7 @@ pub fn park_until(reason: Reason, deadline: Option<Instant>) -> Wakeup {
 ///
 /// * [`Cancelled`](Interrupted::Cancelled): the fiber was asked to end.
 /// * [`TimedOut`](Interrupted::TimedOut): `deadline`, or the ambient one, has passed.
-#[inline(always)]
+#[inline]
 pub fn wait(reason: Reason, deadline: Option<Instant>) -> Result<(), Interrupted> {
     let deadline = cancel::admit(deadline)?;
     match park_until(reason, deadline) {

@@ -40,7 +40,7 @@ pub fn sleep(duration: Duration) -> Result<(), Interrupted> {
 }
 
 /// Lets every other fiber that is ready on this worker run first. On a plain thread, [`std::thread::yield_now`].
-#[inline(always)] // See `fibra_fiber::suspend`.
+#[inline]
 pub fn yield_now() {
     if !Worker::yield_running() {
         thread::yield_now();

@@ -5,7 +5,7 @@
 //!             ▼                                                              │
 //!   next fiber: slot ─ ready/fresh in turns ─ inbox ─▶ run until it parks, ──┘  every 61 switches or 100 us:
 //!             │ none                                   yields or ends            timers, driver (without waiting), inbox
-//!             ▼
+//!             ▼                                        └─▶ hands over to the next, while all that the loop would do is to resume it
 //!   steal fresh closures ─ none ─▶ announce "parked", look once more, wait in the driver
 //! ```
 //!
@@ -28,11 +28,11 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fibra_fiber::StackPool;
+use fibra_fiber::{Context, StackPool};
 use slab::Slab;
 
 use crate::clock;
-use crate::control::{Control, FiberRef, Owned, Runnable};
+use crate::control::{Control, FiberRef, Runnable};
 use crate::counters::{Counts, bump};
 use crate::hook;
 use crate::park::{Reason, Wakeup};
@@ -55,7 +55,7 @@ pub(crate) struct Worker {
     index: usize,
     /// Of our own `Remote`, by which fibers say where they are at home.
     address: *const Remote,
-    ready: RefCell<Ready>,
+    ready: Ready,
     /// Closures that have not started; idle workers steal from its front.
     fresh: crossbeam_deque::Worker<Runnable>,
     timers: RefCell<Timers>,
@@ -65,6 +65,12 @@ pub(crate) struct Worker {
     pace: Pace,
     trim: Trim,
     counts: Counts,
+    /// Whether a fiber that switches away may hand over to the next that is ready, or the loop has to decide.
+    hands_over: Cell<bool>,
+    /// Whether the seed decides about every switch.
+    is_seeded: Cell<bool>,
+    /// Fibers that have ended while the inbox, or one who is about to push them, still holds them.
+    owed: Cell<usize>,
     /// Whether `fresh` has the next turn.
     fresh_next: Cell<bool>,
     /// How many switches there had been when the runtime was last found still but maybe not for ever, and when to look again.
@@ -86,7 +92,7 @@ impl Worker {
             shared,
             index,
             address,
-            ready: RefCell::default(),
+            ready: Ready::default(),
             fresh,
             timers: RefCell::new(Timers::new(clock::now())),
             stacks: RefCell::default(),
@@ -95,6 +101,9 @@ impl Worker {
             pace: Pace::new(clock::now(), tally),
             trim,
             counts: Counts::default(),
+            hands_over: Cell::new(false),
+            is_seeded: Cell::new(false),
+            owed: Cell::new(0),
             fresh_next: Cell::new(false),
             stopping: Cell::new(false),
             recheck: Cell::default(),
@@ -104,7 +113,7 @@ impl Worker {
     }
 
     /// Hands `f` the worker of this thread, if it has one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
         // SAFETY: not null only while `enter` is on this thread's stack, which borrows the worker; `f` cannot keep the
         // reference, and a fiber inside `f` cannot outlive `enter`, below which it runs.
@@ -151,13 +160,14 @@ impl Worker {
         }
         bump(&self.counts.spawned);
         self.fresh.push(runnable);
+        self.hands_over.set(false);
         self.shared.sleepers.wake_one(&self.shared.workers);
     }
 
     /// Queues a fresh fiber that only this worker may start.
     pub(crate) fn spawn_local(&self, runnable: Runnable) {
         bump(&self.counts.spawned);
-        self.ready.borrow_mut().push_back(runnable);
+        self.ready.push_back(runnable);
     }
 
     /// Hands `f` the running fiber, if one runs.
@@ -183,7 +193,33 @@ impl Worker {
     /// Whether this worker has started the fiber, so that no other runs it.
     #[inline]
     pub(crate) fn is_home_of(&self, fiber: &Control) -> bool {
-        ptr::eq(self.remote(), fiber.home())
+        ptr::eq(self.address, fiber.home())
+    }
+
+    /// Gives a fiber its token, and queues it if it was parked. `false`: another worker is its home, or it has none yet.
+    ///
+    /// # Safety
+    ///
+    /// `fiber` points to a live control block.
+    #[inline]
+    pub(crate) unsafe fn wake(&self, fiber: NonNull<Control>) -> bool {
+        // SAFETY: live, as the caller says.
+        let control = unsafe { fiber.as_ref() };
+        if !ptr::eq(self.address, control.home()) {
+            return false;
+        }
+        // SAFETY: this is its home.
+        if unsafe { control.owned() }.token.give() {
+            bump(&self.counts.wakes);
+            // SAFETY: it was parked, and we have taken it out of that, so its reference is ours to pick up.
+            let runnable = unsafe { Runnable::from_raw(fiber) };
+            // Woken by a fiber: likely to be waited for next. Woken by the driver or from outside: in turn.
+            match self.running.get() {
+                Some(_) => self.ready.push_woken(runnable),
+                None => self.ready.push_back(runnable),
+            }
+        }
+        true
     }
 
     pub(crate) fn is_running(&self, fiber: &FiberRef) -> bool {
@@ -206,7 +242,7 @@ impl Worker {
     }
 
     /// Parks the running fiber until its token is given or `deadline` passes. `None` if no fiber runs on this thread.
-    #[inline(always)] // See `fibra_fiber::suspend`.
+    #[inline(never)] // As `yield_running`.
     pub(crate) fn park_running(reason: Reason, deadline: Option<Instant>) -> Option<Wakeup> {
         let fiber = Worker::with(|worker| worker?.begin_park())?;
         // SAFETY: the running fiber holds the scheduler's reference until it ends, so through all of this function.
@@ -217,21 +253,21 @@ impl Worker {
             Worker::undo_park();
             return Some(Wakeup::TimedOut);
         }
-        check_innermost(owned);
-        if !control.has_token() {
+        check_innermost(control);
+        if !owned.token.is_given() {
             hook::fire(&owned.hook);
         }
         owned.reason.set(reason);
         owned.timed_out.set(false);
-        // Armed before parking: a token that comes in between is noticed, and the timer is disarmed below either way.
         if let Some(deadline) = deadline {
             // SAFETY: the node is in the control block, which outlives the park; it is not armed, since every park that
             // arms it disarms it.
             Worker::with_timers(|timers| unsafe { timers.arm(Control::timer(fiber), deadline) });
         }
-        if control.try_park() {
-            fibra_fiber::suspend();
-            control.resumed();
+        if owned.token.park() {
+            let next = Worker::with(|worker| worker.map(Worker::pop_next));
+            Worker::go_to(next.unwrap_or(Next::Loop));
+            owned.token.take();
         } else {
             Worker::undo_park();
         }
@@ -260,21 +296,52 @@ impl Worker {
     }
 
     /// Puts the running fiber at the back of the queue and runs the others first. `false` if no fiber runs here.
-    #[inline(always)] // See `fibra_fiber::suspend`.
+    #[inline(never)] // One copy, with all of the way to the switch in it.
     pub(crate) fn yield_running() -> bool {
-        let Some(fiber) = Worker::with(|worker| worker?.running.get()) else {
-            return false;
+        let queue_it = |worker: Option<&Worker>| {
+            let (worker, fiber) = worker.and_then(|worker| Some((worker, worker.running.get()?)))?;
+            // SAFETY: as in `park_running`.
+            let control = unsafe { fiber.as_ref() };
+            check_innermost(control);
+            // SAFETY: as in `park_running`.
+            hook::fire(&unsafe { control.owned() }.hook);
+            // SAFETY: the running fiber gives up running for this runnable, and switches away at once; nobody can take it
+            // before, since only this worker reads the queue.
+            worker.ready.push_back(unsafe { Runnable::from_raw(fiber) });
+            Some(worker.pop_next())
         };
-        // SAFETY: as in `park_running`.
-        let owned = unsafe { fiber.as_ref().owned() };
-        check_innermost(owned);
-        hook::fire(&owned.hook);
-        // SAFETY: the running fiber gives up running for this runnable, and switches away at once; nobody can take it
-        // before, since only this worker reads the queue.
-        let runnable = unsafe { Runnable::from_raw(fiber) };
-        Worker::with(|worker| worker.map(|worker| worker.ready.borrow_mut().push_back(runnable)));
-        fibra_fiber::suspend();
+        let Some(next) = Worker::with(queue_it) else { return false };
+        Worker::go_to(next);
         true
+    }
+
+    /// Leaves the running fiber, which is parked or queued by now. Returns when it is resumed.
+    #[inline(always)]
+    fn go_to(next: Next) {
+        match next {
+            // SAFETY: the context of a started fiber of this worker that was ready: it stays in the control block until the
+            // fiber has ended, and only this thread resumes it.
+            Next::Other(context) => unsafe { fibra_fiber::hand_over(context) },
+            Next::Same => {}
+            Next::Loop => fibra_fiber::suspend(),
+        }
+    }
+
+    /// Where to go from the running fiber: straight to the next one, which counts as running from now on, if all that the worker's loop
+    /// would do is to resume that.
+    #[inline(always)]
+    fn pop_next(&self) -> Next {
+        if !self.hands_over.get() || !self.pace.tally.has_turn() {
+            return Next::Loop;
+        }
+        let Some(next) = self.ready.pop_started() else { return Next::Loop };
+        let next = next.into_raw();
+        self.pace.tally.take_turn();
+        if self.running.replace(Some(next)) == Some(next) {
+            return Next::Same;
+        }
+        // SAFETY: a runnable carries the scheduler's reference, which lasts until the fiber has ended; we are its home.
+        Next::Other(unsafe { next.as_ref().owned().context.get_unchecked() })
     }
 
     fn with_timers(f: impl FnOnce(&mut Timers)) {
@@ -282,10 +349,20 @@ impl Worker {
     }
 }
 
+/// Where a fiber that switches away goes.
+enum Next {
+    Other(*const Context),
+    /// It is itself the next: it has yielded, and nobody else is ready.
+    Same,
+    /// The worker's loop decides.
+    Loop,
+}
+
 /// What runs in a context of its own inside a fiber would suspend only that, while the whole fiber counts as parked.
 #[inline]
-fn check_innermost(owned: &Owned) {
-    if fibra_fiber::innermost() != owned.context_id.get() {
+fn check_innermost(running: &Control) {
+    // SAFETY: the caller has it from `running`.
+    if !unsafe { running.is_innermost() } {
         panic_nested();
     }
 }
@@ -293,23 +370,4 @@ fn check_innermost(owned: &Owned) {
 #[cold]
 fn panic_nested() -> ! {
     panic!("a fiber cannot park inside a fibra_fiber::Context of its own: suspend that context instead");
-}
-
-/// Queues a fiber whose unpark the caller has won, on the fiber's own worker.
-pub(crate) fn enqueue_woken(runnable: Runnable) {
-    let home = runnable.control().home();
-    Worker::with(|worker| match worker {
-        Some(worker) if ptr::eq(worker.address, home) => {
-            bump(&worker.counts.wakes);
-            let mut ready = worker.ready.borrow_mut();
-            // Woken by a fiber: likely to be waited for next. Woken by the driver or a timer: in turn.
-            match worker.running.get() {
-                Some(_) => ready.push_woken(runnable),
-                None => ready.push_back(runnable),
-            }
-        }
-        // SAFETY: the fiber has started, so `home` is set; and it has not ended, so its worker has not either, or has leaked what
-        // this touches.
-        _ => unsafe { Remote::deliver(home, runnable) },
-    });
 }

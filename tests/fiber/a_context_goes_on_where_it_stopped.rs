@@ -9,7 +9,7 @@ use crate::support::stack;
 fn a_context_goes_on_where_it_stopped() {
     let log = Rc::new(RefCell::new(Vec::new()));
     let inner = log.clone();
-    let mut context = Context::new(stack(), move || {
+    let context = Context::new(stack(), move || {
         for step in 0..3 {
             assert!(in_context());
             inner.borrow_mut().push(step);
@@ -29,7 +29,7 @@ fn a_context_goes_on_where_it_stopped() {
 
 #[test]
 fn floating_point_and_callee_saved_state_survive_a_switch() {
-    let mut context = Context::new(stack(), || {
+    let context = Context::new(stack(), || {
         let mut sum = 0.5f64;
         for n in 1..=100 {
             let (before, product) = (sum, n * 7);
@@ -56,8 +56,8 @@ fn suspending_outside_a_context_panics() {
 #[cfg(panic = "unwind")]
 #[test]
 fn resuming_a_finished_context_panics_and_harms_nobody() {
-    let mut context = Context::new(stack(), || {
-        let mut finished = Context::new(stack(), || ());
+    let context = Context::new(stack(), || {
+        let finished = Context::new(stack(), || ());
         let _ = finished.resume();
         let again = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| finished.resume()));
         assert!(again.is_err());

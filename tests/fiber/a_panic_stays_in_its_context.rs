@@ -4,7 +4,7 @@ use crate::support::stack;
 
 #[test]
 fn a_panic_comes_out_as_its_payload() {
-    let mut context = Context::new(stack(), || {
+    let context = Context::new(stack(), || {
         suspend();
         panic!("number {}", std::hint::black_box(7));
     });
@@ -17,7 +17,7 @@ fn a_panic_comes_out_as_its_payload() {
 fn the_stack_of_a_panicked_context_is_as_good_as_new() {
     let mut pool = StackPool::new();
     for round in 0..100 {
-        let mut context = Context::new(pool.take(64 << 10).expect("a stack"), move || {
+        let context = Context::new(pool.take(64 << 10).expect("a stack"), move || {
             if round % 2 == 0 {
                 std::panic::resume_unwind(Box::new(round));
             }
@@ -40,13 +40,13 @@ fn a_destructor_may_suspend_while_its_context_unwinds() {
             suspend();
         }
     }
-    let mut unwinding = Context::new(stack(), || {
+    let unwinding = Context::new(stack(), || {
         let _parks = Parks;
         std::panic::resume_unwind(Box::new("unwinding"));
     });
     assert!(matches!(unwinding.resume(), Resumed::Suspended));
     // In the middle of that unwinding, a sibling panics and is caught as usual.
-    let mut sibling = Context::new(stack(), || std::panic::resume_unwind(Box::new("sibling")));
+    let sibling = Context::new(stack(), || std::panic::resume_unwind(Box::new("sibling")));
     assert!(matches!(sibling.resume(), Resumed::Finished(Err(_))));
     let Resumed::Finished(Err(payload)) = unwinding.resume() else { panic!("it goes on unwinding") };
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"unwinding"));

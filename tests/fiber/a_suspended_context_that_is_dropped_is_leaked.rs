@@ -17,7 +17,7 @@ fn a_suspended_context_that_is_dropped_is_leaked() {
     let dropped = Rc::new(Cell::new(false));
 
     let local = SetOnDrop(dropped.clone());
-    let mut suspended = Context::new(stack(), move || {
+    let suspended = Context::new(stack(), move || {
         let _local = local;
         suspend();
     });

@@ -3,7 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use fibra_fiber::{Context, Resumed, StackPool, in_context, suspend};
 
 fn suspended(work: impl FnOnce() + 'static) -> Context {
-    let mut context = Context::new(StackPool::new().take(64 << 10).expect("a stack"), work);
+    let context = Context::new(StackPool::new().take(64 << 10).expect("a stack"), work);
     assert!(matches!(context.resume(), Resumed::Suspended));
     context
 }
@@ -11,7 +11,7 @@ fn suspended(work: impl FnOnce() + 'static) -> Context {
 #[test]
 fn a_visitor_runs_on_the_contexts_stack_and_the_context_goes_on_where_it_stopped() {
     let here = 0u8;
-    let mut context = suspended(|| {
+    let context = suspended(|| {
         let local = [7u8; 100];
         suspend();
         assert_eq!(std::hint::black_box(local), [7; 100]);
@@ -32,7 +32,7 @@ fn a_visitor_runs_on_the_contexts_stack_and_the_context_goes_on_where_it_stopped
 #[cfg(panic = "unwind")]
 #[test]
 fn a_visitor_cannot_suspend() {
-    let mut context = suspended(suspend);
+    let context = suspended(suspend);
     assert!(!context.visit(in_context).expect("suspended"));
     catch_unwind(AssertUnwindSafe(|| context.visit(suspend))).expect_err("refused");
     assert!(matches!(context.resume(), Resumed::Finished(Ok(()))));
@@ -41,7 +41,7 @@ fn a_visitor_cannot_suspend() {
 #[cfg(panic = "unwind")]
 #[test]
 fn a_visitors_panic_comes_out_of_the_visit() {
-    let mut context = suspended(suspend);
+    let context = suspended(suspend);
     let payload = catch_unwind(AssertUnwindSafe(|| context.visit(|| std::panic::panic_any(42)))).expect_err("a panic");
     assert_eq!(payload.downcast_ref(), Some(&42));
     assert!(matches!(context.resume(), Resumed::Finished(Ok(()))), "the context has not noticed");

@@ -21,7 +21,7 @@ fn overflow_with(kind: GuardKind, overflow: fn()) {
     let mut pool = StackPool::with_guard_kind(kind);
     // A neighbour below, so that only the guard can stop the overflow.
     let _below = pool.take(64 << 10).expect("a stack");
-    let mut context = Context::new(pool.take(64 << 10).expect("a stack"), overflow);
+    let context = Context::new(pool.take(64 << 10).expect("a stack"), overflow);
     let _ = context.resume();
     println!("survived");
 }

@@ -4,8 +4,8 @@ use crate::support::stack;
 
 #[test]
 fn suspend_always_leaves_the_innermost_context() {
-    let mut outer = Context::new(stack(), || {
-        let mut inner = Context::new(stack(), || {
+    let outer = Context::new(stack(), || {
+        let inner = Context::new(stack(), || {
             suspend();
             suspend();
         });

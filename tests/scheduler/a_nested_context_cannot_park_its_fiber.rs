@@ -32,7 +32,7 @@ fn parking_inside_panics_before_anything_is_touched() {
 #[test]
 fn suspending_inside_leaves_only_the_nested_context() {
     crate::run_on(1, || {
-        let mut context = nested(suspend);
+        let context = nested(suspend);
         assert!(matches!(context.resume(), Resumed::Suspended));
         yield_now();
         assert!(matches!(context.resume(), Resumed::Finished(Ok(()))));

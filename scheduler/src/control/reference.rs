@@ -13,7 +13,7 @@ const REFS_MAX: u32 = u32::MAX / 2;
 /// A counted reference to a control block: keeps the memory, not the fiber, alive.
 pub(crate) struct FiberRef(pub(super) NonNull<Control>);
 
-// SAFETY: what a reference reaches from another thread is atomic, or guarded by `ending` (see `joiner` and `stage`).
+// SAFETY: what a reference reaches from another thread is atomic, or guarded by `life` (see `joiner` and `stage`).
 unsafe impl Send for FiberRef {}
 // SAFETY: as above; no method relies on being called by one thread only unless it is unsafe and says so.
 unsafe impl Sync for FiberRef {}
@@ -72,7 +72,7 @@ impl FiberRef {
 
     /// Whether the fiber has ended.
     pub(crate) fn is_finished(&self) -> bool {
-        self.control().ending.load(Ordering::Acquire) & DONE != 0
+        self.control().life.load(Ordering::Acquire) & DONE != 0
     }
 
     /// Names who is to be woken when the fiber ends, in the place of who was named before. `false`: it has ended already, nobody
@@ -81,7 +81,7 @@ impl FiberRef {
         let control = self.control();
         // Dropped behind the lock: it may be a waker of the user's.
         let _previous = control.joiner.lock().replace(joiner);
-        control.ending.fetch_or(JOINER, Ordering::AcqRel) & DONE == 0
+        control.life.fetch_or(JOINER, Ordering::AcqRel) & DONE == 0
     }
 
     /// The handle is gone: whoever comes second, this or the end of the fiber, drops the result. Returns whether this did, and the
@@ -92,7 +92,7 @@ impl FiberRef {
     /// Called at most once a fiber, by the owner of its handle, instead of taking the result, on a thread where the
     /// result may be dropped.
     pub(crate) unsafe fn detach(&self) -> bool {
-        let is_done = self.control().ending.fetch_or(DETACHED, Ordering::AcqRel) & DONE != 0;
+        let is_done = self.control().life.fetch_or(DETACHED, Ordering::AcqRel) & DONE != 0;
         // SAFETY: if the fiber is done, then since the handle will not ask, the stage is ours.
         is_done && unsafe { (self.control().vtable.discard)(self.0) }
     }

@@ -6,15 +6,14 @@ use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
-use super::{Control, DETACHED, DONE, FiberRef, JOINER, Joiner};
+use super::{ASKED, Control, DETACHED, DONE, FiberRef, JOINER, Joiner, STARTED};
 use crate::cancel::Interrupted;
 
 /// The right to run a fiber: it is in no queue, not running, not parked. Carries the scheduler's reference.
 #[derive(Debug)]
 pub(crate) struct Runnable(NonNull<Control>);
 
-// SAFETY: a runnable that crosses threads is either fresh (its closure is Send, or it was put into its own worker's queue) or
-// on its way to its home worker through the inbox.
+// SAFETY: a runnable that crosses threads is fresh, and its closure is Send: all others stay in their own worker's queues.
 unsafe impl Send for Runnable {}
 
 impl Runnable {
@@ -51,7 +50,6 @@ impl Runnable {
             let this = unsafe { control.as_ref() };
             // SAFETY: the fiber runs, on this thread.
             let owned = unsafe { this.owned() };
-            owned.context_id.set(fibra_fiber::innermost());
             if refused {
                 // SAFETY: runs once, so the stage still holds the closure.
                 unsafe { (this.vtable.refuse)(control, Box::new(Interrupted::Cancelled)) };
@@ -115,7 +113,11 @@ impl Runnable {
 unsafe fn finish(control: NonNull<Control>) {
     // SAFETY: the scheduler's reference is held by the caller.
     let this = unsafe { control.as_ref() };
-    let before = this.ending.fetch_or(DONE, Ordering::AcqRel);
+    let before = this.life.fetch_or(DONE, Ordering::AcqRel);
+    if before & (STARTED | ASKED) == STARTED | ASKED {
+        // SAFETY: the caller runs the fiber.
+        unsafe { this.owned() }.is_owed.set(true);
+    }
     let mut panicked = false;
     if before & DETACHED != 0 {
         // SAFETY: done and detached, and we came second: the stage is ours.

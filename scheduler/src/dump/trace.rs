@@ -107,10 +107,9 @@ impl fmt::Debug for Trace {
 }
 
 /// What lies between the place where a fiber waits and the function that it has called to wait.
-const ABOVE: [&str; 12] = [
+const ABOVE: [&str; 11] = [
     "__rust_try",
     "backtrace::",
-    "corosensei::",
     "core::",
     "std::",
     "fibra_fiber::",
@@ -123,7 +122,7 @@ const ABOVE: [&str; 12] = [
 ];
 
 /// What lies below the closure that a fiber was spawned with.
-const BELOW: [&str; 5] = ["core::", "std::", "__rust_try", "corosensei::", "fibra_scheduler::runtime::Builder::run"];
+const BELOW: [&str; 4] = ["core::", "std::", "__rust_try", "fibra_scheduler::runtime::Builder::run"];
 
 impl Frame {
     /// Whether its function is in one of these modules.

@@ -1,14 +1,16 @@
-//! A worker's inbox: what other threads hand it.
+//! A worker's inbox: the fibers of its own that other threads want unparked.
 //!
 //! A lock-free stack that producers push to one by one and the worker takes whole, then reverses: first in, first out.
 //! The links are in the control blocks, so a push allocates nothing. Taking everything at once is what makes the simple
 //! compare-and-swap push safe from ABA: no node is ever popped alone (Treiber, "Systems Programming: Coping with
 //! Parallelism", 1986).
+//!
+//! Invariant: a fiber is pushed at most once until it has been drained, and stays allocated so long; see `control::ask`.
 
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::control::{Control, Runnable};
+use crate::control::Control;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -18,11 +20,14 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     /// Adds a fiber. Any thread.
-    pub(crate) fn push(&self, runnable: Runnable) {
-        let node = runnable.into_raw();
+    ///
+    /// # Safety
+    ///
+    /// The fiber is in no inbox, nobody else is about to push it, and it stays allocated until it has been drained.
+    pub(crate) unsafe fn push(&self, node: NonNull<Control>) {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
-            // SAFETY: a runnable is held by one place at a time, and until the exchange succeeds that is us.
+            // SAFETY: allocated, and until the exchange succeeds its link is ours.
             unsafe { node.as_ref() }.link.store(head, Ordering::Relaxed);
             // Release: whoever takes the node sees its link and all that happened before the wake.
             match self.head.compare_exchange_weak(head, node.as_ptr(), Ordering::Release, Ordering::Relaxed) {
@@ -59,13 +64,12 @@ pub(crate) struct Drain {
 }
 
 impl Iterator for Drain {
-    type Item = Runnable;
+    type Item = NonNull<Control>;
 
-    fn next(&mut self) -> Option<Runnable> {
+    fn next(&mut self) -> Option<NonNull<Control>> {
         let node = NonNull::new(self.next)?;
-        // SAFETY: the chain is ours, and this node was not handed out yet.
+        // SAFETY: the chain is ours, and this node was not handed out yet. Once it is, it may be pushed anew.
         self.next = unsafe { node.as_ref() }.link.load(Ordering::Relaxed);
-        // SAFETY: each node of the chain was a runnable that `push` dissolved; it is put together once.
-        Some(unsafe { Runnable::from_raw(node) })
+        Some(node)
     }
 }

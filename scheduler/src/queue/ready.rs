@@ -3,10 +3,18 @@
 //! A fiber that wakes another usually waits for it next (a channel, a lock, a join), so the woken one goes into the slot
 //! and runs at once, its data still in cache. Two fibers that keep waking each other would starve the queue that way, so
 //! after [`SLOT_RUNS_MAX`] runs in a row the slot's fiber goes to the back like any other.
+//!
+//! The queue is a list through the control blocks, so queueing allocates nothing and touches only what the switch touches anyway.
+//!
+//! Invariants:
+//! * A queue is its worker's own, and no fiber is in it twice, since a [`Runnable`] is in one place only.
+//! * The links of the fibers in it, and of no others, mean something; the last one's is null.
 
-use std::collections::VecDeque;
+use std::cell::Cell;
+use std::iter;
+use std::ptr::NonNull;
 
-use crate::control::Runnable;
+use crate::control::{Control, Runnable};
 
 /// How many fibers may run from the slot in a row.
 const SLOT_RUNS_MAX: u32 = 3;
@@ -14,53 +22,92 @@ const SLOT_RUNS_MAX: u32 = 3;
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
-    slot: Option<Runnable>,
-    slot_runs: u32,
-    queue: VecDeque<Runnable>,
+    slot: Cell<Option<NonNull<Control>>>,
+    slot_runs: Cell<u32>,
+    first: Cell<Option<NonNull<Control>>>,
+    /// Means nothing while there is no first.
+    last: Cell<Option<NonNull<Control>>>,
+}
+
+/// The link of a fiber in this queue.
+#[inline]
+fn next<'a>(fiber: NonNull<Control>) -> &'a Cell<Option<NonNull<Control>>> {
+    // SAFETY: a queued fiber carries the scheduler's reference, and only its worker, which owns the queue, touches what is owned.
+    &unsafe { fiber.as_ref().owned() }.next
 }
 
 impl Ready {
     /// Adds a fiber at the back.
     #[inline]
-    pub(crate) fn push_back(&mut self, runnable: Runnable) {
-        self.queue.push_back(runnable);
+    pub(crate) fn push_back(&self, runnable: Runnable) {
+        self.link(runnable.into_raw());
+    }
+
+    #[inline]
+    fn link(&self, fiber: NonNull<Control>) {
+        next(fiber).set(None);
+        match (self.first.get(), self.last.replace(Some(fiber))) {
+            (Some(_), Some(last)) => next(last).set(Some(fiber)),
+            _ => self.first.set(Some(fiber)),
+        }
     }
 
     /// Adds a fiber that the running fiber has just woken: into the slot; who was there goes to the back.
     #[inline]
-    pub(crate) fn push_woken(&mut self, runnable: Runnable) {
-        if let Some(previous) = self.slot.replace(runnable) {
-            self.queue.push_back(previous);
+    pub(crate) fn push_woken(&self, runnable: Runnable) {
+        if let Some(previous) = self.slot.replace(Some(runnable.into_raw())) {
+            self.link(previous);
         }
     }
 
     /// The fiber in the slot, if it may still jump the queue.
     #[inline]
-    pub(crate) fn pop_slot(&mut self) -> Option<Runnable> {
-        let runnable = self.slot.take()?;
-        if self.slot_runs < SLOT_RUNS_MAX {
-            self.slot_runs += 1;
-            return Some(runnable);
+    pub(crate) fn pop_slot(&self) -> Option<Runnable> {
+        let fiber = self.slot.take()?;
+        if self.slot_runs.get() < SLOT_RUNS_MAX {
+            self.slot_runs.set(self.slot_runs.get() + 1);
+            // SAFETY: `push_woken` has dissolved the runnable.
+            return Some(unsafe { Runnable::from_raw(fiber) });
         }
-        self.queue.push_back(runnable);
+        self.link(fiber);
         None
     }
 
     /// The fiber at the front of the queue.
     #[inline]
-    pub(crate) fn pop_front(&mut self) -> Option<Runnable> {
-        self.slot_runs = 0;
-        self.queue.pop_front()
+    pub(crate) fn pop_front(&self) -> Option<Runnable> {
+        self.slot_runs.set(0);
+        let fiber = self.first.get()?;
+        self.first.set(next(fiber).get());
+        // SAFETY: a push has dissolved the runnable.
+        Some(unsafe { Runnable::from_raw(fiber) })
+    }
+
+    /// The fiber that comes next, if there is one and it has started.
+    #[inline]
+    pub(crate) fn pop_started(&self) -> Option<Runnable> {
+        let is_started = |fiber: &NonNull<Control>| {
+            // SAFETY: a queued fiber carries the scheduler's reference.
+            !unsafe { fiber.as_ref() }.home().is_null()
+        };
+        // What is in the slot was woken, so it has started.
+        match self.slot.get() {
+            Some(_) if self.slot_runs.get() < SLOT_RUNS_MAX => self.pop_slot(),
+            Some(_) => None,
+            None => self.first.get().filter(is_started).and_then(|_| self.pop_front()),
+        }
     }
 
     /// The fibers that are ready.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Runnable> {
-        self.slot.iter().chain(&self.queue)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Control> {
+        let queue = iter::successors(self.first.get(), |&fiber| next(fiber).get());
+        // SAFETY: a queued fiber carries the scheduler's reference; the caller runs none while it looks at them.
+        self.slot.get().into_iter().chain(queue).map(|fiber| unsafe { fiber.as_ref() })
     }
 
     /// Whether no fiber is ready.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.slot.is_none() && self.queue.is_empty()
+        self.slot.get().is_none() && self.first.get().is_none()
     }
 }

@@ -26,8 +26,7 @@ impl Worker {
     }
 
     fn describe_fibers(&self, request: &Request, now: Instant) -> Vec<FiberDump> {
-        let mut fibers: Vec<FiberDump> =
-            self.ready.borrow().iter().filter_map(|runnable| self.unstarted(runnable.control())).collect();
+        let mut fibers: Vec<FiberDump> = self.ready.iter().filter_map(|control| self.unstarted(control)).collect();
         // A queue that others steal from cannot be looked through: each closure is taken out and put back, which keeps their order.
         let waiting = self.fresh.len();
         for _ in 0..waiting {
@@ -60,14 +59,13 @@ impl Worker {
         let owned = unsafe { control.owned() };
         let state = if request.is_asking(control.origin.id) {
             State::Running
-        } else if control.is_parked() {
+        } else if owned.token.is_awaited() {
             let since = owned.since.get().unwrap_or(now);
             State::Parked { reason: owned.reason.get(), since, waited: now.saturating_duration_since(since) }
         } else {
             State::Ready
         };
-        // SAFETY: the context is touched only here and where it is resumed, by the home worker, and it does not run now.
-        let Some(context) = (unsafe { &mut *owned.context.get() }) else {
+        let Some(context) = owned.context.get() else {
             return self.entry(control, state, None, Trace::missing("it has no stack"));
         };
         let trace = if with_trace { trace(context) } else { Trace::missing("the worker has too many fibers") };
@@ -80,7 +78,7 @@ impl Worker {
 }
 
 /// Takes a backtrace on the stack of a fiber that waits.
-fn trace(context: &mut Context) -> Trace {
+fn trace(context: &Context) -> Trace {
     if context.stack_room() < ROOM_MIN {
         return Trace::missing("too little of its stack is left to take one there");
     }

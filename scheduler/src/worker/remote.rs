@@ -1,5 +1,6 @@
 //! The part of a worker that other threads may touch.
 
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
@@ -7,7 +8,7 @@ use crossbeam_deque::Stealer;
 use fibra_fiber::sample::Subject;
 use parking_lot::Mutex;
 
-use crate::control::Runnable;
+use crate::control::{Control, Runnable};
 use crate::counters::Tally;
 use crate::driver::DriverWaker;
 use crate::dump::Request;
@@ -68,19 +69,20 @@ impl Remote {
         let _ = self.waker.set(waker);
     }
 
-    /// Hands the worker a fiber of its own that was woken, and wakes the worker if it sleeps. Any thread.
+    /// Asks the worker to unpark a fiber of its own, and wakes the worker if it sleeps. Any thread.
     ///
     /// # Safety
     ///
-    /// `this` is the home of the fiber. (Not a reference, since it may be gone when this returns.)
-    pub(crate) unsafe fn deliver(this: *const Remote, runnable: Runnable) {
-        // SAFETY: until the fiber is in the inbox it cannot run and end, so its worker cannot either. From then on the count keeps
-        // the worker from ending, until it is taken back as the last thing.
+    /// `this` is the home of the fiber, and waits for it to be drained before it ends; the fiber may be pushed, see [`Inbox::push`].
+    /// (Not a reference, since it may be gone when this returns.)
+    pub(crate) unsafe fn deliver(this: *const Remote, fiber: NonNull<Control>) {
+        // SAFETY: until the fiber has been drained its worker cannot end. From then on the count keeps the worker from ending, until it
+        // is taken back as the last thing.
         let delivering = unsafe { &raw const (*this).delivering };
         // SAFETY: as above.
         unsafe { (*delivering).fetch_add(1, Ordering::Relaxed) };
         // SAFETY: as above.
-        unsafe { (*this).inbox.push(runnable) };
+        unsafe { (*this).inbox.push(fiber) };
         // SAFETY: as above.
         unsafe { (*this).wake_if_parked() };
         // SAFETY: as above.

@@ -72,15 +72,14 @@ impl Worker {
             let control = unsafe { fiber.as_ref() };
             // SAFETY: this is its home worker.
             let owned = unsafe { control.owned() };
-            if !control.is_parked() || owned.trimmed.get() {
+            if !owned.token.is_awaited() || owned.trimmed.get() {
                 continue;
             }
             if owned.since.get().is_some_and(|since| now.saturating_duration_since(since) < after) {
                 trim.pending.set(true);
                 continue;
             }
-            // SAFETY: the context is touched only by the home worker, and it does not run now.
-            if let Some(context) = unsafe { &mut *owned.context.get() } {
+            if let Some(context) = owned.context.get() {
                 owned.trimmed.set(true);
                 if context.give_back_unused() {
                     bump(&self.counts.trims);

@@ -20,9 +20,10 @@ use crate::driver::Driver;
 pub(in crate::worker) use pace::Pace;
 use pace::SWITCHES_MAX;
 
-/// How soon a busy worker asks its driver again: its system call costs as much as dozens of switches. Timers and the inbox are
-/// looked at every round.
-const DRIVER_PAUSE: Duration = Duration::from_micros(20);
+/// How soon a busy worker asks its driver again: its system call costs as much as a hundred switches. Timers and the inbox are
+/// looked at every round. The longer pause follows a question that woke nobody; with the round that it may end in, it stays under 100 us.
+const DRIVER_PAUSE_MIN: Duration = Duration::from_micros(20);
+const DRIVER_PAUSE_MAX: Duration = Duration::from_micros(50);
 
 /// How long a worker pauses after its driver failed, so that a persistent error does not spin.
 const DRIVER_BACKOFF: Duration = Duration::from_millis(1);
@@ -72,8 +73,7 @@ impl Worker {
     /// The next fiber to run, from this worker's own queues.
     #[inline]
     fn next(&self) -> Option<Runnable> {
-        let mut ready = self.ready.borrow_mut();
-        if let Some(runnable) = ready.pop_slot() {
+        if let Some(runnable) = self.ready.pop_slot() {
             return Some(runnable);
         }
         // In turns, so that neither a loop of yields starves new fibers nor a loop of spawns old ones.
@@ -81,21 +81,36 @@ impl Worker {
         if fresh_next && let Some(runnable) = self.fresh.pop() {
             return Some(runnable);
         }
-        if let Some(runnable) = ready.pop_front().or_else(|| self.fresh.pop()) {
+        if let Some(runnable) = self.ready.pop_front().or_else(|| self.fresh.pop()) {
             return Some(runnable);
         }
-        drop(ready);
         self.take_inbox();
         self.take_injected();
-        self.ready.borrow_mut().pop_front().or_else(|| self.fresh.pop())
+        self.ready.pop_front().or_else(|| self.fresh.pop())
     }
 
+    /// Does what other threads have asked for: unparks fibers of this worker.
+    #[inline]
     fn take_inbox(&self) {
         if !self.remote().inbox().is_empty() {
-            let mut ready = self.ready.borrow_mut();
-            for runnable in self.remote().inbox().drain() {
-                bump(&self.counts.wakes);
-                ready.push_back(runnable);
+            self.drain_inbox();
+        }
+    }
+
+    #[cold]
+    fn drain_inbox(&self) {
+        for fiber in self.remote().inbox().drain() {
+            // SAFETY: it was in the inbox, so the scheduler's reference is still held.
+            let control = unsafe { fiber.as_ref() };
+            control.close_ask();
+            // SAFETY: this is its home worker.
+            if unsafe { control.owned() }.is_owed.get() {
+                self.owed.set(self.owed.get() - 1);
+                // SAFETY: it has ended, and its end has left the scheduler's reference to us.
+                drop(unsafe { Runnable::from_raw(fiber).release() });
+            } else {
+                // SAFETY: it has not ended, so the reference is held.
+                unsafe { self.wake(fiber) };
             }
         }
     }
@@ -116,8 +131,8 @@ impl Worker {
         self.shared.sleepers.wake_one(&self.shared.workers);
     }
 
-    /// Runs a fiber until it parks, yields or ends.
-    #[inline(always)] // Into the loop, though that of seeded runs calls it too: a call here costs 20 instructions a switch.
+    /// Runs a fiber until it parks, yields or ends, or until one does to which it has handed over.
+    #[inline]
     fn resume(&self, runnable: Runnable) {
         let fiber = runnable.into_raw();
         // SAFETY: a runnable carries the scheduler's reference, which lasts until the fiber has ended.
@@ -128,17 +143,34 @@ impl Worker {
             return;
         }
         self.running.set(Some(fiber));
-        // SAFETY: the context is touched only here, by the home worker, and not while it runs.
-        let context = unsafe { &mut *owned.context.get() };
-        let resumed = context.as_mut().map(Context::resume);
-        self.running.set(None);
-        if let Some(Resumed::Finished(result)) = resumed {
+        // Of several workers, one that has closures to start takes turns between them and what is ready: in the loop.
+        self.hands_over.set(!self.is_seeded.get() && self.fresh.is_empty());
+        let resumed = owned.context.get().map(Context::resume);
+        // Not always the one that was resumed: it may have handed over.
+        let last = self.running.take();
+        if let (Some(Resumed::Finished(result)), Some(fiber)) = (resumed, last) {
             contain(result);
-            if let Some(context) = context.take() {
-                self.stacks.borrow_mut().give(context.into_stack());
-            }
-            self.live.borrow_mut().remove(owned.live_key.get());
-            bump(&self.counts.ended);
+            self.bury(fiber);
+        }
+    }
+
+    /// Takes back what a fiber that has ended does not need any more.
+    #[inline]
+    fn bury(&self, fiber: NonNull<Control>) {
+        // SAFETY: the scheduler's reference, which is given up below.
+        let control = unsafe { fiber.as_ref() };
+        // SAFETY: this is its home worker.
+        let owned = unsafe { control.owned() };
+        // SAFETY: it has ended, so nobody uses the context.
+        if let Some(context) = unsafe { owned.context.take() } {
+            self.stacks.borrow_mut().give(context.into_stack());
+        }
+        self.live.borrow_mut().remove(owned.live_key.get());
+        bump(&self.counts.ended);
+        if owned.is_owed.get() {
+            // The inbox is about to bring it once more.
+            self.owed.set(self.owed.get() + 1);
+        } else {
             // SAFETY: the fiber has ended and is in no queue; this is the scheduler's reference.
             drop(unsafe { Runnable::from_raw(fiber).release() });
         }
@@ -168,8 +200,7 @@ impl Worker {
         // SAFETY: we have just become its home worker.
         let owned = unsafe { control.owned() };
         owned.guard.set((stack.guard().start, stack.guard().end));
-        // SAFETY: not running, and ours; what is overwritten is `None`.
-        unsafe { owned.context.get().write(Some(Context::new(stack, runnable.entry(refused)))) };
+        owned.context.fill(Context::new(stack, runnable.entry(refused)));
         owned.live_key.set(self.live.borrow_mut().insert(fiber));
         // The caller goes on with the raw pointer.
         let _ = runnable.into_raw();
@@ -179,22 +210,25 @@ impl Worker {
     /// Fires timers and lets the driver dispatch what is ready, waiting up to `timeout` for it.
     fn look_outside(&self, driver: &mut dyn Driver, timeout: Option<Duration>) {
         let before = clock::now();
+        let mut now = before;
         let waits = timeout != Some(Duration::ZERO);
-        if waits || before.saturating_duration_since(self.pace.asked.get()) >= DRIVER_PAUSE {
-            self.pace.asked.set(before);
+        if waits || before >= self.pace.ask_at.get() {
+            let wakes = self.counts.wakes.get();
             if let Err(error) = driver.poll(timeout) {
                 tracing::error!(worker = self.index, %error, "the driver failed");
                 std::thread::park_timeout(DRIVER_BACKOFF);
             }
+            now = clock::now();
+            let pause = if self.counts.wakes.get() == wakes { DRIVER_PAUSE_MAX } else { DRIVER_PAUSE_MIN };
+            self.pace.ask_at.set(now + pause);
         }
-        let now = clock::now();
         loop {
             let expired = self.timers.borrow_mut().pop_expired(now);
             let Some(node) = expired else { break };
             // SAFETY: the node was armed by a fiber of this worker that is still inside its park, hence live.
             if let Some(runnable) = unsafe { Control::expire(Control::from_timer(node)) } {
                 bump(&self.counts.wakes);
-                self.ready.borrow_mut().push_back(runnable);
+                self.ready.push_back(runnable);
             }
         }
         self.take_inbox();

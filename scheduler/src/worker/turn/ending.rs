@@ -23,8 +23,13 @@ impl Worker {
 
     /// Whether the runtime stops and this worker has nothing left to wait for.
     pub(super) fn is_finished(&self) -> bool {
-        let is_stopped = self.stopping.get() && (self.live.borrow().is_empty() || self.is_grace_over());
+        let is_stopped = self.stopping.get() && (self.is_empty() || self.is_grace_over());
         self.is_deadlocked.get() || is_stopped
+    }
+
+    /// Whether all of this worker's fibers have ended, and none will come out of the inbox any more.
+    fn is_empty(&self) -> bool {
+        self.live.borrow().is_empty() && self.owed.get() == 0
     }
 
     /// Whether the runtime stops and has waited long enough.
@@ -62,15 +67,15 @@ impl Worker {
             // SAFETY: this worker, the only one to run it, runs no more fibers.
             unsafe { Runnable::abandon(fiber) };
         }
-        if !started.is_empty() {
+        let leaks = !self.is_empty();
+        if leaks {
             std::mem::forget(self.shared.clone());
         }
-        !started.is_empty()
+        leaks
     }
 
     pub(super) fn pop_ready(&self) -> Option<Runnable> {
-        let mut ready = self.ready.borrow_mut();
-        ready.pop_slot().or_else(|| ready.pop_front())
+        self.ready.pop_slot().or_else(|| self.ready.pop_front())
     }
 
     pub(super) fn pop_injected(&self) -> Option<Runnable> {

@@ -17,17 +17,17 @@ const TURN_MAX: Duration = Duration::from_micros(100);
 /// compares how long they took with [`TURN_MAX`] and fits the length of the next round.
 pub(in crate::worker) struct Pace {
     /// Holds how many switches are left.
-    pub(super) tally: Arc<Tally>,
+    pub(in crate::worker) tally: Arc<Tally>,
     round: Cell<u32>,
     since: Cell<Instant>,
-    /// When the driver was last asked.
-    pub(super) asked: Cell<Instant>,
+    /// When the driver is to be asked next.
+    pub(super) ask_at: Cell<Instant>,
 }
 
 impl Pace {
     pub(in crate::worker) fn new(now: Instant, tally: Arc<Tally>) -> Self {
         tally.grant(SWITCHES_MAX);
-        Pace { tally, round: Cell::new(SWITCHES_MAX), since: Cell::new(now), asked: Cell::new(now) }
+        Pace { tally, round: Cell::new(SWITCHES_MAX), since: Cell::new(now), ask_at: Cell::new(now) }
     }
 
     /// When the worker last looked outside: what it knows of the time without reading a clock, right to about [`TURN_MAX`].
@@ -44,9 +44,16 @@ impl Pace {
 
     /// A round of switches ended at `end`; the next begins `now`, behind the look outside.
     pub(super) fn next_round(&self, end: Instant, now: Instant) {
-        let took = end.saturating_duration_since(self.since.get()).max(Duration::from_nanos(1));
-        let fitting = u128::from(self.round.get()) * TURN_MAX.as_nanos() / took.as_nanos();
-        self.restart(now, (fitting as u64).clamp(1, SWITCHES_MAX.into()) as u32);
+        let took = end.saturating_duration_since(self.since.get());
+        let round = match self.round.get() {
+            // The usual case, without a division.
+            SWITCHES_MAX if took <= TURN_MAX => SWITCHES_MAX,
+            round => {
+                let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
+                (u64::from(round) * TURN_MAX.as_nanos() as u64 / took).clamp(1, SWITCHES_MAX.into()) as u32
+            }
+        };
+        self.restart(now, round);
     }
 
     /// Whatever was measured is void: the worker has slept.

@@ -29,6 +29,7 @@ impl Worker {
     /// Runs fibers until the runtime has shut down and all have ended (or the grace period has).
     pub(crate) fn run_seeded(&self, run: &mut Run) {
         let _signal_stack = super::super::overflow::prepare_thread();
+        self.is_seeded.set(true);
         self.enter(|| {
             loop {
                 // At each turn, so that a timer fires as soon as its time has come, also among fibers that never wait.
@@ -44,7 +45,7 @@ impl Worker {
                 }
             }
             while let Some(runnable) = run.order.pop() {
-                self.ready.borrow_mut().push_back(runnable);
+                self.ready.push_back(runnable);
             }
             self.leave();
         });
@@ -74,14 +75,13 @@ impl Worker {
             number
         };
         self.resume(runnable);
-        // SAFETY: it does not run, and nobody but the worker touches it.
-        if unsafe { (*owned.context.get()).is_none() } {
+        if owned.context.get().is_none() {
             return run.record(number, Event::End);
         }
         if fresh {
             run.enlist(owned.live_key.get(), number);
         }
-        let event = if fiber.control().is_parked() { Event::Park(owned.reason.get()) } else { Event::Yield };
+        let event = if owned.token.is_awaited() { Event::Park(owned.reason.get()) } else { Event::Yield };
         run.record(number, event);
     }
 

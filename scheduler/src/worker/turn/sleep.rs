@@ -44,7 +44,7 @@ impl Worker {
         self.shared.leash.rouse();
         sleepers.remove(self.index);
         if self.remote().take_search() {
-            let found = self.ready.borrow().is_empty() && self.steal();
+            let found = self.ready.is_empty() && self.steal();
             sleepers.search_ended();
             // What we did not take, another may; and what was queued while we searched, nobody was woken for.
             if found || self.is_stealable() {

@@ -1,0 +1,61 @@
+//! Where a fiber's context lies, from its start to its end.
+//!
+//! It never moves in between, so that whoever hands over to the fiber needs its address only.
+//!
+//! Invariant: touched by the home worker's thread only.
+
+use std::cell::{Cell, UnsafeCell};
+use std::mem::MaybeUninit;
+
+use fibra_fiber::Context;
+
+/// See the [module](self).
+#[repr(C)] // The context first: its first words belong to what a switch touches.
+pub(crate) struct Slot {
+    context: UnsafeCell<MaybeUninit<Context>>,
+    is_filled: Cell<bool>,
+}
+
+impl Slot {
+    pub(super) const fn empty() -> Self {
+        Slot { context: UnsafeCell::new(MaybeUninit::uninit()), is_filled: Cell::new(false) }
+    }
+
+    /// Puts the context of a fiber there that starts.
+    #[inline]
+    pub(crate) fn fill(&self, context: Context) {
+        debug_assert!(!self.is_filled.get());
+        // SAFETY: empty, so nobody has a reference to what is overwritten.
+        unsafe { (*self.context.get()).write(context) };
+        self.is_filled.set(true);
+    }
+
+    /// The context, if the fiber has started and not ended.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&Context> {
+        // SAFETY: filled.
+        self.is_filled.get().then(|| unsafe { self.get_unchecked() })
+    }
+
+    /// The context of a fiber that has started.
+    ///
+    /// # Safety
+    ///
+    /// The fiber has started, and has not ended.
+    #[inline]
+    pub(crate) unsafe fn get_unchecked(&self) -> &Context {
+        // SAFETY: filled, as the caller says.
+        unsafe { (*self.context.get()).assume_init_ref() }
+    }
+
+    /// Takes the context of a fiber out that has ended.
+    ///
+    /// # Safety
+    ///
+    /// Nobody has a reference to the context.
+    #[inline]
+    pub(crate) unsafe fn take(&self) -> Option<Context> {
+        // SAFETY: filled until now, and no more.
+        self.is_filled.replace(false).then(|| unsafe { (*self.context.get()).assume_init_read() })
+    }
+}
