@@ -35,7 +35,10 @@ fn serve(addr: &str) -> io::Result<()> {
     println!("echoing on {}", listener.local_addr()?);
     for stream in listener.incoming() {
         let stream = stream?;
-        fibra::spawn(move || echo(&stream));
+        // With as many fibers as there may be, this connection is dropped, which closes it; those that are served go on.
+        if let Err(error) = fibra::Builder::new().spawn(move || echo(&stream)) {
+            eprintln!("echo: closed a new connection: {error}");
+        }
     }
     Ok(())
 }

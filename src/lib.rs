@@ -2,9 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub use fibra_scheduler::{
-    Builder, Counters, Fiber, FiberId, JoinHandle, LocalKey, Scope, ScopedJoinHandle, block_on, blocking, cancel,
-    clock, counters, current, dump, fiber_local, in_fiber, park, scope, seeded, sleep, spawn, spawn_local, sync,
-    yield_now,
+    Builder, Counters, Fiber, FiberId, JoinHandle, LocalKey, Scope, ScopedJoinHandle, TooManyFibers, block_on,
+    blocking, cancel, clock, counters, current, dump, fiber_local, in_fiber, park, scope, seeded, sleep, spawn,
+    spawn_local, sync, yield_now,
 };
 
 pub use fibra_macros::service;

@@ -1,6 +1,6 @@
 //! Runtimes: how many workers, which stacks, from start to shutdown. [`fibra::run`](crate::run) is [`builder`]`().run(f)`.
 
-pub use fibra_scheduler::runtime::{Builder, DEFAULT_GRACE, Runtime, Seeded};
+pub use fibra_scheduler::runtime::{Builder, DEFAULT_FIBERS_MAX, DEFAULT_GRACE, Runtime, Seeded};
 
 /// The settings of a runtime whose fibers can use [`fibra::net`](crate::net).
 ///

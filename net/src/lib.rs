@@ -18,7 +18,7 @@
 //! let listener = TcpListener::bind("127.0.0.1:7000")?;
 //! for stream in listener.incoming() {
 //!     let mut stream = stream?;
-//!     fibra_scheduler::spawn(move || {
+//!     let served = fibra_scheduler::Builder::new().spawn(move || {
 //!         let mut buf = [0; 4096];
 //!         while let Ok(n @ 1..) = stream.read(&mut buf) {
 //!             if stream.write_all(&buf[..n]).is_err() {
@@ -26,6 +26,10 @@
 //!             }
 //!         }
 //!     });
+//!     // With as many fibers as there may be, the stream was dropped, which closes it. Those that are served go on.
+//!     if let Err(refused) = served {
+//!         eprintln!("closed a new connection: {refused}");
+//!     }
 //! }
 //! # Ok(())
 //! # })?

@@ -10,10 +10,10 @@
 //! Invariant: only the worker itself writes, so counting is never a read-modify-write that another core could contend for.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use crate::runtime::Runtime;
-use crate::worker::Worker;
+use crate::runtime::{Runtime, Shared};
+use crate::worker::{Remote, Worker};
 
 /// What a runtime has done so far, summed over its workers.
 ///
@@ -28,6 +28,8 @@ pub struct Counters {
     pub spawned: u64,
     /// Fibers that have not ended: `spawned` less those that have.
     pub live: u64,
+    /// Spawns that were refused because there were [too many fibers](crate::TooManyFibers).
+    pub refused: u64,
     /// Times that a fiber waited, and another could run.
     pub parks: u64,
     /// Times that a parked fiber was made ready: by another, by the driver or by a timer.
@@ -59,7 +61,7 @@ pub fn counters() -> Counters {
     let counted = Worker::with(|worker| {
         worker.map(|worker| {
             worker.publish();
-            sum(worker.shared().workers.iter().map(|remote| &**remote.tally()))
+            sum(worker.shared())
         })
     });
     counted.unwrap_or_default()
@@ -69,16 +71,20 @@ impl Runtime {
     /// What this runtime's workers have counted. From any thread; see [`Counters`] for how old that is.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        sum(self.shared().workers.iter().map(|remote| &**remote.tally()))
+        sum(self.shared())
     }
 }
 
 /// The counters of all of a runtime's workers.
-pub(crate) fn sum<'a>(workers: impl Iterator<Item = &'a Tally>) -> Counters {
-    let mut sum = Counters { stack_bytes_reserved: fibra_fiber::reserved_bytes(), ..Counters::default() };
+fn sum(shared: &Shared) -> Counters {
+    let mut sum = Counters {
+        workers: shared.workers.len(),
+        refused: shared.quota.refused(),
+        stack_bytes_reserved: fibra_fiber::reserved_bytes(),
+        ..Counters::default()
+    };
     let mut ended = 0;
-    for tally in workers {
-        sum.workers += 1;
+    for tally in shared.workers.iter().map(Remote::tally) {
         sum.spawned += tally.spawned.load(Ordering::Relaxed);
         ended += tally.ended.load(Ordering::Relaxed);
         sum.parks += tally.parks.load(Ordering::Relaxed);
@@ -121,6 +127,8 @@ pub(crate) struct Tally {
     steals: AtomicU64,
     polls: AtomicU64,
     trims: AtomicU64,
+    /// How many spawns the worker keeps back for itself.
+    allowance: AtomicUsize,
 }
 
 /// Counts one.
@@ -145,6 +153,16 @@ impl Tally {
     #[inline]
     pub(crate) fn has_turn(&self) -> bool {
         self.left.load(Ordering::Relaxed) != 0
+    }
+
+    /// Publishes how many spawns the worker keeps back. Only on its own thread, too.
+    pub(crate) fn publish_allowance(&self, allowance: usize) {
+        self.allowance.store(allowance, Ordering::Relaxed);
+    }
+
+    /// How many spawns the worker kept back when it last published.
+    pub(crate) fn allowance(&self) -> usize {
+        self.allowance.load(Ordering::Relaxed)
     }
 
     /// Counts a switch; `false` if none is left in this round.

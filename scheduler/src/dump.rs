@@ -175,7 +175,7 @@ impl Runtime {
     /// use fibra_scheduler::{driver, runtime};
     ///
     /// let runtime = runtime::Builder::new(driver::idle).workers(1).start()?;
-    /// let fiber = runtime.spawn(|| fibra_scheduler::park::park(fibra_scheduler::park::Reason::Parked));
+    /// let fiber = runtime.spawn(|| fibra_scheduler::park::park(fibra_scheduler::park::Reason::Parked))?;
     /// println!("{}", runtime.dump());
     /// # fiber.unparker().unpark();
     /// # std::io::Result::Ok(())

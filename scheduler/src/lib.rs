@@ -76,6 +76,7 @@ pub use current::{Fiber, current};
 pub use dump::dump;
 pub use join::JoinHandle;
 pub use local::LocalKey;
+pub use runtime::TooManyFibers;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{Builder, FiberId, spawn, spawn_local};
 pub use time::{sleep, yield_now};

@@ -16,6 +16,7 @@
 
 mod observers;
 mod quit;
+mod quota;
 mod roster;
 mod seeded;
 mod shared;
@@ -42,6 +43,8 @@ use crate::worker::Worker;
 use crate::{JoinHandle, spawn};
 
 use quit::QuitListener;
+pub(crate) use quota::Quota;
+pub use quota::{DEFAULT_FIBERS_MAX, TooManyFibers};
 pub(crate) use roster::Roster;
 pub use seeded::Seeded;
 pub(crate) use shared::Shared;
@@ -66,6 +69,7 @@ pub const DEFAULT_TRIM_AFTER: Duration = Duration::from_secs(10);
 pub struct Builder {
     workers: usize,
     stack_size: usize,
+    fibers_max: usize,
     thread_name: String,
     blocking_threads: usize,
     grace: Duration,
@@ -77,13 +81,14 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// As many workers as the process may use CPUs (by affinity and cgroup quota), stacks of 256 KiB, 64 blocking threads,
-    /// one second of grace. What workers wait in, `driver`, has no default: this crate knows no I/O. For none there is
-    /// [`driver::idle`](crate::driver::idle); the facade's `fibra::runtime::builder()` brings sockets.
+    /// As many workers as the process may use CPUs (by affinity and cgroup quota), stacks of 256 KiB, over four million fibers, 64
+    /// blocking threads, one second of grace. What workers wait in, `driver`, has no default: this crate knows no I/O. For none
+    /// there is [`driver::idle`](crate::driver::idle); the facade's `fibra::runtime::builder()` brings sockets.
     pub fn new(driver: impl DriverFactory) -> Self {
         Builder {
             workers: thread::available_parallelism().map_or(1, NonZeroUsize::get),
             stack_size: DEFAULT_STACK_SIZE,
+            fibers_max: DEFAULT_FIBERS_MAX,
             thread_name: "fibra-worker".into(),
             blocking_threads: blocking::THREADS_MAX,
             grace: DEFAULT_GRACE,
@@ -170,6 +175,7 @@ impl Builder {
             let _stop = stop;
             f()
         };
+        worker.admit()?;
         let (runnable, handle) = spawn::Builder::new().name("main").allocate(stack_size, spawned_at, first);
         worker.spawn_local(runnable);
         abort::on_unwind(WORKER_PANICKED, || worker.run(&mut *driver));
@@ -249,6 +255,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("runtime::Builder")
             .field("workers", &self.workers)
             .field("stack_size", &self.stack_size)
+            .field("fibers_max", &self.fibers_max)
             .field("grace", &self.grace)
             .finish_non_exhaustive()
     }
@@ -296,7 +303,7 @@ impl Drop for Crew {
 ///
 /// ```
 /// let runtime = fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).workers(2).start()?;
-/// let fiber = runtime.spawn(|| 3 + 5);
+/// let fiber = runtime.spawn(|| 3 + 5)?;
 /// assert_eq!(fiber.join().unwrap(), 8);
 /// runtime.shutdown();
 /// # Ok::<(), std::io::Error>(())
@@ -307,16 +314,21 @@ pub struct Runtime {
 
 impl Runtime {
     /// Spawns a fiber from any thread.
+    ///
+    /// # Errors
+    ///
+    /// `QuotaExceeded`: the runtime has as many fibers as it may; the error holds a [`TooManyFibers`].
     #[track_caller]
-    pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
+    pub fn spawn<F, T>(&self, f: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
         let spawned_at = Location::caller();
+        self.shared().admit()?;
         let (runnable, handle): (Runnable, _) = spawn::Builder::new().allocate(self.shared().stack_size, spawned_at, f);
         self.shared().spawn(runnable);
-        handle
+        Ok(handle)
     }
 
     /// How many workers it has.

@@ -166,46 +166,91 @@ impl<'scope> Scope<'scope, '_> {
     ///
     /// # Panics
     ///
-    /// Outside a runtime.
+    /// As [`spawn`](crate::spawn()); [`Builder::spawn_scoped`] returns an error instead.
     #[track_caller]
     pub fn spawn<F, T>(&'scope self, f: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.adopt(Location::caller(), Worker::spawn, f)
+        or_panic(Builder::new().spawn_scoped(self, f))
     }
 
     /// Spawns a fiber on the caller's worker; nothing need be `Send`.
     ///
     /// # Panics
     ///
-    /// Outside a runtime.
+    /// As [`spawn`](crate::spawn()); [`Builder::spawn_local_scoped`] returns an error instead.
     #[track_caller]
     pub fn spawn_local<F, T>(&'scope self, f: F) -> ScopedJoinHandle<'scope, T>
     where
         F: FnOnce() -> T + 'scope,
         T: 'scope,
     {
-        self.adopt(Location::caller(), Worker::spawn_local, f)
+        or_panic(Builder::new().spawn_local_scoped(self, f))
     }
 
-    fn adopt<F, T>(
-        &'scope self,
-        spawned_at: &'static Location<'static>,
-        enqueue: impl FnOnce(&Worker, Runnable),
+    fn wrap<T>(&'scope self, handle: JoinHandle<T>) -> ScopedJoinHandle<'scope, T> {
+        ScopedJoinHandle { handle: Some(handle), children: self.children.clone(), scope: PhantomData }
+    }
+}
+
+impl Builder {
+    /// Spawns a fiber of `scope` that any worker may start, as [`std::thread::Builder::spawn_scoped`] has it.
+    ///
+    /// ```
+    /// # fibra_scheduler::runtime::Builder::new(fibra_scheduler::driver::idle).run(|| {
+    /// let words = vec!["one", "two"];
+    /// let longest = fibra_scheduler::scope(|s| {
+    ///     let counting = fibra_scheduler::Builder::new().name("counting");
+    ///     counting.spawn_scoped(s, || words.iter().map(|word| word.len()).max()).map(|fiber| fiber.join().unwrap())
+    /// })?;
+    /// assert_eq!(longest, Some(3));
+    /// # std::io::Result::Ok(()) }).unwrap().unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Builder::spawn).
+    #[track_caller]
+    pub fn spawn_scoped<'scope, F, T>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
         f: F,
-    ) -> ScopedJoinHandle<'scope, T>
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let spawned = self.spawn_child(Location::caller(), &scope.children, Worker::spawn, f);
+        spawned.map(|handle| scope.wrap(handle))
+    }
+
+    /// Spawns a fiber of `scope` on the caller's worker; nothing need be `Send`.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Builder::spawn).
+    #[track_caller]
+    pub fn spawn_local_scoped<'scope, F, T>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
     where
         F: FnOnce() -> T + 'scope,
+        T: 'scope,
     {
-        let spawned: io::Result<JoinHandle<T>> = Builder::new().spawn_scoped(spawned_at, &self.children, enqueue, f);
-        match spawned {
-            Ok(handle) => {
-                ScopedJoinHandle { handle: Some(handle), children: self.children.clone(), scope: PhantomData }
-            }
-            Err(error) => panic!("scope: {error}"),
-        }
+        let spawned = self.spawn_child(Location::caller(), &scope.children, Worker::spawn_local, f);
+        spawned.map(|handle| scope.wrap(handle))
+    }
+}
+
+#[track_caller]
+fn or_panic<T>(spawned: io::Result<T>) -> T {
+    match spawned {
+        Ok(handle) => handle,
+        Err(error) => panic!("spawn in a scope: {error}"),
     }
 }
 

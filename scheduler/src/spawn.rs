@@ -73,7 +73,8 @@ impl fmt::Display for FiberId {
 ///
 /// # Panics
 ///
-/// Outside a runtime, or if memory for a control block runs out; [`Builder::spawn`] returns an error instead.
+/// Outside a runtime, or if that has [as many fibers as it may](crate::runtime::Builder::fibers_max): [`Builder::spawn`] returns an
+/// error instead, which is for servers to choose.
 #[track_caller]
 pub fn spawn<F, T>(f: F) -> JoinHandle<T>
 where
@@ -151,8 +152,10 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// `Unsupported`: the caller is not in a runtime. The stack is taken when the fiber first runs, so running out of
-    /// stacks shows in [`JoinHandle::join`].
+    /// * `Unsupported`: the caller is not in a runtime.
+    /// * `QuotaExceeded`: the runtime has as many fibers as it may; the error holds a [`TooManyFibers`](crate::TooManyFibers).
+    ///
+    /// The stack is taken when the fiber first runs, so running out of stacks shows in [`JoinHandle::join`].
     #[track_caller]
     pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
     where
@@ -187,7 +190,7 @@ impl Builder {
     }
 
     /// Spawns a fiber that `scope` waits for, so that `f` may borrow what outlives the scope.
-    pub(crate) fn spawn_scoped<F, T>(
+    pub(crate) fn spawn_child<F, T>(
         self,
         spawned_at: &'static Location<'static>,
         scope: &Arc<Children>,
@@ -227,11 +230,13 @@ impl Builder {
     }
 }
 
+/// Runs `f`, which queues a fiber, if the runtime may have another.
 fn in_runtime<R>(f: impl FnOnce(&Worker) -> R) -> io::Result<R> {
-    Worker::with(|worker| worker.map(f)).ok_or_else(|| {
-        io::Error::new(
+    Worker::with(|worker| match worker {
+        Some(worker) => worker.admit().map(|()| f(worker)),
+        None => Err(io::Error::new(
             io::ErrorKind::Unsupported,
             "no fibra runtime on this thread: call this inside fibra::run, or use Runtime::spawn",
-        )
+        )),
     })
 }

@@ -15,6 +15,7 @@
 //! * Every fiber listed in `live` was started here, and ends here or is leaked at shutdown.
 
 mod affinity;
+mod allowance;
 mod answer;
 mod idle;
 mod overflow;
@@ -40,6 +41,7 @@ use crate::queue::Ready;
 use crate::runtime::Shared;
 use crate::timer::Timers;
 
+use allowance::Allowance;
 pub(crate) use idle::Sleepers;
 pub(crate) use remote::Remote;
 use trim::Trim;
@@ -71,6 +73,7 @@ pub(crate) struct Worker {
     is_seeded: Cell<bool>,
     /// Fibers that have ended while the inbox, or one who is about to push them, still holds them.
     owed: Cell<usize>,
+    allowance: Allowance,
     /// Whether `fresh` has the next turn.
     fresh_next: Cell<bool>,
     /// How many switches there had been when the runtime was last found still but maybe not for ever, and when to look again.
@@ -104,6 +107,7 @@ impl Worker {
             hands_over: Cell::new(false),
             is_seeded: Cell::new(false),
             owed: Cell::new(0),
+            allowance: Allowance::default(),
             fresh_next: Cell::new(false),
             stopping: Cell::new(false),
             recheck: Cell::default(),
@@ -149,6 +153,7 @@ impl Worker {
     /// Lets others read what this worker has counted.
     pub(crate) fn publish(&self) {
         self.remote().tally().publish(&self.counts);
+        self.publish_allowance();
     }
 
     /// Queues a fresh fiber that any worker may start, and wakes an idle one for it.

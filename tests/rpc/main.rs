@@ -19,6 +19,7 @@ mod a_one_way_call_awaits_no_reply;
 mod a_panicking_handler_fails_its_own_call_only;
 mod a_peer_that_does_not_read_is_not_read_from;
 mod a_refused_connection_says_so;
+mod a_runtime_full_of_fibers_keeps_serving;
 mod a_service_describes_itself;
 mod a_thousand_calls_share_one_connection;
 mod an_address_in_use_says_so;

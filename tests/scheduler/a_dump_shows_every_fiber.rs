@@ -128,10 +128,12 @@ fn fibers_of_every_worker_are_listed() {
 fn a_plain_thread_asks_the_runtime() {
     let runtime = runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime");
     let (sender, receiver) = mpsc::channel();
-    let fiber = runtime.spawn(move || {
-        sender.send(()).expect("the receiver waits");
-        sleep(FOREVER)
-    });
+    let fiber = runtime
+        .spawn(move || {
+            sender.send(()).expect("the receiver waits");
+            sleep(FOREVER)
+        })
+        .expect("room");
     receiver.recv().expect("sent");
     let dump = runtime.dump();
     assert!(dump.silent.is_empty(), "{:?}", dump.silent);
@@ -156,11 +158,13 @@ fn a_fiber_that_holds_its_worker_is_reported_as_silent() {
     let runtime = runtime::Builder::new(driver::idle).workers(1).start().expect("a runtime");
     let (sender, receiver) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
-    let hog = runtime.spawn(move || {
-        sender.send(()).expect("the receiver waits");
-        // Blocks the worker's thread, which is what one must not do.
-        let _ = released.recv();
-    });
+    let hog = runtime
+        .spawn(move || {
+            sender.send(()).expect("the receiver waits");
+            // Blocks the worker's thread, which is what one must not do.
+            let _ = released.recv();
+        })
+        .expect("room");
     receiver.recv().expect("sent");
     let dump = runtime.dump();
     assert_eq!(dump.silent.len(), 1);

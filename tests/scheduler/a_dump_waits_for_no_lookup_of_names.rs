@@ -9,10 +9,12 @@ use fibra_scheduler::{driver, runtime, sleep};
 fn a_dump_waits_for_no_lookup_of_names() {
     let runtime = runtime::Builder::new(driver::idle).workers(1).start().expect("a runtime");
     let (started, has_started) = mpsc::channel();
-    let fiber = runtime.spawn(move || {
-        started.send(()).expect("the receiver waits");
-        sleep(Duration::from_secs(1 << 40))
-    });
+    let fiber = runtime
+        .spawn(move || {
+            started.send(()).expect("the receiver waits");
+            sleep(Duration::from_secs(1 << 40))
+        })
+        .expect("room");
     has_started.recv().expect("sent");
     let (looking, is_looking) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();

@@ -137,10 +137,12 @@ fn a_dump_names_the_fiber_that_holds_a_worker() {
     let runtime = runtime::Builder::new(driver::idle).workers(1).start().expect("a runtime");
     let (sender, receiver) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
-    let hog = runtime.spawn(move || {
-        sender.send(()).expect("the receiver waits");
-        computes_until(|| released.try_recv() == Err(mpsc::TryRecvError::Disconnected));
-    });
+    let hog = runtime
+        .spawn(move || {
+            sender.send(()).expect("the receiver waits");
+            computes_until(|| released.try_recv() == Err(mpsc::TryRecvError::Disconnected));
+        })
+        .expect("room");
     receiver.recv().expect("sent");
     let dump = runtime.dump();
     assert_eq!(dump.silent.len(), 1);

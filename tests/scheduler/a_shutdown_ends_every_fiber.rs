@@ -88,8 +88,8 @@ fn a_grace_period_may_be_longer_than_time_lasts() {
 #[test]
 fn a_started_runtime_ends_with_its_handle() {
     let runtime = runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime");
-    let waiting: Vec<_> = (0..10).map(|_| runtime.spawn(|| sleep(FOREVER))).collect();
-    let done = runtime.spawn(|| 42);
+    let waiting: Vec<_> = (0..10).map(|_| runtime.spawn(|| sleep(FOREVER)).expect("room")).collect();
+    let done = runtime.spawn(|| 42).expect("room");
     assert_eq!(done.join().expect("no panic"), 42);
     runtime.shutdown();
     for fiber in waiting {
@@ -130,8 +130,8 @@ fn a_grace_period_may_be_endless() {
 fn a_runtime_may_be_dropped_by_one_of_its_own_fibers() {
     let runtime = runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime");
     let (sender, receiver) = mpsc::channel::<runtime::Runtime>();
-    let waiting = runtime.spawn(|| sleep(FOREVER));
-    let dropping = runtime.spawn(move || drop(receiver.recv()));
+    let waiting = runtime.spawn(|| sleep(FOREVER)).expect("room");
+    let dropping = runtime.spawn(move || drop(receiver.recv())).expect("room");
     sender.send(runtime).expect("received");
     assert!(dropping.join().is_ok());
     assert!(matches!(waiting.join(), Ok(Err(Interrupted::Cancelled)) | Err(_)));

@@ -55,7 +55,7 @@ fn between_fibers_of_two_workers() {
             ball_second.play(1, ROUNDS, &first());
         }),
     ];
-    fibers.into_iter().for_each(|fiber| fiber.join().expect("no panic"));
+    fibers.into_iter().for_each(|fiber| fiber.expect("room").join().expect("no panic"));
     assert_eq!(ball.turn.load(Ordering::Relaxed), 2 * ROUNDS);
 }
 

@@ -65,12 +65,14 @@ fn a_spawn_from_outside_is_noticed_beside_a_yield_loop() {
     let runtime = runtime::Builder::new(driver::idle).workers(1).start().expect("a runtime");
     let stop = Arc::new(AtomicBool::new(false));
     let seen = stop.clone();
-    let spinner = runtime.spawn(move || {
-        while !seen.load(Ordering::Relaxed) {
-            yield_now()
-        }
-    });
-    assert_eq!(runtime.spawn(|| 7).join().expect("no panic"), 7);
+    let spinner = runtime
+        .spawn(move || {
+            while !seen.load(Ordering::Relaxed) {
+                yield_now()
+            }
+        })
+        .expect("room");
+    assert_eq!(runtime.spawn(|| 7).expect("room").join().expect("no panic"), 7);
     stop.store(true, Ordering::Relaxed);
     spinner.join().expect("no panic");
 }

@@ -37,6 +37,6 @@ fn a_switch_counts_once() {
 fn outside_a_runtime_they_are_zero_but_a_runtime_has_its_own() {
     assert_eq!((counters().workers, counters().spawned), (0, 0));
     let runtime = runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime");
-    runtime.spawn(|| ()).join().expect("no panic");
+    runtime.spawn(|| ()).expect("room").join().expect("no panic");
     assert_eq!(runtime.counters().workers, 2);
 }

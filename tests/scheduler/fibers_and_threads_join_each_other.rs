@@ -20,7 +20,7 @@ fn a_plain_thread_joins_a_fiber() {
 #[test]
 fn a_fiber_joins_a_fiber_of_another_runtime() {
     let other = runtime::Builder::new(driver::idle).workers(1).start().expect("a runtime");
-    let theirs = other.spawn(|| 12);
+    let theirs = other.spawn(|| 12).expect("room");
     assert_eq!(crate::run_on(1, || theirs.join().expect("no panic")), 12);
 }
 

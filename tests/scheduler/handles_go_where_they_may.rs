@@ -23,7 +23,7 @@ fn a_runtime_is_shared_by_plain_threads() {
     let threads: Vec<_> = (0..4)
         .map(|n| {
             let runtime = runtime.clone();
-            std::thread::spawn(move || runtime.spawn(move || *Rc::new(n)).join().expect("no panic"))
+            std::thread::spawn(move || runtime.spawn(move || *Rc::new(n)).expect("room").join().expect("no panic"))
         })
         .collect();
     let sum: i32 = threads.into_iter().map(|thread| thread.join().expect("no panic")).sum();

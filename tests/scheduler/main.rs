@@ -47,6 +47,7 @@ mod select_takes_what_is_ready;
 mod sigquit_prints_the_dump;
 mod spawns_from_outside_reach_every_worker;
 mod the_hook_fires_on_the_first_park;
+mod too_many_fibers_are_refused;
 mod what_crosses_threads_must_be_send;
 mod what_remains_open;
 

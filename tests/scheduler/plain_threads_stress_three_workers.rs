@@ -29,7 +29,7 @@ fn one_fiber(runtime: &Runtime, dice: u64, alive: &Arc<()>) {
             // Woken from outside, token by token, while it parks or is about to.
             let given = Arc::new(AtomicU64::new(0));
             let (counter, tokens) = (given.clone(), 1 + dice / 6 % 20);
-            let fiber = runtime.spawn(move || (count_tokens(&counter, tokens), cargo).0);
+            let fiber = runtime.spawn(move || (count_tokens(&counter, tokens), cargo).0).expect("room");
             let unparker = fiber.unparker();
             for _ in 0..tokens {
                 given.fetch_add(1, Ordering::Release);
@@ -38,7 +38,7 @@ fn one_fiber(runtime: &Runtime, dice: u64, alive: &Arc<()>) {
             assert_eq!(fiber.join().expect("no panic"), Ok(tokens));
         }
         1 => {
-            let fiber = runtime.spawn(move || (sleep(Duration::from_secs(3600)), cargo).0);
+            let fiber = runtime.spawn(move || (sleep(Duration::from_secs(3600)), cargo).0).expect("room");
             if dice & 64 != 0 {
                 thread::yield_now();
             }
@@ -47,48 +47,54 @@ fn one_fiber(runtime: &Runtime, dice: u64, alive: &Arc<()>) {
         }
         2 => {
             // Spawns on its own, so that closures are stolen; joined as futures.
-            let fiber = runtime.spawn(move || {
-                let children: Vec<JoinHandle<u64>> = (0..8)
-                    .map(|n| {
-                        let cargo = cargo.clone();
-                        spawn(move || {
-                            yield_now();
-                            drop(cargo);
-                            n
+            let fiber = runtime
+                .spawn(move || {
+                    let children: Vec<JoinHandle<u64>> = (0..8)
+                        .map(|n| {
+                            let cargo = cargo.clone();
+                            spawn(move || {
+                                yield_now();
+                                drop(cargo);
+                                n
+                            })
                         })
-                    })
-                    .collect();
-                children
-                    .into_iter()
-                    .map(|child| block_on(child).expect("nobody cancels").expect("no panic"))
-                    .sum::<u64>()
-            });
+                        .collect();
+                    children
+                        .into_iter()
+                        .map(|child| block_on(child).expect("nobody cancels").expect("no panic"))
+                        .sum::<u64>()
+                })
+                .expect("room");
             assert_eq!(fiber.join().expect("no panic"), 28);
         }
         3 => {
-            let fiber = runtime.spawn(move || {
-                let _cargo = cargo;
-                yield_now();
-                std::panic::resume_unwind(Box::new(dice));
-            });
+            let fiber = runtime
+                .spawn(move || {
+                    let _cargo = cargo;
+                    yield_now();
+                    std::panic::resume_unwind(Box::new(dice));
+                })
+                .expect("room");
             let payload: Box<dyn std::any::Any + Send> = fiber.join().map(|()| "no panic").expect_err("it panicked");
             assert_eq!(payload.downcast_ref(), Some(&dice));
         }
         4 => {
             // The wake and the timer race.
             let nap = Duration::from_micros(dice / 6 % 200);
-            let fiber = runtime.spawn(move || {
-                let _cargo = cargo;
-                let until = clock::now() + nap;
-                while park::park_until(Reason::Parked, Some(until)) != park::Wakeup::TimedOut {}
-                clock::now() >= until
-            });
+            let fiber = runtime
+                .spawn(move || {
+                    let _cargo = cargo;
+                    let until = clock::now() + nap;
+                    while park::park_until(Reason::Parked, Some(until)) != park::Wakeup::TimedOut {}
+                    clock::now() >= until
+                })
+                .expect("room");
             (0..dice / 64 % 8).for_each(|_| fiber.unparker().unpark());
             assert!(fiber.join().expect("no panic"), "its deadline came early");
         }
         _ => {
             // Detached while it runs; and woken by a handle that outlives it.
-            let fiber = runtime.spawn(move || (sleep(Duration::from_micros(50)), cargo).0);
+            let fiber = runtime.spawn(move || (sleep(Duration::from_micros(50)), cargo).0).expect("room");
             let unparker = fiber.unparker();
             drop(fiber);
             unparker.unpark();

@@ -12,7 +12,7 @@ fn running_inside_a_fiber_panics() {
 fn several_runtimes_live_side_by_side() {
     let runtimes: Vec<_> =
         (0..4).map(|_| runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime")).collect();
-    let fibers: Vec<_> = runtimes.iter().map(|runtime| runtime.spawn(|| spawn(|| 1).join())).collect();
+    let fibers: Vec<_> = runtimes.iter().map(|runtime| runtime.spawn(|| spawn(|| 1).join()).expect("room")).collect();
     let sum: i32 = fibers.into_iter().map(|fiber| fiber.join().expect("no panic").expect("no panic")).sum();
     assert_eq!(sum, 4);
 }

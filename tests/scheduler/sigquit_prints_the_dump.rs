@@ -16,12 +16,14 @@ fn waits_for_somebody() {
 fn child() {
     let runtime = runtime::Builder::new(driver::idle).workers(2).dump_on_sigquit(true).start().expect("a runtime");
     let (sender, receiver) = std::sync::mpsc::channel();
-    runtime.spawn(move || {
-        drop(Builder::new().name("patient").spawn_local(move || {
-            sender.send(()).expect("the receiver waits");
-            waits_for_somebody();
-        }));
-    });
+    runtime
+        .spawn(move || {
+            drop(Builder::new().name("patient").spawn_local(move || {
+                sender.send(()).expect("the receiver waits");
+                waits_for_somebody();
+            }));
+        })
+        .expect("room");
     receiver.recv().expect("sent");
     println!("\nready");
     std::io::stdin().read_to_end(&mut Vec::new()).expect("until the end");

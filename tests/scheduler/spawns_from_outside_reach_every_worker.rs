@@ -12,7 +12,7 @@ fn a_burst_is_spread() {
         let barrier = Arc::new(Barrier::new(WORKERS));
         let fibers = [(); WORKERS].map(|()| {
             let barrier = barrier.clone();
-            runtime.spawn(move || barrier.wait().is_leader())
+            runtime.spawn(move || barrier.wait().is_leader()).expect("room")
         });
         let leaders = fibers.into_iter().map(|fiber| fiber.join().expect("no panic"));
         assert_eq!(leaders.filter(|&leader| leader).count(), 1);
@@ -24,8 +24,8 @@ fn a_hog_keeps_nobody_waiting_while_another_worker_is_free() {
     let runtime = runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime");
     for _ in 0..20 {
         let (release, held) = mpsc::channel::<()>();
-        let hog = runtime.spawn(move || held.recv().is_err());
-        assert_eq!(runtime.spawn(|| 5).join().expect("no panic"), 5);
+        let hog = runtime.spawn(move || held.recv().is_err()).expect("room");
+        assert_eq!(runtime.spawn(|| 5).expect("room").join().expect("no panic"), 5);
         drop(release);
         assert!(hog.join().expect("no panic"));
     }

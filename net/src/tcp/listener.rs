@@ -75,7 +75,8 @@ impl TcpListener {
         Ok((TcpStream::from_nonblocking(stream.into()), peer))
     }
 
-    /// The connections, one after the other: the loop of a server. See [`Incoming`] for the failures that it outlives.
+    /// The connections, one after the other: the loop of a server. See [`Incoming`] for the failures that it outlives; a server also
+    /// outlives that a spawn is refused if it spawns with [`Builder::spawn`](fibra_scheduler::Builder::spawn).
     ///
     /// ```no_run
     /// # fn main() -> std::io::Result<()> {

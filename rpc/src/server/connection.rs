@@ -51,6 +51,8 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         context,
         in_flight: Cell::new(0),
         role: Cell::new(None),
+        refused: Cell::new(None),
+        warned: Cell::new(false),
     };
     Rc::new(connection).read_until_end(reader);
 }
@@ -63,6 +65,9 @@ struct Connection {
     in_flight: Cell<usize>,
     /// The role, on its way from one fiber to the next.
     role: Cell<Option<Reader>>,
+    /// Why there was no fiber to take the role, until that is logged; and whether it has been, once a connection.
+    refused: Cell<Option<io::Error>>,
+    warned: Cell<bool>,
     /// Last, so that the connection leaves the roster when all else is gone.
     seat: Seat,
 }
@@ -178,6 +183,12 @@ impl Connection {
             Some(deadline) => cancel::with_deadline(deadline, run),
             None => run(),
         }
+        // Not within the hook that was refused: what a logger does is not ours to know, and the hook must not wait.
+        if let Some(error) = self.refused.take()
+            && !self.warned.replace(true)
+        {
+            tracing::warn!(peer = %self.peer, %error, "while a call waited, no other of its connection was read: no fiber to do so");
+        }
         let answered = self.answer(out, role.is_some());
         // Only now: a reply that waits for room counts as in flight, so that their number is bounded.
         self.in_flight.update(|count| count - 1);
@@ -203,7 +214,10 @@ impl Connection {
                 self.seat.entry().add(Task::Fiber(fiber));
                 None
             }
-            Err(_) => self.role.take(),
+            Err(error) => {
+                self.refused.set(Some(error));
+                self.role.take()
+            }
         }
     }
 

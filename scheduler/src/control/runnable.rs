@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::{ASKED, Control, DETACHED, DONE, FiberRef, JOINER, Joiner, STARTED};
 use crate::cancel::Interrupted;
+use crate::worker::Worker;
 
 /// The right to run a fiber: it is in no queue, not running, not parked. Carries the scheduler's reference.
 #[derive(Debug)]
@@ -113,6 +114,12 @@ impl Runnable {
 unsafe fn finish(control: NonNull<Control>) {
     // SAFETY: the scheduler's reference is held by the caller.
     let this = unsafe { control.as_ref() };
+    // Counted as ended before others learn of it, so that whoever joins it may spawn another in its place. If nobody can learn of it,
+    // the result is dropped here first, for that may take its time.
+    let is_detached = this.life.load(Ordering::Relaxed) & DETACHED != 0;
+    if !is_detached {
+        Worker::count_end();
+    }
     let before = this.life.fetch_or(DONE, Ordering::AcqRel);
     if before & (STARTED | ASKED) == STARTED | ASKED {
         // SAFETY: the caller runs the fiber.
@@ -129,6 +136,9 @@ unsafe fn finish(control: NonNull<Control>) {
             Some(Joiner::Waker(waker)) => waker.wake(),
             None => {}
         }
+    }
+    if is_detached {
+        Worker::count_end();
     }
     // Last, for what the closure and the result have borrowed: from here on the scope may end.
     // SAFETY: the caller runs (or refuses) the fiber.

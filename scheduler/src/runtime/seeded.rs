@@ -79,6 +79,7 @@ impl Seeded {
             f()
         };
         // Shielded: a deadline of the caller's is one of real time.
+        worker.admit()?;
         let (runnable, handle) =
             cancel::shield(|| spawn::Builder::new().name("main").allocate(builder.stack_size, spawned_at, first));
         worker.spawn_local(runnable);

@@ -1,5 +1,6 @@
 //! What all workers of a runtime share.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::dump::Request;
 use crate::watchdog::Leash;
 use crate::worker::{Remote, Sleepers};
 
-use super::{Builder, Roster};
+use super::{Builder, Quota, Roster};
 
 /// See the [module](self).
 pub(crate) struct Shared {
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     pub(crate) sleepers: Sleepers,
     pub(crate) pool: Pool,
     pub(crate) roster: Arc<Roster>,
+    pub(crate) quota: Quota,
     /// The watchdog's.
     pub(crate) leash: Leash,
     /// Whether a deadlock of all fibers ends the runtime.
@@ -48,6 +50,7 @@ impl Shared {
             sleepers: Sleepers::default(),
             pool: Pool::new(settings.blocking_threads, roster.clone()),
             roster,
+            quota: Quota::new(settings.fibers_max, settings.workers),
             leash: Leash::default(),
             ends_when_still,
             deadlock: OnceLock::new(),
@@ -84,6 +87,16 @@ impl Shared {
             }
         }
         Stop(self.clone())
+    }
+
+    /// As `Worker::admit`, for a plain thread.
+    pub(super) fn admit(&self) -> io::Result<()> {
+        if self.quota.take_one() { Ok(()) } else { Err(self.refuse()) }
+    }
+
+    /// Why no further fiber is admitted.
+    pub(crate) fn refuse(&self) -> io::Error {
+        self.quota.refuse(self.workers.iter().map(|worker| worker.tally().allowance()).sum())
     }
 
     /// Queues a fresh fiber from a plain thread, and wakes an idle worker for it.

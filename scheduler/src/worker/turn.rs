@@ -166,7 +166,6 @@ impl Worker {
             self.stacks.borrow_mut().give(context.into_stack());
         }
         self.live.borrow_mut().remove(owned.live_key.get());
-        bump(&self.counts.ended);
         if owned.is_owed.get() {
             // The inbox is about to bring it once more.
             self.owed.set(self.owed.get() + 1);
@@ -185,7 +184,6 @@ impl Worker {
             Ok(stack) => stack,
             Err(error) => {
                 tracing::error!(fiber = %runnable.control().origin.id, %error, "no stack for a fiber: it ends unstarted");
-                bump(&self.counts.ended);
                 runnable.refuse(Box::new(error));
                 return false;
             }
@@ -239,6 +237,7 @@ impl Worker {
             self.cancel_all();
         }
         self.trim_quiet(now);
+        self.settle_allowance();
         bump(&self.counts.polls);
         self.publish();
         match timeout {

@@ -22,6 +22,7 @@ impl Worker {
             return;
         }
         self.stacks.borrow_mut().trim(HOT_STACKS);
+        self.give_allowance_up();
         let sleepers = &self.shared.sleepers;
         self.remote().announce();
         sleepers.add(self.index);
