@@ -4,7 +4,7 @@
 pub use fibra_scheduler::{
     Builder, Counters, Fiber, FiberId, JoinHandle, LocalKey, Scope, ScopedJoinHandle, TooManyFibers, block_on,
     blocking, cancel, clock, counters, current, dump, fiber_local, in_fiber, park, scope, seeded, sleep, spawn,
-    spawn_local, sync, yield_now,
+    spawn_local, stacks, sync, yield_now,
 };
 
 pub use fibra_macros::service;

@@ -34,6 +34,7 @@
 //! | `pool` | [`StackPool`]: stacks of one worker, taken and given hot |
 //! | `slab` | one mapping that holds many stacks |
 //! | `guard` | [`GuardKind`]: how an overflow is made to fault |
+//! | [`high_water`] | how deep a stack has been used |
 //! | [`overflow`] | the message before an overflow ends the process |
 //! | [`sample`] | where a thread is that does not answer |
 //! | `sanitizer` | AddressSanitizer's view of a switch |
@@ -46,6 +47,7 @@
 
 mod context;
 mod guard;
+pub mod high_water;
 mod memory;
 pub mod overflow;
 mod pool;

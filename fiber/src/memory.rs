@@ -75,15 +75,15 @@ impl Mapping {
 }
 
 /// Gives the pages of `start..start + len` back to the kernel; they read as zero when touched again. Guards inside the range
-/// stay.
+/// stay. `false`: the kernel keeps them.
 ///
 /// # Safety
 ///
 /// The range is whole pages of a live mapping, and nothing lives in it any more.
-pub(crate) unsafe fn give_back(start: NonNull<u8>, len: usize) {
+pub(crate) unsafe fn give_back(start: NonNull<u8>, len: usize) -> bool {
     // MADV_DONTNEED fails only for locked pages (mlockall), which then stay resident: nothing to be done about it.
     // SAFETY: the caller says that nothing lives in the range, so losing its contents loses nothing.
-    let _ = unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_DONTNEED) };
+    unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_DONTNEED) == 0 }
 }
 
 impl Drop for Mapping {

@@ -48,6 +48,7 @@ use crate::hook::Hook;
 use crate::local;
 use crate::park::{Reason, Unparker};
 use crate::scope::Membership;
+use crate::stacks::Choice;
 use crate::timer;
 use crate::worker::{Remote, Worker};
 
@@ -103,6 +104,8 @@ pub(crate) struct Owned {
     pub(crate) timed_out: Cell<bool>,
     /// Whether the memory below it was given back during this park.
     pub(crate) trimmed: Cell<bool>,
+    /// Whether it is measured how much of its stack it uses.
+    pub(crate) choice: Cell<Choice>,
     /// Whether the inbox still holds the fiber, though it has ended.
     pub(crate) is_owed: Cell<bool>,
     pub(crate) context: Slot,
@@ -160,6 +163,7 @@ impl Control {
                 reason: Cell::new(Reason::Parked),
                 since: Cell::new(None),
                 trimmed: Cell::new(false),
+                choice: Cell::new(Choice::No),
                 ambient: Ambient::inherited(inherited.deadline),
                 scope: Cell::new(None),
                 locals: local::Locals::default(),

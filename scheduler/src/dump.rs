@@ -32,6 +32,7 @@ mod display;
 mod request;
 mod trace;
 
+use std::collections::HashMap;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,7 @@ use crate::FiberId;
 use crate::control::Origin;
 use crate::park::Reason;
 use crate::runtime::Runtime;
+use crate::stacks::Stacks;
 use crate::watchdog;
 use crate::worker::{Remote, Worker};
 
@@ -78,6 +80,8 @@ pub struct FiberDump {
     pub stack_used: Option<usize>,
     /// The usable bytes of its stack.
     pub stack_size: usize,
+    /// The most that fibers of its spawn site have used of theirs, as far as is known: see [`stacks`](mod@crate::stacks).
+    pub stack_deepest: Option<usize>,
     /// Where it is.
     pub backtrace: Trace,
 }
@@ -122,6 +126,17 @@ impl Dump {
         cycles::cycles(waits.collect())
     }
 
+    /// Adds to each fiber what is known of its spawn site.
+    pub(crate) fn with_stacks(mut self, stacks: &Stacks) -> Self {
+        let measured = stacks.sites.iter().filter(|site| site.measured > 0);
+        let deepest: HashMap<&Location<'_>, usize> = measured.map(|site| (site.spawned_at, site.deepest)).collect();
+        let held = self.silent.iter_mut().filter_map(|silent| silent.running.as_mut());
+        for fiber in self.fibers.iter_mut().chain(held) {
+            fiber.stack_deepest = deepest.get(fiber.spawned_at).copied();
+        }
+        self
+    }
+
     /// The fiber of that number.
     pub fn fiber(&self, id: FiberId) -> Option<&FiberDump> {
         self.fibers.iter().find(|fiber| fiber.id == id)
@@ -150,6 +165,7 @@ impl FiberDump {
             state,
             stack_used,
             stack_size: origin.stack_size,
+            stack_deepest: None,
             backtrace,
         }
     }

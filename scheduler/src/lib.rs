@@ -37,6 +37,7 @@
 //! | `blocking` | [`blocking()`]: a pool of threads for what cannot park |
 //! | [`seeded`] | runs that a seed decides: order, virtual time, trace |
 //! | [`mod@dump`], `counters` | [`dump()`]: every fiber, what it waits for, and its backtrace; [`counters()`] |
+//! | [`mod@stacks`] | [`stacks()`]: how much of their stacks fibers use, by spawn site |
 //! | [`driver`], [`clock`] | the seams to the operating system and to time |
 //! | `control` | the control block of a fiber: states, references |
 //! | `rng` | the seam to randomness |
@@ -63,6 +64,7 @@ pub mod runtime;
 mod scope;
 pub mod seeded;
 mod spawn;
+pub mod stacks;
 pub mod sync;
 mod time;
 mod timer;
@@ -79,6 +81,7 @@ pub use local::LocalKey;
 pub use runtime::TooManyFibers;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{Builder, FiberId, spawn, spawn_local};
+pub use stacks::stacks;
 pub use time::{sleep, yield_now};
 
 use worker::Worker;

@@ -38,6 +38,7 @@ use crate::blocking;
 use crate::control::Runnable;
 use crate::driver::{Driver, DriverFactory};
 use crate::dump::Deadlock;
+use crate::stacks::{self, Stacks};
 use crate::watchdog;
 use crate::worker::Worker;
 use crate::{JoinHandle, spawn};
@@ -75,6 +76,7 @@ pub struct Builder {
     grace: Duration,
     pin_workers: bool,
     trim_after: Duration,
+    pub(crate) sample_stacks: Option<u32>,
     watchdog: Option<Duration>,
     dump_on_sigquit: bool,
     driver: Arc<dyn DriverFactory>,
@@ -94,6 +96,7 @@ impl Builder {
             grace: DEFAULT_GRACE,
             pin_workers: false,
             trim_after: DEFAULT_TRIM_AFTER,
+            sample_stacks: Some(stacks::EVERY),
             watchdog: Some(watchdog::BUDGET),
             dump_on_sigquit: false,
             driver: Arc::new(driver),
@@ -182,7 +185,7 @@ impl Builder {
         drop(driver);
         crew.dismiss();
         if let Some(deadlock) = shared.deadlock.get() {
-            return Err(Deadlock::error(deadlock.finish()));
+            return Err(Deadlock::error(deadlock.finish().with_stacks(&Stacks::new(&shared))));
         }
         // The fiber has ended: only its end stops the runtime, and a fiber that could not start has ended with an error.
         debug_assert!(handle.is_finished());

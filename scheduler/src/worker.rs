@@ -18,6 +18,7 @@ mod affinity;
 mod allowance;
 mod answer;
 mod idle;
+mod measure;
 mod overflow;
 mod remote;
 mod stillness;
@@ -39,6 +40,7 @@ use crate::hook;
 use crate::park::{Reason, Wakeup};
 use crate::queue::Ready;
 use crate::runtime::Shared;
+use crate::stacks::Sites;
 use crate::timer::Timers;
 
 use allowance::Allowance;
@@ -62,6 +64,7 @@ pub(crate) struct Worker {
     fresh: crossbeam_deque::Worker<Runnable>,
     timers: RefCell<Timers>,
     stacks: RefCell<StackPool>,
+    sites: Arc<Sites>,
     running: Cell<Option<NonNull<Control>>>,
     live: RefCell<Slab<NonNull<Control>>>,
     pace: Pace,
@@ -90,6 +93,7 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, fresh: crossbeam_deque::Worker<Runnable>) -> Self {
         let address = &raw const shared.workers[index];
         let tally = shared.workers[index].tally().clone();
+        let sites = shared.workers[index].sites().clone();
         let trim = Trim::new(clock::now(), shared.trim_after);
         Worker {
             shared,
@@ -99,6 +103,7 @@ impl Worker {
             fresh,
             timers: RefCell::new(Timers::new(clock::now())),
             stacks: RefCell::default(),
+            sites,
             running: Cell::new(None),
             live: RefCell::default(),
             pace: Pace::new(clock::now(), tally),

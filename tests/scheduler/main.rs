@@ -46,6 +46,7 @@ mod select_takes_what_is_ready;
 #[cfg(panic = "unwind")]
 mod sigquit_prints_the_dump;
 mod spawns_from_outside_reach_every_worker;
+mod stacks_are_measured_by_spawn_site;
 mod the_hook_fires_on_the_first_park;
 mod too_many_fibers_are_refused;
 mod what_crosses_threads_must_be_send;

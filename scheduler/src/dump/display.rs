@@ -72,9 +72,13 @@ impl FiberDump {
         write!(f, "    spawned at {}", self.spawned_at)?;
         let size = self.stack_size / 1024;
         match self.stack_used {
-            Some(0) | None => writeln!(f, "; stack {size} KiB")?,
-            Some(used) => writeln!(f, "; stack {:.1} of {size} KiB", used as f64 / 1024.0)?,
+            Some(0) | None => write!(f, "; stack {size} KiB")?,
+            Some(used) => write!(f, "; stack {:.1} of {size} KiB", used as f64 / 1024.0)?,
         }
+        if let Some(deepest) = self.stack_deepest {
+            write!(f, ", at the most {:.1} by those spawned there", deepest as f64 / 1024.0)?;
+        }
+        writeln!(f)?;
         if let (Some(why), true) = (self.backtrace.why_missing(), self.state != State::NotStarted) {
             writeln!(f, "    no backtrace: {why}")?;
         }

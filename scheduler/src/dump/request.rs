@@ -10,6 +10,7 @@ use crate::FiberId;
 use crate::clock;
 use crate::park::{self, Reason, Unparker, Wakeup};
 use crate::runtime::Shared;
+use crate::stacks::Stacks;
 
 /// How long a dump waits for the workers. One that no fiber holds answers within a millisecond and what its fibers' backtraces
 /// take: 10 to 20 ms for the most that it takes.
@@ -85,5 +86,5 @@ pub(crate) fn collect(shared: &Shared) -> Dump {
     for silent in &mut dump.silent {
         silent.running = super::held_by(silent.worker, &shared.workers[silent.worker]);
     }
-    dump
+    dump.with_stacks(&Stacks::new(shared))
 }

@@ -10,6 +10,7 @@ use crossbeam_deque::Injector;
 use crate::blocking::Pool;
 use crate::control::Runnable;
 use crate::dump::Request;
+use crate::stacks::Sites;
 use crate::watchdog::Leash;
 use crate::worker::{Remote, Sleepers};
 
@@ -46,7 +47,10 @@ impl Shared {
         let seats: Vec<Seat> =
             (0..settings.workers).map(|index| (index, crossbeam_deque::Worker::new_fifo())).collect();
         let shared = Shared {
-            workers: seats.iter().map(|(_, fresh)| Remote::new(fresh.stealer())).collect(),
+            workers: seats
+                .iter()
+                .map(|(_, fresh)| Remote::new(fresh.stealer(), Sites::new(settings.sample_stacks)))
+                .collect(),
             sleepers: Sleepers::default(),
             pool: Pool::new(settings.blocking_threads, roster.clone()),
             roster,

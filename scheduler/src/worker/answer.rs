@@ -12,6 +12,7 @@ use fibra_fiber::Context;
 use super::Worker;
 use crate::control::Control;
 use crate::dump::{FiberDump, ROOM_MIN, Request, State, TRACES_MAX, Trace};
+use crate::stacks::Choice;
 
 impl Worker {
     /// Does what is asked of this worker.
@@ -68,7 +69,15 @@ impl Worker {
         let Some(context) = owned.context.get() else {
             return self.entry(control, state, None, Trace::missing("it has no stack"));
         };
+        let is_chosen = owned.choice.get() != Choice::No;
+        if is_chosen {
+            self.measure(control, owned, context);
+        }
         let trace = if with_trace { trace(context) } else { Trace::missing("the worker has too many fibers") };
+        if is_chosen {
+            // What the visit for the trace has touched is not the fiber's.
+            context.give_back_unused();
+        }
         self.entry(control, state, Some(context.stack_used()), trace)
     }
 

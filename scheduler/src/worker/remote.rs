@@ -13,6 +13,7 @@ use crate::counters::Tally;
 use crate::driver::DriverWaker;
 use crate::dump::Request;
 use crate::queue::Inbox;
+use crate::stacks::Sites;
 
 /// How many dumps may wait for one worker; it looks at them 10,000 times a second, unless a fiber holds it.
 const ERRANDS_MAX: usize = 64;
@@ -32,6 +33,7 @@ pub(crate) struct Remote {
     fresh: Stealer<Runnable>,
     waker: OnceLock<Arc<dyn DriverWaker>>,
     tally: Arc<Tally>,
+    sites: Arc<Sites>,
     /// The worker's thread, once it runs.
     subject: OnceLock<Subject>,
     /// Dumps that wait for this worker's part, and whether there are any, to be looked at without the lock.
@@ -40,7 +42,7 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub(crate) fn new(fresh: Stealer<Runnable>) -> Self {
+    pub(crate) fn new(fresh: Stealer<Runnable>, sites: Sites) -> Self {
         Remote {
             inbox: Inbox::default(),
             parked: AtomicBool::new(false),
@@ -50,6 +52,7 @@ impl Remote {
             fresh,
             waker: OnceLock::new(),
             tally: Arc::default(),
+            sites: Arc::new(sites),
             subject: OnceLock::new(),
             errands: Mutex::default(),
             has_errands: AtomicBool::new(false),
@@ -92,6 +95,11 @@ impl Remote {
     /// What the worker has counted.
     pub(crate) fn tally(&self) -> &Arc<Tally> {
         &self.tally
+    }
+
+    /// What the worker knows of where its fibers were spawned.
+    pub(crate) fn sites(&self) -> &Arc<Sites> {
+        &self.sites
     }
 
     /// Asks the worker for its part of a dump, and wakes it if it sleeps. Any thread. `false`: too many wait already.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::counters::bump;
+use crate::stacks::Choice;
 
 /// How many fibers one look outside may look through.
 const BATCH: usize = 256;
@@ -72,18 +73,20 @@ impl Worker {
             let control = unsafe { fiber.as_ref() };
             // SAFETY: this is its home worker.
             let owned = unsafe { control.owned() };
-            if !owned.token.is_awaited() || owned.trimmed.get() {
+            let (Some(context), false) = (owned.context.get(), owned.trimmed.get()) else { continue };
+            if owned.choice.get() != Choice::No {
+                self.measure(control, owned, context);
+            }
+            if !owned.token.is_awaited() {
                 continue;
             }
             if owned.since.get().is_some_and(|since| now.saturating_duration_since(since) < after) {
                 trim.pending.set(true);
                 continue;
             }
-            if let Some(context) = owned.context.get() {
-                owned.trimmed.set(true);
-                if context.give_back_unused() {
-                    bump(&self.counts.trims);
-                }
+            owned.trimmed.set(true);
+            if context.give_back_unused() {
+                bump(&self.counts.trims);
             }
         }
         let is_last = end == live.capacity();

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::control::{Control, Runnable, contain};
 use crate::counters::bump;
 use crate::driver::Driver;
+use crate::stacks::Choice;
 
 pub(in crate::worker) use pace::Pace;
 use pace::SWITCHES_MAX;
@@ -161,6 +162,11 @@ impl Worker {
         let control = unsafe { fiber.as_ref() };
         // SAFETY: this is its home worker.
         let owned = unsafe { control.owned() };
+        if owned.choice.get() != Choice::No
+            && let Some(context) = owned.context.get()
+        {
+            self.measure(control, owned, context);
+        }
         // SAFETY: it has ended, so nobody uses the context.
         if let Some(context) = unsafe { owned.context.take() } {
             self.stacks.borrow_mut().give(context.into_stack());
@@ -180,7 +186,7 @@ impl Worker {
         // SAFETY: the caller has dissolved the runnable and gives it to us.
         let runnable = unsafe { Runnable::from_raw(fiber) };
         let stack = self.stacks.borrow_mut().take(runnable.control().origin.stack_size);
-        let stack = match stack {
+        let mut stack = match stack {
             Ok(stack) => stack,
             Err(error) => {
                 tracing::error!(fiber = %runnable.control().origin.id, %error, "no stack for a fiber: it ends unstarted");
@@ -198,6 +204,7 @@ impl Worker {
         // SAFETY: we have just become its home worker.
         let owned = unsafe { control.owned() };
         owned.guard.set((stack.guard().start, stack.guard().end));
+        self.count_start(control, owned, &mut stack);
         owned.context.fill(Context::new(stack, runnable.entry(refused)));
         owned.live_key.set(self.live.borrow_mut().insert(fiber));
         // The caller goes on with the raw pointer.
