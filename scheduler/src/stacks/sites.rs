@@ -7,7 +7,8 @@
 
 use std::panic::Location;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::Site;
 
@@ -35,14 +36,25 @@ pub(crate) struct Sites {
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Slot {
-    /// Null until the slot is taken.
-    site: AtomicPtr<Location<'static>>,
+    /// None until the slot is taken.
+    site: OnceLock<&'static Location<'static>>,
     started: AtomicU64,
     /// Which start is to be measured next.
     due: AtomicU64,
     measured: AtomicU64,
     deepest: AtomicUsize,
     stack_size: AtomicUsize,
+}
+
+impl Slot {
+    fn is_free(&self) -> bool {
+        self.site.get().is_none()
+    }
+
+    #[inline]
+    fn is_of(&self, site: &'static Location<'static>) -> bool {
+        self.site.get().is_some_and(|known| ptr::eq(*known, site))
+    }
 }
 
 /// Whether a fiber is one of the sample.
@@ -72,10 +84,10 @@ impl Sites {
     pub(crate) fn count_start(&self, site: &'static Location<'static>) -> bool {
         let Some(slots) = &self.slots else { return false };
         let slot = &slots[home(site)];
-        if !ptr::eq(slot.site.load(Ordering::Relaxed), site) {
-            return self.search(site).is_some_and(|slot| self.count(slot));
+        if slot.is_of(site) {
+            return self.count(slot);
         }
-        self.count(slot)
+        self.search(site).is_some_and(|slot| self.count(slot))
     }
 
     #[inline]
@@ -110,7 +122,7 @@ impl Sites {
     #[cold]
     fn search(&self, site: &'static Location<'static>) -> Option<&Slot> {
         let slot = self.find_place(site)?;
-        if slot.site.load(Ordering::Relaxed).is_null() {
+        if slot.is_free() {
             let known = self.known.load(Ordering::Relaxed);
             if known == SITES_MAX {
                 self.others.store(self.others.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -118,32 +130,27 @@ impl Sites {
             }
             self.known.store(known + 1, Ordering::Relaxed);
             slot.due.store(1, Ordering::Relaxed);
-            slot.site.store(ptr::from_ref(site).cast_mut(), Ordering::Release);
+            slot.site.get_or_init(|| site);
         }
         Some(slot)
     }
 
     fn find(&self, site: &'static Location<'static>) -> Option<&Slot> {
-        self.find_place(site).filter(|slot| !slot.site.load(Ordering::Relaxed).is_null())
+        self.find_place(site).filter(|slot| !slot.is_free())
     }
 
     /// The slot of a site, or the free one where it would be.
     fn find_place(&self, site: &'static Location<'static>) -> Option<&Slot> {
         let slots = self.slots.as_deref()?;
-        let from_home = (0..SLOTS).map(|step| &slots[(home(site) + step) % SLOTS]);
-        from_home.into_iter().find(|slot| {
-            let found = slot.site.load(Ordering::Relaxed);
-            found.is_null() || ptr::eq(found, site)
-        })
+        let mut from_home = (0..SLOTS).map(|step| &slots[(home(site) + step) % SLOTS]);
+        from_home.find(|slot| slot.is_free() || slot.is_of(site))
     }
 
     /// What is known, in no order. From any thread.
     pub(super) fn iter(&self) -> impl Iterator<Item = Site> {
         self.slots.iter().flat_map(|slots| slots.iter()).filter_map(|slot| {
-            // SAFETY: null, or stored by `search` from a reference that lives for ever.
-            let spawned_at = unsafe { slot.site.load(Ordering::Acquire).as_ref() }?;
             Some(Site {
-                spawned_at,
+                spawned_at: slot.site.get()?,
                 started: slot.started.load(Ordering::Relaxed),
                 measured: slot.measured.load(Ordering::Relaxed),
                 deepest: slot.deepest.load(Ordering::Relaxed),
