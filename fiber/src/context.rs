@@ -29,12 +29,13 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop};
+use std::mem::{self, ManuallyDrop, offset_of};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
 use std::{process, thread};
 
+use crate::layout::Layout;
 use crate::memory::{give_back, page_size};
 use crate::sanitizer;
 use crate::stack::Stack;
@@ -115,6 +116,13 @@ enum Progress {
 }
 
 impl Context {
+    #[doc(hidden)]
+    pub const LAYOUT: Layout = Layout {
+        suspended_at: offset_of!(Context, at),
+        stack_end: offset_of!(Context, stack) + Stack::BASE,
+        saved: switch::SAVED,
+    };
+
     /// A context that will run `entry` on `stack`. Nothing runs before the first [`resume`](Context::resume).
     #[inline]
     pub fn new<F>(stack: Stack, entry: F) -> Self

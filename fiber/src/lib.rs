@@ -39,15 +39,20 @@
 //! | [`sample`] | where a thread is that does not answer |
 //! | `sanitizer` | AddressSanitizer's view of a switch |
 //! | `thread` | the numbers of threads, as the system lists them |
+//! | `clock` | the clock of instants, as other processes read it |
+//! | `layout` | what debuggers must know |
 //! | `memory` | the system calls on pages |
 //!
 //! # Feature flags
 //!
 //! * `sanitizer`: tells AddressSanitizer of every stack switch. Such a build links only with `-Zsanitizer=address`.
 
+mod clock;
 mod context;
 mod guard;
 pub mod high_water;
+#[doc(hidden)]
+pub mod layout;
 mod memory;
 pub mod overflow;
 mod pool;
@@ -58,6 +63,7 @@ mod stack;
 mod switch;
 mod thread;
 
+pub use clock::monotonic_time;
 pub use context::{Context, Resumed, hand_over, in_context, suspend};
 pub use guard::{GuardKind, guard_kind, guard_size};
 pub use pool::StackPool;

@@ -33,6 +33,11 @@ pub(crate) fn is_virtual() -> bool {
     VIRTUAL.get().is_some()
 }
 
+/// The present instant as other processes know it; `None` where time is virtual, and on systems other than Linux.
+pub(crate) fn monotonic() -> Option<Duration> {
+    if is_virtual() { None } else { fibra_fiber::monotonic_time() }
+}
+
 /// Makes this thread's time virtual, as long as it lives: time stands still but for [`advance`](Virtual::advance).
 #[derive(Debug)]
 pub(crate) struct Virtual {

@@ -26,6 +26,7 @@
 //! memory, on any thread; by then the stage is empty, so nothing of the user's is dropped there.
 
 mod ask;
+mod layout;
 mod reference;
 mod runnable;
 mod slot;
@@ -52,6 +53,7 @@ use crate::stacks::Choice;
 use crate::timer;
 use crate::worker::{Remote, Worker};
 
+pub(crate) use layout::FIELDS;
 pub(crate) use reference::FiberRef;
 pub(crate) use runnable::Runnable;
 use slot::Slot;
@@ -111,9 +113,9 @@ pub(crate) struct Owned {
     pub(crate) context: Slot,
     /// What its last park waited for.
     pub(crate) reason: Cell<Reason>,
-    /// When its last park began, as the worker then knew the time: right to about 100 us while the worker is busy. Reading a
-    /// clock at every park would cost more than the park.
-    pub(crate) since: Cell<Option<Instant>>,
+    /// When its last park began, in nanoseconds of its worker's [`Pace`](crate::worker), as the worker then knew the time: right
+    /// to about 100 us while the worker is busy. Reading a clock at every park would cost more than the park.
+    pub(crate) since: Cell<u64>,
     /// Its deadline, and whether it is shielded from cancellation.
     pub(crate) ambient: Ambient,
     pub(crate) timer: timer::Node,
@@ -161,7 +163,7 @@ impl Control {
                 timer: timer::Node::default(),
                 timed_out: Cell::new(false),
                 reason: Cell::new(Reason::Parked),
-                since: Cell::new(None),
+                since: Cell::new(0),
                 trimmed: Cell::new(false),
                 choice: Cell::new(Choice::No),
                 ambient: Ambient::inherited(inherited.deadline),

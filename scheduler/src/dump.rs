@@ -28,6 +28,7 @@
 
 mod cycles;
 mod deadlock;
+pub(crate) mod debugger;
 mod display;
 mod request;
 mod trace;

@@ -29,6 +29,8 @@
 //!
 //! All of them work on plain threads too, so what is built on them works between fibers and threads.
 
+mod layout;
+
 use std::fmt;
 use std::ptr::NonNull;
 use std::thread::{self, Thread};
@@ -42,9 +44,12 @@ use crate::clock;
 use crate::control::{Control, FiberRef};
 use crate::worker::Worker;
 
+pub(crate) use layout::FIELDS;
+
 /// What a parked fiber waits for. Dumps and metrics read it; nothing is decided by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(u8)] // For debuggers; see `layout`.
 pub enum Reason {
     /// [`park`](fn@crate::park::park) was called directly.
     Parked,

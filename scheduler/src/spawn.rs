@@ -1,6 +1,7 @@
 //! Starting fibers: [`spawn`], [`spawn_local`] and the [`Builder`] behind both.
 
 use std::cell::Cell;
+use std::num::NonZero;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +15,8 @@ use crate::worker::Worker;
 
 /// The number of a fiber: unique within the process, in the order of spawning within a worker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct FiberId(u64);
+#[repr(transparent)]
+pub struct FiberId(NonZero<u64>);
 
 impl FiberId {
     /// The next number. Threads draw blocks, so that spawning on two workers does not share a cache line.
@@ -29,18 +31,18 @@ impl FiberId {
             next = BLOCKS.fetch_add(1, Ordering::Relaxed) * BLOCK;
         }
         NEXT.set(next + 1);
-        FiberId(next + 1)
+        FiberId(NonZero::<u64>::MIN.saturating_add(next))
     }
 
-    /// The fiber of a number that [`as_u64`](FiberId::as_u64) gave.
-    pub(crate) fn from_u64(number: u64) -> Self {
-        FiberId(number)
+    /// The fiber of a number that [`as_u64`](FiberId::as_u64) gave; `None` for zero, which is no fiber's.
+    pub(crate) fn from_u64(number: u64) -> Option<Self> {
+        NonZero::new(number).map(FiberId)
     }
 
     /// The number as such.
     #[inline]
     pub fn as_u64(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 

@@ -18,6 +18,8 @@ mod affinity;
 mod allowance;
 mod answer;
 mod idle;
+mod listing;
+mod live;
 mod measure;
 mod overflow;
 mod remote;
@@ -31,11 +33,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fibra_fiber::{Context, StackPool};
-use slab::Slab;
 
 use crate::clock;
 use crate::control::{Control, FiberRef, Runnable};
 use crate::counters::{Counts, bump};
+use crate::dump::debugger;
 use crate::hook;
 use crate::park::{Reason, Wakeup};
 use crate::queue::Ready;
@@ -45,6 +47,8 @@ use crate::timer::Timers;
 
 use allowance::Allowance;
 pub(crate) use idle::Sleepers;
+pub(crate) use listing::FIELDS as LISTING_FIELDS;
+use live::Live;
 pub(crate) use remote::Remote;
 use trim::Trim;
 use turn::Pace;
@@ -66,7 +70,7 @@ pub(crate) struct Worker {
     stacks: RefCell<StackPool>,
     sites: Arc<Sites>,
     running: Cell<Option<NonNull<Control>>>,
-    live: RefCell<Slab<NonNull<Control>>>,
+    live: RefCell<Live>,
     pace: Pace,
     trim: Trim,
     counts: Counts,
@@ -140,6 +144,8 @@ impl Worker {
         assert!(CURRENT.get().is_null(), "this thread runs a fibra runtime already");
         CURRENT.set(self);
         let _leave = Leave;
+        let listing = self.listing();
+        let _listed = debugger::list(&listing);
         f()
     }
 
@@ -294,7 +300,7 @@ impl Worker {
         let fiber = self.running.get()?;
         // SAFETY: it runs on this thread, and holds the scheduler's reference.
         let owned = unsafe { fiber.as_ref().owned() };
-        owned.since.set(Some(self.pace.last_known_now()));
+        owned.since.set(self.pace.last_known_now());
         owned.trimmed.set(false);
         bump(&self.counts.parks);
         Some(fiber)

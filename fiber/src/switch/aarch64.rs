@@ -5,9 +5,13 @@
 use std::arch::{asm, naked_asm};
 
 use super::Entry;
+use crate::layout::Saved;
 
 /// How many bytes [`prepare`] takes below the argument.
 pub(crate) const PREPARED: usize = 4 * size_of::<usize>();
+
+/// What a switch leaves on the stack, for debuggers.
+pub(crate) const SAVED: Saved = Saved { frame: 0, base: 8, pc: 16, end: 32 };
 
 /// Saves where the caller is in `*saved` and goes on at `to`, which gets `message`. Returns the message of whoever switches back.
 ///

@@ -5,9 +5,13 @@
 use std::arch::{asm, naked_asm};
 
 use super::Entry;
+use crate::layout::Saved;
 
 /// How many bytes [`prepare`] takes below the argument.
 pub(crate) const PREPARED: usize = 3 * size_of::<usize>();
+
+/// What a switch leaves on the stack, for debuggers.
+pub(crate) const SAVED: Saved = Saved { pc: 0, base: 8, frame: 16, end: 24 };
 
 /// Saves where the caller is in `*saved` and goes on at `to`, which gets `message`. Returns the message of whoever switches back.
 ///

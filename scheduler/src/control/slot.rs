@@ -5,7 +5,7 @@
 //! Invariant: touched by the home worker's thread only.
 
 use std::cell::{Cell, UnsafeCell};
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
 
 use fibra_fiber::Context;
 
@@ -17,6 +17,9 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// Where the context is in it.
+    pub(super) const CONTEXT: usize = offset_of!(Slot, context);
+
     pub(super) const fn empty() -> Self {
         Slot { context: UnsafeCell::new(MaybeUninit::uninit()), is_filled: Cell::new(false) }
     }

@@ -15,9 +15,11 @@ use std::cell::Cell;
 
 /// See the [module](self).
 #[derive(Debug)]
+#[repr(transparent)]
 pub(crate) struct Token(Cell<State>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum State {
     Empty,
     Notified,
@@ -25,6 +27,9 @@ enum State {
 }
 
 impl Token {
+    /// What a debugger finds in the token of a parked fiber.
+    pub(super) const PARKED: u8 = State::Parked as u8;
+
     pub(super) const fn new() -> Self {
         Token(Cell::new(State::Empty))
     }

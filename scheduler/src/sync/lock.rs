@@ -37,7 +37,7 @@ struct Turn {
 
 /// The fiber that a lock's word names; `None` for a plain thread.
 pub(super) fn fiber(owner: Party) -> Option<FiberId> {
-    (owner != 0 && owner < THREAD).then(|| FiberId::from_u64(owner))
+    if owner < THREAD { FiberId::from_u64(owner) } else { None }
 }
 
 impl Lock {

@@ -39,7 +39,7 @@ impl Worker {
             // Whoever looked for work meanwhile may have missed what we held.
             self.shared.sleepers.wake_one(&self.shared.workers);
         }
-        let live: Vec<NonNull<Control>> = self.live.borrow().iter().map(|(_, &fiber)| fiber).collect();
+        let live: Vec<NonNull<Control>> = self.live.borrow().iter().map(|(_, fiber)| fiber).collect();
         fibers.reserve(live.len());
         for (index, &fiber) in live.iter().enumerate() {
             // SAFETY: listed as live, so it holds the scheduler's reference; no fiber runs on this thread in between.
@@ -61,7 +61,7 @@ impl Worker {
         let state = if request.is_asking(control.origin.id) {
             State::Running
         } else if owned.token.is_awaited() {
-            let since = owned.since.get().unwrap_or(now);
+            let since = self.pace.instant(owned.since.get());
             State::Parked { reason: owned.reason.get(), since, waited: now.saturating_duration_since(since) }
         } else {
             State::Ready

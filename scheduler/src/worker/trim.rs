@@ -67,7 +67,7 @@ impl Worker {
             trim.pending.set(false);
         }
         let live = self.live.borrow();
-        let end = (begin + BATCH).min(live.capacity());
+        let end = (begin + BATCH).min(live.keys_end());
         for fiber in (begin..end).filter_map(|key| live.get(key)) {
             // SAFETY: listed as live, so it holds the scheduler's reference.
             let control = unsafe { fiber.as_ref() };
@@ -80,7 +80,7 @@ impl Worker {
             if !owned.token.is_awaited() {
                 continue;
             }
-            if owned.since.get().is_some_and(|since| now.saturating_duration_since(since) < after) {
+            if now.saturating_duration_since(self.pace.instant(owned.since.get())) < after {
                 trim.pending.set(true);
                 continue;
             }
@@ -89,7 +89,7 @@ impl Worker {
                 bump(&self.counts.trims);
             }
         }
-        let is_last = end == live.capacity();
+        let is_last = end == live.keys_end();
         trim.cursor.set(if is_last { 0 } else { end });
         // The rest of the pass at the next look, the next pass after a while.
         trim.next.set(if is_last { now.checked_add(after / 2) } else { Some(now) });

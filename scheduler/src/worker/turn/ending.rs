@@ -14,7 +14,7 @@ impl Worker {
 
     /// Asks every fiber of this worker to end.
     pub(super) fn cancel_all(&self) {
-        let live: Vec<_> = self.live.borrow().iter().map(|(_, &fiber)| fiber).collect();
+        let live: Vec<_> = self.live.borrow().iter().map(|(_, fiber)| fiber).collect();
         for fiber in live {
             // SAFETY: listed as live, so it holds the scheduler's reference; we run no fiber in between.
             unsafe { FiberRef::acquire(fiber) }.cancel();
@@ -50,7 +50,7 @@ impl Worker {
                 unstarted.push(runnable.into_raw());
             }
         }
-        let started: Vec<_> = self.live.borrow().iter().map(|(_, &fiber)| fiber).collect();
+        let started: Vec<_> = self.live.borrow().iter().map(|(_, fiber)| fiber).collect();
         for &fiber in started.iter().filter(|_| !self.is_deadlocked.get()) {
             // SAFETY: listed as live, so it holds the scheduler's reference.
             let origin = &unsafe { fiber.as_ref() }.origin;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::counters::Tally;
 
 /// How many switches may pass before timers and the driver are looked at. Prime, so that it does not fall into step with a
@@ -12,6 +13,7 @@ pub(super) const SWITCHES_MAX: u32 = 61;
 
 /// How long that many switches should take at the most.
 const TURN_MAX: Duration = Duration::from_micros(100);
+const TURN_MAX_NANOS: u64 = TURN_MAX.as_nanos() as u64;
 
 /// Bounds the time between two looks outside without reading the clock at every switch: after each round of switches it
 /// compares how long they took with [`TURN_MAX`] and fits the length of the next round.
@@ -19,7 +21,9 @@ pub(in crate::worker) struct Pace {
     /// Holds how many switches are left.
     pub(in crate::worker) tally: Arc<Tally>,
     round: Cell<u32>,
-    since: Cell<Instant>,
+    /// When the round began, in nanoseconds since `start`.
+    since: Cell<u64>,
+    start: Instant,
     /// When the driver is to be asked next.
     pub(super) ask_at: Cell<Instant>,
 }
@@ -27,13 +31,29 @@ pub(in crate::worker) struct Pace {
 impl Pace {
     pub(in crate::worker) fn new(now: Instant, tally: Arc<Tally>) -> Self {
         tally.grant(SWITCHES_MAX);
-        Pace { tally, round: Cell::new(SWITCHES_MAX), since: Cell::new(now), ask_at: Cell::new(now) }
+        Pace { tally, round: Cell::new(SWITCHES_MAX), since: Cell::new(0), start: now, ask_at: Cell::new(now) }
     }
 
-    /// When the worker last looked outside: what it knows of the time without reading a clock, right to about [`TURN_MAX`].
+    /// When the worker last looked outside: what it knows of the time without reading a clock, right to about [`TURN_MAX`]. In
+    /// nanoseconds since the worker began.
     #[inline]
-    pub(in crate::worker) fn last_known_now(&self) -> Instant {
+    pub(in crate::worker) fn last_known_now(&self) -> u64 {
         self.since.get()
+    }
+
+    /// The instant of a [`last_known_now`](Pace::last_known_now).
+    pub(in crate::worker) fn instant(&self, nanos: u64) -> Instant {
+        self.start + Duration::from_nanos(nanos)
+    }
+
+    /// Where [`last_known_now`](Pace::last_known_now) is, for a debugger.
+    pub(in crate::worker) fn known_now_ptr(&self) -> *const u64 {
+        self.since.as_ptr()
+    }
+
+    /// How long ago the worker began.
+    pub(in crate::worker) fn elapsed(&self) -> Duration {
+        clock::now().saturating_duration_since(self.start)
     }
 
     /// Counts a switch; `true` if it is time to look outside.
@@ -44,14 +64,11 @@ impl Pace {
 
     /// A round of switches ended at `end`; the next begins `now`, behind the look outside.
     pub(super) fn next_round(&self, end: Instant, now: Instant) {
-        let took = end.saturating_duration_since(self.since.get());
+        let took = self.nanos(end).saturating_sub(self.since.get());
         let round = match self.round.get() {
             // The usual case, without a division.
-            SWITCHES_MAX if took <= TURN_MAX => SWITCHES_MAX,
-            round => {
-                let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
-                (u64::from(round) * TURN_MAX.as_nanos() as u64 / took).clamp(1, SWITCHES_MAX.into()) as u32
-            }
+            SWITCHES_MAX if took <= TURN_MAX_NANOS => SWITCHES_MAX,
+            round => (u64::from(round) * TURN_MAX_NANOS / took.max(1)).clamp(1, SWITCHES_MAX.into()) as u32,
         };
         self.restart(now, round);
     }
@@ -60,6 +77,11 @@ impl Pace {
     pub(super) fn restart(&self, now: Instant, round: u32) {
         self.round.set(round);
         self.tally.grant(round);
-        self.since.set(now);
+        self.since.set(self.nanos(now));
+    }
+
+    /// Fits for five centuries.
+    fn nanos(&self, instant: Instant) -> u64 {
+        instant.saturating_duration_since(self.start).as_nanos() as u64
     }
 }

@@ -102,7 +102,7 @@ impl Worker {
         let describe = |key: usize, control: &Control| {
             // SAFETY: this is its home worker's thread.
             let reason = unsafe { control.owned() }.reason.get();
-            let joins = live.iter().find(|(_, other)| {
+            let joins = live.iter().find(|&(_, other)| {
                 // SAFETY: listed as live, so it holds the scheduler's reference.
                 matches!(reason, Reason::Join(id) if unsafe { other.as_ref() }.origin.id == id)
             });
