@@ -1,0 +1,1 @@
+"""What the commands of ../fibra.py are made of."""
