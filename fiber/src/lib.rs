@@ -69,4 +69,4 @@ pub use guard::{GuardKind, guard_kind, guard_size};
 pub use pool::StackPool;
 pub use slab::reserved_bytes;
 pub use stack::{DEFAULT_STACK_SIZE, MIN_USABLE_STACK_SIZE, Stack};
-pub use thread::{caught_signals, thread_number, thread_numbers};
+pub use thread::{ProcessStatus, process_status, thread_number};

@@ -1,4 +1,4 @@
-//! Threads as the operating system sees them: their numbers, and which ones a process has.
+//! Threads as the operating system sees them: their numbers, and how many a process has.
 
 use std::io;
 
@@ -11,29 +11,32 @@ pub fn thread_number() -> i32 {
     0
 }
 
-/// The numbers of all threads of this process.
-///
-/// # Errors
-///
-/// Whatever stops `/proc/self/task` from being read; `Unsupported` on systems other than Linux.
-pub fn thread_numbers() -> io::Result<Vec<i32>> {
-    if !cfg!(target_os = "linux") {
-        return Err(io::ErrorKind::Unsupported.into());
-    }
-    let entries = std::fs::read_dir("/proc/self/task")?;
-    entries.map(|entry| entry?.file_name().to_string_lossy().parse().map_err(io::Error::other)).collect()
+/// What the system says of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessStatus {
+    /// How many threads it has, those that are about to end included.
+    pub threads: usize,
+    /// The signals that have a handler: bit n - 1 for signal n.
+    pub caught_signals: u64,
 }
 
-/// The signals that have a handler in this process: bit n - 1 for signal n.
+/// Asks the system about this process.
+///
+/// A count of threads, not a list: `/proc/self/task` may leave out a thread while another one ends.
 ///
 /// # Errors
 ///
-/// Whatever stops `/proc/self/status` from being read; `Unsupported` on systems other than Linux.
-pub fn caught_signals() -> io::Result<u64> {
+/// Whatever stops `/proc/self/status` from being read; `InvalidData` if it does not say; `Unsupported` on systems other than Linux.
+pub fn process_status() -> io::Result<ProcessStatus> {
     if !cfg!(target_os = "linux") {
         return Err(io::ErrorKind::Unsupported.into());
     }
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
-    u64::from_str_radix(mask.unwrap_or_default(), 16).map_err(io::Error::other)
+    let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let threads = field("Threads:").and_then(|threads| threads.parse().ok());
+    let caught_signals = field("SigCgt:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    match (threads, caught_signals) {
+        (Some(threads), Some(caught_signals)) => Ok(ProcessStatus { threads, caught_signals }),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
 }

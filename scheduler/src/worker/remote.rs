@@ -177,11 +177,12 @@ impl Remote {
 
     /// Says whether the worker waits for nothing but to be woken.
     pub(super) fn set_still(&self, still: bool) {
-        self.still.store(still, Ordering::Relaxed);
+        // Release: who sees it still sees that it was awake, too.
+        self.still.store(still, Ordering::Release);
     }
 
     pub(super) fn is_still(&self) -> bool {
-        self.still.load(Ordering::Relaxed)
+        self.still.load(Ordering::Acquire)
     }
 
     /// Whether nobody has woken the worker or left anything for it since it announced that it sleeps.

@@ -76,14 +76,14 @@ fn verdict(shared: &Shared) -> Verdict {
     if !shared.workers.iter().all(|worker| worker.is_still()) {
         return Verdict::Busy;
     }
+    let pulses = || shared.workers.iter().map(|worker| worker.tally().pulse());
+    let before: Vec<_> = pulses().collect();
     if shared.pool.is_busy() || !shared.roster.is_everyone() {
         return Verdict::Unsure;
     }
     // What those did that have just ended is visible by now.
     fence(Ordering::SeqCst);
-    if shared.workers.iter().all(|worker| worker.is_still() && worker.is_undisturbed()) {
-        Verdict::Deadlock
-    } else {
-        Verdict::Busy
-    }
+    let is_still = shared.workers.iter().all(|worker| worker.is_still() && worker.is_undisturbed());
+    // And nobody has been awake in between, when it may have started a thread that the roster has not seen.
+    if is_still && pulses().eq(before) { Verdict::Deadlock } else { Verdict::Busy }
 }
