@@ -106,35 +106,54 @@ impl fmt::Debug for Trace {
     }
 }
 
+/// What belongs together: the path of its functions, and that of its source files. The latter is all that line tables, which are the
+/// debug information of many release builds, say of functions that were inlined.
+type Part = (&'static str, &'static str);
+
+const CORE: Part = ("core::", "/library/core/src/");
+const STD: Part = ("std::", "/library/std/src/");
+const ALLOC: Part = ("alloc::", "/library/alloc/src/");
+const TRY: Part = ("__rust_try", "/library/std/src/");
+
 /// What lies between the place where a fiber waits and the function that it has called to wait.
-const ABOVE: [&str; 11] = [
-    "__rust_try",
-    "backtrace::",
-    "core::",
-    "std::",
-    "fibra_fiber::",
-    "fibra_scheduler::control::",
-    "fibra_scheduler::cancel::",
-    "fibra_scheduler::dump::request::",
-    "fibra_scheduler::dump::trace::",
-    "fibra_scheduler::park::",
-    "fibra_scheduler::worker::",
+const ABOVE: [Part; 14] = [
+    TRY,
+    CORE,
+    STD,
+    ALLOC,
+    ("backtrace::", "/backtrace-"),
+    ("fibra_fiber::", "fiber/src/"),
+    ("fibra_scheduler::control::", "scheduler/src/control"),
+    ("fibra_scheduler::cancel::", "scheduler/src/cancel"),
+    ("fibra_scheduler::dump::request::", "scheduler/src/dump/request"),
+    ("fibra_scheduler::dump::trace::", "scheduler/src/dump/trace"),
+    ("fibra_scheduler::park::", "scheduler/src/park"),
+    ("fibra_scheduler::queue::", "scheduler/src/queue"),
+    ("fibra_scheduler::sync::waiters", "scheduler/src/sync/waiters"),
+    ("fibra_scheduler::worker::", "scheduler/src/worker"),
 ];
 
 /// What lies below the closure that a fiber was spawned with.
-const BELOW: [&str; 4] = ["core::", "std::", "__rust_try", "fibra_scheduler::runtime::Builder::run"];
+const BELOW: [Part; 5] = [CORE, STD, ALLOC, TRY, ("fibra_scheduler::runtime::Builder::run", "scheduler/src/runtime")];
+
+/// What runs a fiber's closure.
+const ENTRY: [Part; 1] = [("fibra_scheduler::control::stage::", "scheduler/src/control/stage")];
 
 impl Frame {
-    /// Whether its function is in one of these modules.
-    fn is_of(&self, modules: &[&str]) -> bool {
+    /// Whether its function is in one of these parts.
+    fn is_of(&self, parts: &[Part]) -> bool {
         // `<T as Trait>::method` is in the module of T.
         let name = self.name.as_deref().unwrap_or_default().trim_start_matches(['<', '&']);
-        modules.iter().any(|module| name.starts_with(module))
+        // A short name may have paths in its type arguments.
+        if name.split('<').next().is_some_and(|path| path.contains("::")) || name == TRY.0 {
+            return parts.iter().any(|(module, _)| name.starts_with(module));
+        }
+        let file = self.file.as_deref().and_then(Path::to_str).unwrap_or_default();
+        parts.iter().any(|(_, source)| file.contains(source))
     }
 
-    /// Whether it is what runs a fiber's closure.
     fn is_entry(&self) -> bool {
-        self.is_of(&["fibra_scheduler::control::stage::"])
+        self.is_of(&ENTRY)
     }
 }
 
@@ -183,4 +202,25 @@ fn frames_at(address: usize) -> Vec<Frame> {
         frames.push(Frame { name: None, file: None, line: None });
     }
     frames
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(name: &str, file: &str) -> Frame {
+        Frame { name: Some(name.to_owned()), file: Some(file.into()), line: None }
+    }
+
+    #[test]
+    fn a_function_is_known_by_its_path_or_if_that_is_missing_by_its_file() {
+        assert!(frame("<fibra_scheduler::park::Sleeper>::release", "elsewhere.rs").is_of(&ABOVE));
+        assert!(frame("fibra_scheduler::control::stage::Typed<F,T>::run", "stage.rs").is_entry());
+        assert!(!frame("app::run", "/home/app/scheduler/src/park.rs").is_of(&ABOVE), "a path is enough");
+        // What line tables say of inlined functions.
+        assert!(frame("park_until", "/build/scheduler/src/park.rs").is_of(&ABOVE));
+        assert!(frame("call_once<(), app::main::{closure_env#0}>", "/rustc/1/library/core/src/ops.rs").is_of(&BELOW));
+        assert!(frame("run<app::main::{closure_env#0}, ()>", "/build/scheduler/src/control/stage.rs").is_entry());
+        assert!(!frame("{closure#0}", "/home/app/src/main.rs").is_of(&ABOVE));
+    }
 }
