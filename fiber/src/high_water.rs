@@ -26,7 +26,7 @@ const PAGES: usize = 1024;
 /// Makes `stack` forget who has been on it. `false`: the system cannot, so that a [`mark`] would tell nothing; the pages are locked in
 /// memory, say.
 ///
-/// The top page stays: whoever runs next needs it at once. The system call takes less than a microsecond if there is nothing else.
+/// The top page stays: the header is there, and whoever runs next needs it at once. The system call takes less than a microsecond if there is nothing else.
 ///
 /// ```
 /// # use fibra_fiber::{Context, StackPool, high_water};
@@ -115,7 +115,7 @@ mod tests {
         // More than one question's worth of pages.
         let mut stack = StackPool::new().take(3 * PAGES * page_size()).expect("a stack");
         assert!(clear(&mut stack));
-        assert_eq!(mark(&range(&stack)), Some(0), "a fresh one has not even its top page");
+        assert_eq!(mark(&range(&stack)), Some(page_size()), "of a fresh one, the page with its header");
         for pages in [1, 2, 5, PAGES, PAGES + 1, 3 * PAGES] {
             touch(&stack, pages * page_size());
             assert_eq!(mark(&range(&stack)), Some(pages * page_size()));

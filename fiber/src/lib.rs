@@ -66,6 +66,7 @@ mod thread;
 pub use clock::monotonic_time;
 pub use context::{Context, Resumed, hand_over, in_context, suspend};
 pub use guard::{GuardKind, guard_kind, guard_size};
+pub use memory::Mapping;
 pub use pool::StackPool;
 pub use slab::reserved_bytes;
 pub use stack::{DEFAULT_STACK_SIZE, MIN_USABLE_STACK_SIZE, Stack};

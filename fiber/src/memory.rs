@@ -29,13 +29,18 @@ pub(crate) fn round_up(bytes: usize) -> usize {
 /// `MAP_NORESERVE`: stacks are reserved large and used little, so they must not count against the commit limit.
 /// No transparent huge pages: with them, the first touch of a stack makes 2 MiB resident.
 #[derive(Debug)]
-pub(crate) struct Mapping {
+pub struct Mapping {
     start: NonNull<u8>,
     len: usize,
 }
 
 impl Mapping {
-    pub(crate) fn new(len: usize) -> io::Result<Self> {
+    /// Maps `len` bytes, which are whole pages.
+    ///
+    /// # Errors
+    ///
+    /// Whatever `mmap` reports: most likely that no address space or no mapping is left.
+    pub fn new(len: usize) -> io::Result<Self> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         #[cfg(target_os = "linux")]
         let flags = flags | libc::MAP_STACK;
@@ -58,7 +63,7 @@ impl Mapping {
     }
 
     /// The lowest address.
-    pub(crate) fn start(&self) -> NonNull<u8> {
+    pub fn start(&self) -> NonNull<u8> {
         self.start
     }
 

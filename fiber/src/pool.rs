@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use crate::guard::{GuardKind, guard_kind};
 use crate::slab::Slab;
-use crate::stack::{Stack, usable_size};
+use crate::stack::{Stack, StackList, usable_size};
 
 /// A pool of stacks, by size. See the module's notes on how memory flows.
 ///
@@ -39,8 +39,11 @@ pub struct StackPool {
 
 #[derive(Debug)]
 struct SizeClass {
+    /// What was asked for when it was made.
+    asked: usize,
+    /// What that is in whole pages.
     stack_size: usize,
-    hot: Vec<Stack>,
+    hot: StackList,
     with_room: Vec<Rc<Slab>>,
 }
 
@@ -72,7 +75,10 @@ impl StackPool {
     #[inline]
     pub fn take(&mut self, size: usize) -> io::Result<Stack> {
         let guard_kind = self.guard_kind;
-        let class = self.class(usable_size(size));
+        let class = match self.classes.iter().position(|class| class.asked == size) {
+            Some(index) => &mut self.classes[index],
+            None => self.class(size),
+        };
         match class.hot.pop() {
             Some(stack) => Ok(stack),
             None => class.carve(guard_kind),
@@ -82,7 +88,11 @@ impl StackPool {
     /// Gives a stack back for the next [`take`](StackPool::take) of its size.
     #[inline]
     pub fn give(&mut self, stack: Stack) {
-        self.class(stack.size()).hot.push(stack);
+        let size = stack.size();
+        match self.classes.iter().position(|class| class.stack_size == size) {
+            Some(index) => self.classes[index].hot.push(stack),
+            None => self.class(size).hot.push(stack),
+        }
     }
 
     /// How many stacks wait to be taken.
@@ -98,11 +108,12 @@ impl StackPool {
         }
     }
 
-    #[inline]
-    fn class(&mut self, stack_size: usize) -> &mut SizeClass {
+    #[cold]
+    fn class(&mut self, asked: usize) -> &mut SizeClass {
+        let stack_size = usable_size(asked);
         let found = self.classes.iter().position(|class| class.stack_size == stack_size);
         let index = found.unwrap_or_else(|| {
-            self.classes.push(SizeClass { stack_size, hot: Vec::new(), with_room: Vec::new() });
+            self.classes.push(SizeClass { asked, stack_size, hot: StackList::default(), with_room: Vec::new() });
             self.classes.len() - 1
         });
         &mut self.classes[index]
@@ -125,9 +136,9 @@ impl SizeClass {
     }
 
     fn trim(&mut self, keep: usize) {
-        let surplus = self.hot.len().saturating_sub(keep);
-        // The front of `hot` is the coldest.
-        for stack in self.hot.drain(..surplus) {
+        while self.hot.len() > keep
+            && let Some(stack) = self.hot.pop_coldest()
+        {
             let slab = stack.slab().clone();
             let was_full = !slab.has_room();
             drop(stack);
@@ -136,6 +147,5 @@ impl SizeClass {
             }
         }
         self.with_room.retain(|slab| !slab.is_idle());
-        self.hot.shrink_to(keep.max(64));
     }
 }

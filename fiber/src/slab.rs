@@ -17,6 +17,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::num::NonZeroUsize;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::guard::{GuardKind, guard_size, install};
@@ -106,7 +107,13 @@ impl Slab {
 
     /// The lowest address of `slot`'s guard.
     pub(crate) fn limit(&self, slot: u32) -> NonZeroUsize {
-        self.mapping.start().addr().saturating_add(self.offset(slot))
+        self.start(slot).addr()
+    }
+
+    /// Where `slot` begins, with its guard.
+    pub(crate) fn start(&self, slot: u32) -> NonNull<u8> {
+        // SAFETY: slots lie within the mapping.
+        unsafe { self.mapping.start().add(self.offset(slot)) }
     }
 
     /// Usable bytes of each stack.

@@ -39,7 +39,7 @@ where
     }
 }
 
-struct WakeByUnpark(Unparker);
+pub(crate) struct WakeByUnpark(pub(crate) Unparker);
 
 impl Wake for WakeByUnpark {
     fn wake(self: Arc<Self>) {

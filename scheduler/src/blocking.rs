@@ -167,7 +167,7 @@ impl Inner {
                 drop(state);
                 // A job contains the panics of its closure; what is left is a result that nobody waits for any more.
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
-                    contain(payload);
+                    contain(|| drop(payload));
                 }
                 state = self.state.lock();
                 state.busy -= 1;

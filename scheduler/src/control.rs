@@ -3,8 +3,9 @@
 //! ```text
 //!   Typed<F, T>
 //!   ├── Control          what wakers, queues and the worker use; knows neither F nor T
-//!   │     life             STARTED, ASKED, DONE, DETACHED, JOINER             any thread
-//!   │     home             the worker that started it; null until then        any thread
+//!   │     home             the worker that alone runs it; null: any may start it
+//!   │     asks             other threads' wish that it be unparked            any thread
+//!   │     ending           how its end meets its handle                       fiber and handle
 //!   │     owned            token, context, timer, reason, hook                home worker only
 //!   └── stage            closure → running → result → empty                   see `stage`
 //! ```
@@ -17,16 +18,22 @@
 //! # Who holds the fiber
 //!
 //! A started fiber is always in exactly one place: running, parked, or as a [`Runnable`] in a queue. A [`Runnable`] is the
-//! right to run it, and carries the scheduler's one reference. Parking lays that reference down; who takes the fiber out of PARKED
-//! picks it up. So queues need no reference counting, and a fiber cannot be queued twice.
+//! right to run it. Parking lays that down; who takes the fiber out of PARKED picks it up. So queues need no reference counting, and
+//! a fiber cannot be queued twice.
 //!
 //! # Lifetime
 //!
-//! References: the scheduler's one, the join handle's one, and one an [`Unparker`](crate::park::Unparker). The last frees the
-//! memory, on any thread; by then the stage is empty, so nothing of the user's is dropped there.
+//! References: one that the fiber shares with its handle, see [ending]; and one an [`Unparker`](crate::park::Unparker). The last frees
+//! the memory, on any thread; by then the stage is empty, so nothing of the user's is dropped there. A fiber that has not ended is
+//! live, so whoever knows that much needs no reference to look at it.
 
 mod ask;
+mod ending;
+mod handle;
+mod heap;
 mod layout;
+#[cfg(all(loom, test))]
+mod models;
 mod reference;
 mod runnable;
 mod slot;
@@ -34,63 +41,57 @@ mod stage;
 mod token;
 
 use std::cell::Cell;
-use std::mem::offset_of;
+use std::mem::{ManuallyDrop, offset_of};
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering};
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::Instant;
-
-use parking_lot::Mutex;
 
 use crate::FiberId;
 use crate::cancel::Ambient;
 use crate::hook::Hook;
 use crate::local;
-use crate::park::{Reason, Unparker};
+use crate::park::Reason;
 use crate::scope::Membership;
 use crate::stacks::Choice;
+use crate::sync::primitive::AtomicU32;
 use crate::timer;
 use crate::worker::{Remote, Worker};
 
+use ask::Asks;
+pub(crate) use ending::Thread;
+use ending::{Counterpart, Ending};
+pub(crate) use handle::Handle;
+pub(crate) use heap::{Heap, Lease};
 pub(crate) use layout::FIELDS;
 pub(crate) use reference::FiberRef;
-pub(crate) use runnable::Runnable;
+pub(crate) use runnable::{Runnable, leave};
 use slot::Slot;
-use stage::Vtable;
-pub(crate) use stage::{allocate, contain, take_result};
+use stage::{Vtable, take_result};
+pub(crate) use stage::{allocate, contain};
 use token::Token;
 
 /// Where the timer node lies in a control block.
 const TIMER_OFFSET: usize = offset_of!(Control, owned) + offset_of!(Owned, timer);
-
-/// `life`: the result is there (or was dropped).
-const DONE: u8 = 1;
-/// `life`: no handle will ask for the result.
-const DETACHED: u8 = 2;
-/// `life`: `joiner` is set.
-const JOINER: u8 = 4;
-/// `life`: `home` is set.
-const STARTED: u8 = 8;
-/// `life`: another thread wants the fiber to be unparked; see [`ask`].
-const ASKED: u8 = 16;
 
 /// See the [module](self).
 ///
 /// What a switch touches comes first, so that it shares a cache line.
 #[repr(C)]
 pub(crate) struct Control {
-    /// The worker that started this fiber and is the only one to run it.
+    /// The worker that has started this fiber, or that alone may; null: any may.
     home: AtomicPtr<Remote>,
-    owned: Owned,
+    /// Never dropped: what could be is gone when the fiber has ended, and is leaked with a fiber that does not end.
+    owned: ManuallyDrop<Owned>,
     /// The next node of the inbox, if this fiber is in one.
     pub(crate) link: AtomicPtr<Control>,
     vtable: &'static Vtable,
+    /// Where its memory comes from.
+    place: heap::Place,
     refs: AtomicU32,
-    life: AtomicU8,
+    asks: Asks,
     cancelled: AtomicBool,
-    /// Set by the handle, then JOINER; taken by the fiber once it has set DONE and seen JOINER.
-    joiner: Mutex<Option<Joiner>>,
+    ending: Ending,
     pub(crate) origin: Origin,
 }
 
@@ -108,8 +109,10 @@ pub(crate) struct Owned {
     pub(crate) trimmed: Cell<bool>,
     /// Whether it is measured how much of its stack it uses.
     pub(crate) choice: Cell<Choice>,
-    /// Whether the inbox still holds the fiber, though it has ended.
+    /// Whether the inbox still holds the fiber, with a reference of its own, though it has ended.
     pub(crate) is_owed: Cell<bool>,
+    /// Whether it has ended with a reference to itself that is its own to give up.
+    outstays: Cell<bool>,
     pub(crate) context: Slot,
     /// What its last park waited for.
     pub(crate) reason: Cell<Reason>,
@@ -123,8 +126,8 @@ pub(crate) struct Owned {
     pub(crate) scope: Cell<Option<Membership>>,
     /// The values of `fiber_local!` keys.
     pub(crate) locals: local::Locals,
-    /// The addresses of its stack's guard; (0, 0) before it has one.
-    pub(crate) guard: Cell<(usize, usize)>,
+    /// Where its stack's guard ends and the usable part begins; 0 before it has one.
+    pub(crate) guard_end: Cell<usize>,
     /// Where the worker lists this fiber among its live ones.
     pub(crate) live_key: Cell<usize>,
 }
@@ -147,16 +150,23 @@ pub(crate) struct Inherited {
 
 impl Control {
     #[inline(always)] // Into the place where it stays.
-    fn new(vtable: &'static Vtable, origin: Origin, inherited: Inherited) -> Self {
+    fn new(
+        vtable: &'static Vtable,
+        place: heap::Place,
+        home: *const Remote,
+        origin: Origin,
+        inherited: Inherited,
+    ) -> Self {
         Control {
             link: AtomicPtr::default(),
-            home: AtomicPtr::default(),
+            home: AtomicPtr::new(home.cast_mut()),
             vtable,
-            refs: AtomicU32::new(2), // the scheduler's and the handle's
-            life: AtomicU8::new(0),
+            place,
+            refs: AtomicU32::new(1), // shared by the fiber and its handle
+            asks: Asks::new(!home.is_null()),
             cancelled: AtomicBool::new(inherited.cancelled),
-            joiner: Mutex::new(None),
-            owned: Owned {
+            ending: Ending::new(),
+            owned: ManuallyDrop::new(Owned {
                 token: Token::new(),
                 next: Cell::new(None),
                 context: Slot::empty(),
@@ -171,9 +181,10 @@ impl Control {
                 locals: local::Locals::default(),
                 hook: Cell::new(None),
                 is_owed: Cell::new(false),
-                guard: Cell::new((0, 0)),
+                outstays: Cell::new(false),
+                guard_end: Cell::new(0),
                 live_key: Cell::new(usize::MAX),
-            },
+            }),
             origin,
         }
     }
@@ -188,16 +199,29 @@ impl Control {
         &self.owned
     }
 
-    /// The worker that started this fiber; null before.
+    /// The worker that has started this fiber, or that alone may; null: any may.
     #[inline]
     pub(crate) fn home(&self) -> *const Remote {
         self.home.load(Ordering::Relaxed)
     }
 
-    /// Pins the fiber: called once, by the worker that starts it.
-    pub(crate) fn settle(&self, home: &Remote) {
-        self.home.store(std::ptr::from_ref(home).cast_mut(), Ordering::Relaxed);
-        self.open();
+    /// Pins a fiber that any worker could have started to the one that does.
+    #[inline]
+    pub(crate) fn settle(&self, home: *const Remote) {
+        if self.home().is_null() {
+            // Relaxed: the next line releases it to those who ask; and whoever compares it with a worker of its own thread has stored
+            // that itself.
+            self.home.store(home.cast_mut(), Ordering::Relaxed);
+            if self.asks.settle() {
+                self.owned.token.give();
+            }
+        }
+    }
+
+    /// The inbox has been drained of the fiber.
+    #[inline]
+    pub(crate) fn drained(&self) {
+        self.asks.drained();
     }
 
     /// Whether the caller runs on the fiber's own stack, and not in a [`fibra_fiber::Context`] inside it.
@@ -267,10 +291,4 @@ impl Control {
         // SAFETY: it was parked, and we have taken it out of that, so its reference is ours to pick up.
         Some(unsafe { Runnable::from_raw(this) })
     }
-}
-
-/// Who waits for a fiber's end.
-pub(crate) enum Joiner {
-    Unparker(Unparker),
-    Waker(Waker),
 }

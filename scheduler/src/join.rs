@@ -1,28 +1,27 @@
 //! Waiting for a fiber's end and taking its result.
 
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::{fmt, ptr, thread};
+use std::{fmt, thread};
 
 use crate::FiberId;
-use crate::control::{FiberRef, Joiner, take_result};
-use crate::park::{self, Reason, Unparker};
+use crate::control::Handle;
+use crate::park::Unparker;
 
 /// The right to a fiber's result. Dropping it detaches the fiber, as in std.
 ///
 /// `Send` if the result is: a handle of [`spawn_local`](crate::spawn_local) with an `Rc` for a result stays on its thread.
 pub struct JoinHandle<T> {
-    fiber: FiberRef,
+    fiber: Handle,
     result: PhantomData<T>,
 }
 
 impl<T> JoinHandle<T> {
     /// # Safety
     ///
-    /// `fiber` is the handle's reference of a fiber whose result is a `T`.
-    pub(crate) unsafe fn new(fiber: FiberRef) -> Self {
+    /// The fiber's result is a `T`.
+    pub(crate) unsafe fn new(fiber: Handle) -> Self {
         JoinHandle { fiber, result: PhantomData }
     }
 
@@ -45,14 +44,10 @@ impl<T> JoinHandle<T> {
     /// assert!(fiber.join().is_err());
     /// # }).unwrap();
     /// ```
+    #[inline(always)] // See `fibra_fiber::suspend`.
     pub fn join(self) -> thread::Result<T> {
-        if self.fiber.set_joiner(Joiner::Unparker(park::current())) {
-            while !self.fiber.is_finished() {
-                park::park(Reason::Join(self.id()));
-            }
-        }
-        // SAFETY: the fiber is done, `T` is its result type, and we own the handle, which is dropped here and asks no more.
-        unsafe { take_result(&self.fiber) }
+        // SAFETY: `T` is its result; taking it ends the handle.
+        unsafe { self.fiber.join() }
     }
 
     /// Whether the fiber has ended, so that [`join`](JoinHandle::join) would not wait.
@@ -63,12 +58,12 @@ impl<T> JoinHandle<T> {
     /// Asks the fiber to end: whatever it waits for now or later fails with
     /// [`Interrupted::Cancelled`](crate::cancel::Interrupted::Cancelled). See [`cancel`](crate::cancel).
     pub fn cancel(&self) {
-        self.fiber.cancel();
+        self.fiber.reference().cancel();
     }
 
     /// What wakes the fiber from [`park`](crate::park::park), as `thread().unpark()` does in std.
     pub fn unparker(&self) -> Unparker {
-        Unparker::of(self.fiber.clone())
+        Unparker::of(self.fiber.reference())
     }
 
     /// The fiber's number.
@@ -100,11 +95,8 @@ impl<T> Future for JoinHandle<T> {
     type Output = thread::Result<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.fiber.set_joiner(Joiner::Waker(context.waker().clone())) {
-            return Poll::Pending;
-        }
-        // SAFETY: the fiber is done, `T` is its result type, and we own the handle; a second time panics before it reads.
-        Poll::Ready(unsafe { take_result(&self.fiber) })
+        // SAFETY: `T` is its result.
+        unsafe { self.get_mut().fiber.poll(context.waker()) }.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -113,19 +105,7 @@ impl<T> Unpin for JoinHandle<T> {}
 impl<T> JoinHandle<T> {
     /// Drops the handle; whether a panic was dropped with it.
     pub(crate) fn detach(self) -> bool {
-        let this = ManuallyDrop::new(self);
-        // SAFETY: `this` is never dropped, so the reference is moved out once.
-        let fiber = unsafe { ptr::read(&this.fiber) };
-        // SAFETY: as in `drop`, which does not run.
-        unsafe { fiber.detach() }
-    }
-}
-
-impl<T> Drop for JoinHandle<T> {
-    fn drop(&mut self) {
-        // SAFETY: the handle ends here without taking the result; it is on a thread where a `T` may be dropped, since it
-        // is `Send` only if `T` is.
-        unsafe { self.fiber.detach() };
+        self.fiber.detach()
     }
 }
 

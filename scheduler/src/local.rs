@@ -4,43 +4,49 @@
 //! the list is held while user code looks at a value: an initialiser may use other keys, and even park.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
 use crate::control::contain;
 use crate::worker::Worker;
 
-/// The values of one fiber, or of one plain thread.
+/// The values of one fiber, or of one plain thread. Small as long as there are none, since every control block has one.
 #[derive(Default)]
 pub(crate) struct Locals {
-    values: RefCell<Vec<(usize, Rc<dyn Any>)>>,
+    values: Cell<Option<Box<Values>>>,
     /// The fiber has ended: what is made from here on is used once and dropped.
     closed: Cell<bool>,
 }
 
+type Values = Vec<(usize, Rc<dyn Any>)>;
+
 impl Locals {
     fn get(&self, key: usize) -> Option<Rc<dyn Any>> {
-        self.values.borrow().iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone())
+        let values = self.values.take()?;
+        let found = values.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone());
+        self.values.set(Some(values));
+        found
     }
 
     fn insert(&self, key: usize, value: Rc<dyn Any>) {
         if !self.closed.get() {
-            self.values.borrow_mut().push((key, value));
+            let mut values = self.values.take().unwrap_or_default();
+            values.push((key, value));
+            self.values.set(Some(values));
         }
     }
 
     /// Drops all values, those first that were made last. Their destructors run on the fiber, and still find the others.
     ///
     /// Nothing is kept afterwards, since the control block may be freed on another thread.
+    #[inline]
     pub(crate) fn close(&self) {
         self.closed.set(true);
-        loop {
-            let last = self.values.borrow_mut().pop();
-            match last {
-                Some(value) => contain(value),
-                None => break,
-            }
+        while let Some(mut values) = self.values.take() {
+            let Some(last) = values.pop() else { break };
+            self.values.set(Some(values));
+            contain(|| drop(last));
         }
     }
 }

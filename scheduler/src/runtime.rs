@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, io, ptr};
 
 use fibra_fiber::DEFAULT_STACK_SIZE;
 use parking_lot::Mutex;
@@ -38,6 +38,7 @@ use crate::blocking;
 use crate::control::Runnable;
 use crate::driver::{Driver, DriverFactory};
 use crate::dump::Deadlock;
+use crate::spawn::Site;
 use crate::stacks::{self, Stacks};
 use crate::watchdog;
 use crate::worker::Worker;
@@ -169,7 +170,6 @@ impl Builder {
         F: FnOnce() -> T,
     {
         let spawned_at = Location::caller();
-        let stack_size = self.stack_size;
         let (crew, worker, mut driver) = self.hire_around_this_thread()?;
         let shared = crew.shared.clone();
         // Made here, not in the fiber: it stops the runtime also if there is no stack for it.
@@ -179,8 +179,8 @@ impl Builder {
             f()
         };
         worker.admit()?;
-        let (runnable, handle) = spawn::Builder::new().name("main").allocate(stack_size, spawned_at, first);
-        worker.spawn_local(runnable);
+        let (runnable, handle) = spawn::Builder::new().name("main").allocate(worker.here(), spawned_at, first);
+        worker.spawn(runnable);
         abort::on_unwind(WORKER_PANICKED, || worker.run(&mut *driver));
         drop(driver);
         crew.dismiss();
@@ -329,8 +329,12 @@ impl Runtime {
     {
         let spawned_at = Location::caller();
         self.shared().admit()?;
-        let (runnable, handle): (Runnable, _) = spawn::Builder::new().allocate(self.shared().stack_size, spawned_at, f);
-        self.shared().spawn(runnable);
+        let shared = self.shared();
+        let heap = shared.heap.lock();
+        let site = Site { heap: &heap, home: ptr::null(), stack_size: shared.stack_size };
+        let (runnable, handle): (Runnable, _) = spawn::Builder::new().allocate(site, spawned_at, f);
+        drop(heap);
+        shared.spawn(runnable);
         Ok(handle)
     }
 

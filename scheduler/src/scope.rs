@@ -222,7 +222,7 @@ impl Builder {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let spawned = self.spawn_child(Location::caller(), &scope.children, Worker::spawn, f);
+        let spawned = self.spawn_child(Location::caller(), &scope.children, Worker::anywhere, f);
         spawned.map(|handle| scope.wrap(handle))
     }
 
@@ -241,7 +241,7 @@ impl Builder {
         F: FnOnce() -> T + 'scope,
         T: 'scope,
     {
-        let spawned = self.spawn_child(Location::caller(), &scope.children, Worker::spawn_local, f);
+        let spawned = self.spawn_child(Location::caller(), &scope.children, Worker::here, f);
         spawned.map(|handle| scope.wrap(handle))
     }
 }

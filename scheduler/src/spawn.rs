@@ -9,9 +9,9 @@ use std::{fmt, io};
 
 use crate::JoinHandle;
 use crate::cancel;
-use crate::control::{Origin, Runnable, allocate};
+use crate::control::{Heap, Origin, Runnable, allocate};
 use crate::scope::Children;
-use crate::worker::Worker;
+use crate::worker::{Remote, Worker};
 
 /// The number of a fiber: unique within the process, in the order of spawning within a worker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -166,7 +166,7 @@ impl Builder {
     {
         let spawned_at = Location::caller();
         in_runtime(|worker| {
-            let (runnable, handle) = self.allocate(worker.shared().stack_size, spawned_at, f);
+            let (runnable, handle) = self.allocate(worker.anywhere(), spawned_at, f);
             worker.spawn(runnable);
             handle
         })
@@ -185,8 +185,8 @@ impl Builder {
     {
         let spawned_at = Location::caller();
         in_runtime(|worker| {
-            let (runnable, handle) = self.allocate(worker.shared().stack_size, spawned_at, f);
-            worker.spawn_local(runnable);
+            let (runnable, handle) = self.allocate(worker.here(), spawned_at, f);
+            worker.spawn(runnable);
             handle
         })
     }
@@ -196,16 +196,16 @@ impl Builder {
         self,
         spawned_at: &'static Location<'static>,
         scope: &Arc<Children>,
-        enqueue: impl FnOnce(&Worker, Runnable),
+        site: fn(&Worker) -> Site<'_>,
         f: F,
     ) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T,
     {
         in_runtime(|worker| {
-            let (runnable, handle) = self.allocate(worker.shared().stack_size, spawned_at, f);
+            let (runnable, handle) = self.allocate(site(worker), spawned_at, f);
             scope.adopt(&runnable);
-            enqueue(worker, runnable);
+            worker.spawn(runnable);
             handle
         })
     }
@@ -213,7 +213,7 @@ impl Builder {
     /// The control block and handle of a fiber that will run `f`; the caller queues it.
     pub(crate) fn allocate<F, T>(
         self,
-        default_stack_size: usize,
+        site: Site<'_>,
         spawned_at: &'static Location<'static>,
         f: F,
     ) -> (Runnable, JoinHandle<T>)
@@ -224,12 +224,21 @@ impl Builder {
             id: FiberId::next(),
             name: self.name,
             spawned_at,
-            stack_size: self.stack_size.unwrap_or(default_stack_size),
+            stack_size: self.stack_size.unwrap_or(site.stack_size),
         };
-        let (runnable, fiber) = allocate(origin, cancel::inherited(), f);
-        // SAFETY: the handle's reference of a fiber whose result is `f`'s.
+        let (runnable, fiber) = allocate(site.heap, site.home, origin, cancel::inherited(), f);
+        // SAFETY: the fiber's result is `f`'s.
         (runnable, unsafe { JoinHandle::new(fiber) })
     }
+}
+
+/// Where a fiber is made, and for whom.
+pub(crate) struct Site<'a> {
+    pub(crate) heap: &'a Heap,
+    /// The worker that alone may start it; null: any may.
+    pub(crate) home: *const Remote,
+    /// The usable size of its stack, if its builder says nothing else.
+    pub(crate) stack_size: usize,
 }
 
 /// Runs `f`, which queues a fiber, if the runtime may have another.

@@ -39,7 +39,7 @@ mod models;
 mod mutex;
 #[cfg(not(all(loom, test)))]
 mod once_lock;
-mod primitive;
+pub(crate) mod primitive;
 #[cfg(not(all(loom, test)))]
 mod rwlock;
 mod select;

@@ -35,13 +35,14 @@ use std::time::{Duration, Instant};
 use fibra_fiber::{Context, StackPool};
 
 use crate::clock;
-use crate::control::{Control, FiberRef, Runnable};
+use crate::control::{Control, FiberRef, Heap, Lease, Runnable, Thread};
 use crate::counters::{Counts, bump};
 use crate::dump::debugger;
 use crate::hook;
 use crate::park::{Reason, Wakeup};
 use crate::queue::Ready;
 use crate::runtime::Shared;
+use crate::spawn::Site;
 use crate::stacks::Sites;
 use crate::timer::Timers;
 
@@ -68,6 +69,8 @@ pub(crate) struct Worker {
     fresh: crossbeam_deque::Worker<Runnable>,
     timers: RefCell<Timers>,
     stacks: RefCell<StackPool>,
+    /// What its fibers spawn from.
+    heap: Lease,
     sites: Arc<Sites>,
     running: Cell<Option<NonNull<Control>>>,
     live: RefCell<Live>,
@@ -107,6 +110,7 @@ impl Worker {
             fresh,
             timers: RefCell::new(Timers::new(clock::now())),
             stacks: RefCell::default(),
+            heap: Lease::take(),
             sites,
             running: Cell::new(None),
             live: RefCell::default(),
@@ -157,6 +161,11 @@ impl Worker {
         &self.shared
     }
 
+    #[inline]
+    pub(crate) fn heap(&self) -> &Heap {
+        &self.heap
+    }
+
     fn remote(&self) -> &Remote {
         &self.shared.workers[self.index]
     }
@@ -167,36 +176,45 @@ impl Worker {
         self.publish_allowance();
     }
 
-    /// Queues a fresh fiber that any worker may start, and wakes an idle one for it.
+    /// Where a fiber is made that only this worker may start.
+    #[inline]
+    pub(crate) fn here(&self) -> Site<'_> {
+        Site { heap: &self.heap, home: self.address, stack_size: self.shared.stack_size }
+    }
+
+    /// Where a fiber is made that any worker may start.
+    #[inline]
+    pub(crate) fn anywhere(&self) -> Site<'_> {
+        match self.shared.workers.len() {
+            // Nobody could steal it: spare the ordered writes of a queue that can be stolen from.
+            1 => self.here(),
+            _ => Site { home: ptr::null(), ..self.here() },
+        }
+    }
+
+    /// Queues a fresh fiber; if any worker may start it, wakes an idle one for it.
     #[inline]
     pub(crate) fn spawn(&self, runnable: Runnable) {
-        if self.shared.workers.len() == 1 {
-            // Nobody could steal it: spare the ordered writes of a queue that can be stolen from.
-            return self.spawn_local(runnable);
-        }
         bump(&self.counts.spawned);
+        if !runnable.control().home().is_null() {
+            return self.ready.push_back(runnable);
+        }
         self.fresh.push(runnable);
         self.hands_over.set(false);
         self.shared.sleepers.wake_one(&self.shared.workers);
     }
 
-    /// Queues a fresh fiber that only this worker may start.
-    pub(crate) fn spawn_local(&self, runnable: Runnable) {
-        bump(&self.counts.spawned);
-        self.ready.push_back(runnable);
-    }
-
     /// Hands `f` the running fiber, if one runs.
     #[inline]
     pub(crate) fn running<R>(&self, f: impl FnOnce(&Control) -> R) -> Option<R> {
-        // SAFETY: the running fiber holds the scheduler's reference.
+        // SAFETY: the running fiber has not ended.
         self.running.get().map(|fiber| f(unsafe { fiber.as_ref() }))
     }
 
     /// A reference to the running fiber, if one runs.
     #[inline]
     pub(crate) fn running_ref(&self) -> Option<FiberRef> {
-        // SAFETY: the running fiber holds the scheduler's reference, so it is live.
+        // SAFETY: the running fiber has not ended, so it is live.
         self.running.get().map(|fiber| unsafe { FiberRef::acquire(fiber) })
     }
 
@@ -206,10 +224,16 @@ impl Worker {
         self.running.get()
     }
 
-    /// Whether this worker has started the fiber, so that no other runs it.
+    /// Whether this worker is the only one to run the fiber.
     #[inline]
     pub(crate) fn is_home_of(&self, fiber: &Control) -> bool {
         ptr::eq(self.address, fiber.home())
+    }
+
+    /// Whether the fiber could end while the caller, on this worker, looks at it.
+    #[inline]
+    pub(crate) fn thread_of(&self, fiber: &Control) -> Thread {
+        if self.is_home_of(fiber) { Thread::Home } else { Thread::Any }
     }
 
     /// Gives a fiber its token, and queues it if it was parked. `false`: another worker is its home, or it has none yet.
@@ -227,7 +251,7 @@ impl Worker {
         // SAFETY: this is its home.
         if unsafe { control.owned() }.token.give() {
             bump(&self.counts.wakes);
-            // SAFETY: it was parked, and we have taken it out of that, so its reference is ours to pick up.
+            // SAFETY: it was parked, and we have taken it out of that, so it is ours to queue.
             let runnable = unsafe { Runnable::from_raw(fiber) };
             // Woken by a fiber: likely to be waited for next. Woken by the driver or from outside: in turn.
             match self.running.get() {
@@ -252,16 +276,33 @@ impl Worker {
     #[cold]
     pub(crate) fn fire_running_hook() {
         if let Some(fiber) = Worker::with(|worker| worker?.running.get()) {
-            // SAFETY: it runs on this thread, and holds the scheduler's reference.
+            // SAFETY: it runs on this thread, and has not ended.
             hook::fire(unsafe { &fiber.as_ref().owned().hook });
         }
+    }
+
+    /// The running fiber, if one runs, whose caller is about to park it.
+    ///
+    /// # Panics
+    ///
+    /// As the park would, inside a [`fibra_fiber::Context`] that runs on a fiber.
+    #[inline]
+    pub(crate) fn running_to_park(&self) -> Option<NonNull<Control>> {
+        self.running(check_innermost)?;
+        self.running.get()
     }
 
     /// Parks the running fiber until its token is given or `deadline` passes. `None` if no fiber runs on this thread.
     #[inline(never)] // As `yield_running`.
     pub(crate) fn park_running(reason: Reason, deadline: Option<Instant>) -> Option<Wakeup> {
+        Worker::park_here(reason, deadline)
+    }
+
+    /// As [`park_running`](Worker::park_running), in the place of the call.
+    #[inline(always)]
+    pub(crate) fn park_here(reason: Reason, deadline: Option<Instant>) -> Option<Wakeup> {
         let fiber = Worker::with(|worker| worker?.begin_park())?;
-        // SAFETY: the running fiber holds the scheduler's reference until it ends, so through all of this function.
+        // SAFETY: the running fiber has not ended, so it is live through all of this function.
         let control = unsafe { fiber.as_ref() };
         // SAFETY: it runs on this thread, so this is its home worker.
         let owned = unsafe { control.owned() };
@@ -298,7 +339,7 @@ impl Worker {
     #[inline]
     fn begin_park(&self) -> Option<NonNull<Control>> {
         let fiber = self.running.get()?;
-        // SAFETY: it runs on this thread, and holds the scheduler's reference.
+        // SAFETY: it runs on this thread, and has not ended.
         let owned = unsafe { fiber.as_ref().owned() };
         owned.since.set(self.pace.last_known_now());
         owned.trimmed.set(false);
@@ -356,7 +397,7 @@ impl Worker {
         if self.running.replace(Some(next)) == Some(next) {
             return Next::Same;
         }
-        // SAFETY: a runnable carries the scheduler's reference, which lasts until the fiber has ended; we are its home.
+        // SAFETY: its fiber has not ended, so it is live; we are its home.
         Next::Other(unsafe { next.as_ref().owned().context.get_unchecked() })
     }
 

@@ -1,3 +1,6 @@
+use std::thread;
+use std::time::Duration;
+
 use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::{counters, driver, runtime, spawn, yield_now};
 
@@ -39,4 +42,16 @@ fn outside_a_runtime_they_are_zero_but_a_runtime_has_its_own() {
     let runtime = runtime::Builder::new(driver::idle).workers(2).start().expect("a runtime");
     runtime.spawn(|| ()).expect("room").join().expect("no panic");
     assert_eq!(runtime.counters().workers, 2);
+}
+
+#[test]
+fn what_a_worker_has_counted_can_be_seen_while_it_sleeps() {
+    let builder = runtime::Builder::new(driver::idle).workers(1).trim_after(Duration::MAX);
+    let runtime = builder.start().expect("a runtime");
+    let fiber = runtime.spawn(|| park::park(Reason::Parked)).expect("room");
+    while runtime.counters().parks == 0 {
+        thread::yield_now();
+    }
+    fiber.unparker().unpark();
+    fiber.join().expect("no panic");
 }

@@ -1,7 +1,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
 
+use fibra_scheduler::park::{self, Reason, Unparker};
 use fibra_scheduler::{spawn, spawn_local, yield_now};
 
 #[test]
@@ -49,5 +52,41 @@ fn a_destructor_that_panics_in_a_detached_result_is_contained() {
         drop(spawn(|| Bomb));
         yield_now();
         assert_eq!(spawn(|| 1).join().expect("the worker goes on"), 1);
+    });
+}
+
+/// Its destructor waits until another thread wakes it.
+struct WaitsInDrop {
+    ready: Arc<AtomicBool>,
+    waiting: mpsc::Sender<Unparker>,
+}
+
+impl Drop for WaitsInDrop {
+    fn drop(&mut self) {
+        self.waiting.send(park::current()).expect("received");
+        while !self.ready.load(Ordering::Acquire) {
+            park::park(Reason::Parked);
+        }
+    }
+}
+
+#[test]
+fn a_destructor_of_a_detached_result_may_wait_for_another_thread() {
+    crate::run_on(1, || {
+        let ready = Arc::new(AtomicBool::new(false));
+        let (waiting, waits) = mpsc::channel::<Unparker>();
+        let result = WaitsInDrop { ready: ready.clone(), waiting };
+        drop(spawn(move || result));
+        crate::until_parked(1);
+        let waiting = waits.recv().expect("it waits");
+        let waker = thread::spawn(move || {
+            ready.store(true, Ordering::Release);
+            waiting.unpark();
+        });
+        // Until the destructor has come to its end.
+        while !matches!(waits.try_recv(), Err(mpsc::TryRecvError::Disconnected)) {
+            yield_now();
+        }
+        waker.join().expect("no panic");
     });
 }

@@ -25,6 +25,21 @@ fn a_fiber_joins_a_fiber_of_another_runtime() {
 }
 
 #[test]
+fn an_unpark_does_not_end_a_join() {
+    crate::run_on(1, || {
+        let joiner = fibra_scheduler::park::current();
+        let fiber = spawn_local(move || {
+            for _ in 0..3 {
+                joiner.unpark();
+                yield_now();
+            }
+            13
+        });
+        assert_eq!(fiber.join().expect("no panic"), 13);
+    });
+}
+
+#[test]
 fn joining_a_chain_of_fibers_ends() {
     crate::run_on(2, || {
         let last =

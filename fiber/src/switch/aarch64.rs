@@ -71,12 +71,14 @@ unsafe extern "C" fn root() -> ! {
     naked_asm!(
         ".cfi_startproc",
         ".cfi_undefined x30",
-        "ldr x1, [sp], #32",
+        "ldr x16, [sp], #32",
         // Behind the four words lies the argument.
         "mov x0, sp",
         "mov x29, xzr",
-        "mov x30, xzr",
-        "blr x1",
+        // A call without its instruction: it would never be returned from, and the predictor would go on to expect that.
+        "adr x30, 2f",
+        "br x16",
+        "2:",
         "brk #1",
         ".cfi_endproc",
     )

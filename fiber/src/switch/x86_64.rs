@@ -73,7 +73,11 @@ unsafe extern "C" fn root() -> ! {
         "add rsp, 8",
         "mov rdi, rsp",
         "xor ebp, ebp",
-        "call rax",
+        // A call without its instruction: it would never be returned from, and the predictor would go on to expect that.
+        "lea rcx, [rip + 2f]",
+        "push rcx",
+        "jmp rax",
+        "2:",
         "ud2",
         ".cfi_endproc",
     )

@@ -5,7 +5,8 @@
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
 
-use super::{Control, DETACHED, DONE, JOINER, Joiner};
+use super::{Control, heap};
+use crate::worker::Worker;
 
 /// More references than this, and the count might wrap before every thread has noticed.
 const REFS_MAX: u32 = u32::MAX / 2;
@@ -13,7 +14,7 @@ const REFS_MAX: u32 = u32::MAX / 2;
 /// A counted reference to a control block: keeps the memory, not the fiber, alive.
 pub(crate) struct FiberRef(pub(super) NonNull<Control>);
 
-// SAFETY: what a reference reaches from another thread is atomic, or guarded by `life` (see `joiner` and `stage`).
+// SAFETY: what a reference reaches from another thread is atomic.
 unsafe impl Send for FiberRef {}
 // SAFETY: as above; no method relies on being called by one thread only unless it is unsafe and says so.
 unsafe impl Sync for FiberRef {}
@@ -32,6 +33,15 @@ impl FiberRef {
             // Only by leaking references in a loop; as in Arc.
             std::process::abort();
         }
+        FiberRef(control)
+    }
+
+    /// Picks a reference up that was laid down.
+    ///
+    /// # Safety
+    ///
+    /// One such was forgotten, and is picked up once.
+    pub(crate) unsafe fn from_raw(control: NonNull<Control>) -> Self {
         FiberRef(control)
     }
 
@@ -69,37 +79,6 @@ impl FiberRef {
         self.control().cancelled.store(true, Ordering::Release);
         self.unpark();
     }
-
-    /// Whether the fiber has ended.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.control().life.load(Ordering::Acquire) & DONE != 0
-    }
-
-    /// Names who is to be woken when the fiber ends, in the place of who was named before. `false`: it has ended already, nobody
-    /// will be.
-    pub(crate) fn set_joiner(&self, joiner: Joiner) -> bool {
-        let control = self.control();
-        // Dropped behind the lock: it may be a waker of the user's.
-        let _previous = control.joiner.lock().replace(joiner);
-        control.life.fetch_or(JOINER, Ordering::AcqRel) & DONE == 0
-    }
-
-    /// The handle is gone: whoever comes second, this or the end of the fiber, drops the result. Returns whether this did, and the
-    /// result was a panic.
-    ///
-    /// # Safety
-    ///
-    /// Called at most once a fiber, by the owner of its handle, instead of taking the result, on a thread where the
-    /// result may be dropped.
-    pub(crate) unsafe fn detach(&self) -> bool {
-        let is_done = self.control().life.fetch_or(DETACHED, Ordering::AcqRel) & DONE != 0;
-        // SAFETY: if the fiber is done, then since the handle will not ask, the stage is ours.
-        is_done && unsafe { (self.control().vtable.discard)(self.0) }
-    }
-
-    pub(super) fn as_ptr(&self) -> NonNull<Control> {
-        self.0
-    }
 }
 
 impl Clone for FiberRef {
@@ -118,7 +97,20 @@ impl Drop for FiberRef {
         if refs.load(Ordering::Acquire) == 1 || refs.fetch_sub(1, Ordering::Release) == 1 {
             fence(Ordering::Acquire);
             // SAFETY: that was the last reference.
-            unsafe { (self.control().vtable.free)(self.0) };
+            unsafe { free(self.0) };
         }
     }
+}
+
+/// # Safety
+///
+/// Nobody refers to the control block any more. So its fiber has ended, and its stage is empty.
+#[inline]
+unsafe fn free(control: NonNull<Control>) {
+    // SAFETY: live until here.
+    let (place, layout) = unsafe { (control.as_ref().place, control.as_ref().vtable.layout) };
+    // SAFETY: dropped once, here.
+    unsafe { control.drop_in_place() };
+    // SAFETY: the block came from `allocate`, from that place for that layout.
+    Worker::with(|worker| unsafe { heap::free(control.cast(), layout, place, worker.map(Worker::heap)) });
 }

@@ -4,13 +4,13 @@
 
 use std::any::Any;
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering;
 
-use super::{ASKED, Control, DETACHED, DONE, FiberRef, JOINER, Joiner, STARTED};
+use super::{Control, Counterpart, FiberRef, contain};
 use crate::cancel::Interrupted;
+use crate::park::Sleeper;
 use crate::worker::Worker;
 
-/// The right to run a fiber: it is in no queue, not running, not parked. Carries the scheduler's reference.
+/// The right to run a fiber: it is in no queue, not running, not parked. The fiber is live.
 #[derive(Debug)]
 pub(crate) struct Runnable(NonNull<Control>);
 
@@ -33,13 +33,13 @@ impl Runnable {
 
     #[inline]
     pub(crate) fn control(&self) -> &Control {
-        // SAFETY: the scheduler's reference, which we carry, keeps it allocated.
+        // SAFETY: its fiber has not ended, so it is live.
         unsafe { self.0.as_ref() }
     }
 
     /// A reference that keeps the control block.
     pub(crate) fn reference(&self) -> FiberRef {
-        // SAFETY: the scheduler's reference, which we carry, keeps it allocated.
+        // SAFETY: its fiber has not ended, so it is live.
         unsafe { FiberRef::acquire(self.0) }
     }
 
@@ -47,7 +47,7 @@ impl Runnable {
     pub(crate) fn entry(&self, refused: bool) -> impl FnOnce() + 'static {
         let control = self.0;
         move || {
-            // SAFETY: the scheduler's reference outlives the context that this runs in.
+            // SAFETY: live as long as this runs.
             let this = unsafe { control.as_ref() };
             // SAFETY: the fiber runs, on this thread.
             let owned = unsafe { this.owned() };
@@ -64,15 +64,13 @@ impl Runnable {
         }
     }
 
-    /// Ends a fiber that never ran and has no stack to run on: its closure is dropped here, and its join returns `payload`.
+    /// Ends a fiber that never ran and has no stack to run on: its closure is dropped here, and its join returns `payload`. To be
+    /// [left](leave) by the caller.
     pub(crate) fn refuse(self, payload: Box<dyn Any + Send>) {
-        debug_assert!(self.control().home().is_null());
         // SAFETY: never ran, so the stage holds the closure, and we hold the fiber.
         unsafe { (self.control().vtable.refuse)(self.0, payload) };
         // SAFETY: the stage holds a result now.
         unsafe { finish(self.0) };
-        // SAFETY: the fiber has ended: the scheduler's reference has served its purpose.
-        drop(unsafe { self.release() });
     }
 
     /// Gives a fiber up that will never run (again): who joins it is told that it was cancelled; all else of it is leaked. One
@@ -92,57 +90,86 @@ impl Runnable {
         }
         // SAFETY: it does not run, so the stage is free for a result.
         unsafe { (this.vtable.abandon)(control, Box::new(Interrupted::Cancelled)) };
+        // A reference that is never given up: queues, stacks and wakers may go on to name the fiber.
+        // SAFETY: it has not ended, so it is live.
+        std::mem::forget(unsafe { FiberRef::acquire(control) });
         // SAFETY: the stage holds a result.
         unsafe { finish(control) };
-    }
-
-    /// The scheduler's reference, to be dropped.
-    ///
-    /// # Safety
-    ///
-    /// The fiber has ended.
-    pub(crate) unsafe fn release(self) -> FiberRef {
-        FiberRef(self.0)
+        // SAFETY: as far as anyone can see, it has ended.
+        unsafe { leave(control) };
     }
 }
 
-/// Publishes the result: unparks who joins, or drops it if nobody will.
+/// Publishes the result: wakes who joins, or drops it if nobody will.
 ///
 /// # Safety
 ///
 /// Called once, by who runs (or refuses) the fiber, when the stage holds the result.
 unsafe fn finish(control: NonNull<Control>) {
-    // SAFETY: the scheduler's reference is held by the caller.
+    // SAFETY: live until `leave`.
     let this = unsafe { control.as_ref() };
+    // SAFETY: the caller runs (or refuses) the fiber.
+    let owned = unsafe { this.owned() };
+    let (mut panicked, mut handle_asks) = (false, true);
     // Counted as ended before others learn of it, so that whoever joins it may spawn another in its place. If nobody can learn of it,
     // the result is dropped here first, for that may take its time.
-    let is_detached = this.life.load(Ordering::Relaxed) & DETACHED != 0;
+    let is_detached = this.ending.is_detached();
     if !is_detached {
         Worker::count_end();
     }
-    let before = this.life.fetch_or(DONE, Ordering::AcqRel);
-    if before & (STARTED | ASKED) == STARTED | ASKED {
-        // SAFETY: the caller runs the fiber.
-        unsafe { this.owned() }.is_owed.set(true);
-    }
-    let mut panicked = false;
-    if before & DETACHED != 0 {
-        // SAFETY: done and detached, and we came second: the stage is ours.
-        panicked = unsafe { (this.vtable.discard)(control) };
-    } else if before & JOINER != 0 {
-        let joiner = this.joiner.lock().take();
-        match joiner {
-            Some(Joiner::Unparker(joiner)) => joiner.unpark(),
-            Some(Joiner::Waker(waker)) => waker.wake(),
-            None => {}
+    // SAFETY: called once, as the caller says, and fibers join.
+    match unsafe { this.ending.finish() } {
+        Counterpart::Nobody => {}
+        Counterpart::Blocked(joiner) => {
+            handle_asks = false;
+            // SAFETY: it waits until the fiber is done.
+            let elsewhere = unsafe { Sleeper::Fiber(joiner).release(|| this.ending.publish()) };
+            if let Some(joiner) = elsewhere {
+                joiner.unpark();
+            }
+        }
+        Counterpart::Waker(waker) => {
+            // Code of the user's runs now, on this fiber, which may drop the handle; and that must not wait for us. So we keep a reference
+            // of our own.
+            // SAFETY: the handle does not leave before `clean`, so the shared one is still there.
+            std::mem::forget(unsafe { FiberRef::acquire(control) });
+            owned.outstays.set(true);
+            this.ending.clean();
+            contain(move || waker.wake());
+        }
+        Counterpart::Detached => {
+            // The shared reference is ours alone now.
+            owned.outstays.set(true);
+            handle_asks = false;
+            // SAFETY: done and detached, and we came second: the stage is ours.
+            panicked = unsafe { (this.vtable.discard)(control) };
         }
     }
     if is_detached {
         Worker::count_end();
     }
-    // Last, for what the closure and the result have borrowed: from here on the scope may end.
-    // SAFETY: the caller runs (or refuses) the fiber.
-    if let Some(membership) = unsafe { this.owned() }.scope.take() {
+    // For what the closure and the result have borrowed: from here on the scope may end.
+    if let Some(membership) = owned.scope.take() {
         membership.end(panicked);
+    }
+    // Last, since what it has run until now may have waited.
+    // SAFETY: called once, at home, or while nobody runs the fiber.
+    unsafe { Control::close(control, handle_asks) };
+}
+
+/// Lets go of a fiber that has ended, when its worker has its stack back. From here on its control block may be gone.
+///
+/// # Safety
+///
+/// Called once, by the last who touches the fiber without a reference.
+#[inline]
+pub(crate) unsafe fn leave(control: NonNull<Control>) {
+    // SAFETY: the shared reference, or one of our own, keeps it allocated until one of the two lines below.
+    let this = unsafe { control.as_ref() };
+    // SAFETY: nobody runs the fiber.
+    if unsafe { this.owned() }.outstays.get() {
+        drop(FiberRef(control));
+    } else {
+        this.ending.clean();
     }
 }

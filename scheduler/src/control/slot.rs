@@ -7,7 +7,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::mem::{MaybeUninit, offset_of};
 
-use fibra_fiber::Context;
+use fibra_fiber::{Context, Stack};
 
 /// See the [module](self).
 #[repr(C)] // The context first: its first words belong to what a switch touches.
@@ -33,6 +33,12 @@ impl Slot {
         self.is_filled.set(true);
     }
 
+    /// Whether the fiber has started and not ended.
+    #[inline]
+    pub(crate) fn is_filled(&self) -> bool {
+        self.is_filled.get()
+    }
+
     /// The context, if the fiber has started and not ended.
     #[inline]
     pub(crate) fn get(&self) -> Option<&Context> {
@@ -51,14 +57,14 @@ impl Slot {
         unsafe { (*self.context.get()).assume_init_ref() }
     }
 
-    /// Takes the context of a fiber out that has ended.
+    /// Gives up the context of a fiber that has ended, for its stack.
     ///
     /// # Safety
     ///
     /// Nobody has a reference to the context.
     #[inline]
-    pub(crate) unsafe fn take(&self) -> Option<Context> {
+    pub(crate) unsafe fn take_stack(&self) -> Option<Stack> {
         // SAFETY: filled until now, and no more.
-        self.is_filled.replace(false).then(|| unsafe { (*self.context.get()).assume_init_read() })
+        self.is_filled.replace(false).then(|| unsafe { (*self.context.get()).assume_init_ref().take_stack() })
     }
 }

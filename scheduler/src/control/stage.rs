@@ -9,6 +9,7 @@
 //! So the result of a fiber that is not `Send` is dropped on its own worker's thread or by its (equally unsendable)
 //! handle, never by a waker that happened to hold the last reference.
 
+use std::alloc::Layout;
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::mem;
@@ -16,7 +17,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::thread;
 
-use super::{Control, FiberRef, Inherited, Origin, Runnable};
+use super::{Control, Handle, Heap, Inherited, Origin, Runnable};
+use crate::worker::Remote;
 
 /// The functions that know the types. Each takes a control block made by [`allocate`] with those types.
 pub(super) struct Vtable {
@@ -30,8 +32,8 @@ pub(super) struct Vtable {
     pub(super) discard: unsafe fn(NonNull<Control>) -> bool,
     /// Moves the result to `*mut thread::Result<T>`.
     take: unsafe fn(NonNull<Control>, *mut ()),
-    /// Frees the memory.
-    pub(super) free: unsafe fn(NonNull<Control>),
+    /// Of the control block with its stage.
+    pub(super) layout: Layout,
 }
 
 /// `repr(C)`: a pointer to it is a pointer to its control block.
@@ -47,33 +49,45 @@ enum Stage<F, T> {
     Empty,
 }
 
-/// Allocates the control block of a fiber that will run `f`. Returns the scheduler's and the handle's reference.
-pub(crate) fn allocate<F, T>(origin: Origin, inherited: Inherited, f: F) -> (Runnable, FiberRef)
+/// Allocates the control block of a fiber that will run `f`: on the worker `home`, or, if that is null, on any. Returns the right to run it, and that to its result.
+#[inline]
+pub(crate) fn allocate<F, T>(
+    heap: &Heap,
+    home: *const Remote,
+    origin: Origin,
+    inherited: Inherited,
+    f: F,
+) -> (Runnable, Handle)
 where
     F: FnOnce() -> T,
 {
+    let (memory, place) = heap.allocate::<Typed<F, T>>();
+    let typed = memory.as_ptr();
     // Written where it stays: built first and moved, it would be copied.
-    let typed = NonNull::from(Box::leak(Box::<Typed<F, T>>::new_uninit())).cast::<Typed<F, T>>().as_ptr();
-    // SAFETY: fresh memory of that type.
-    unsafe { (&raw mut (*typed).control).write(Control::new(Typed::<F, T>::VTABLE, origin, inherited)) };
+    // SAFETY: fresh memory for that type.
+    unsafe { (&raw mut (*typed).control).write(Control::new(Typed::<F, T>::VTABLE, place, home, origin, inherited)) };
     // SAFETY: as above; this is the other field.
     unsafe { (&raw mut (*typed).stage).write(UnsafeCell::new(Stage::Closure(f))) };
-    // SAFETY: a box is never at address zero.
-    let control = unsafe { NonNull::new_unchecked(typed) }.cast::<Control>();
-    // SAFETY: the count starts at two, and these are the two; the fiber is in no queue yet.
-    unsafe { (Runnable::from_raw(control), FiberRef(control)) }
+    let control = memory.cast::<Control>();
+    // SAFETY: the count starts at the one reference that these two share; the fiber is in no queue yet.
+    unsafe { (Runnable::from_raw(control), Handle::new(control)) }
 }
 
 /// Moves the result out.
 ///
 /// # Safety
 ///
-/// The fiber was allocated with result type `T` and is done; the caller owns its handle and asks once.
-pub(crate) unsafe fn take_result<T>(fiber: &FiberRef) -> thread::Result<T> {
+/// The fiber was allocated with result type `T` and is done; the caller owns its handle.
+///
+/// # Panics
+///
+/// If the result has been taken.
+#[inline]
+pub(super) unsafe fn take_result<T>(control: NonNull<Control>) -> thread::Result<T> {
     let mut result = mem::MaybeUninit::<thread::Result<T>>::uninit();
     // SAFETY: `T` is the type of the table, so the function writes a `thread::Result<T>`.
     unsafe {
-        (fiber.control().vtable.take)(fiber.as_ptr(), result.as_mut_ptr().cast());
+        (control.as_ref().vtable.take)(control, result.as_mut_ptr().cast());
         result.assume_init()
     }
 }
@@ -88,7 +102,7 @@ where
         abandon: Self::abandon,
         discard: Self::discard,
         take: Self::take,
-        free: Self::free,
+        layout: Layout::new::<Self>(),
     };
 
     /// Swaps the stage.
@@ -97,7 +111,7 @@ where
     ///
     /// `control` is of these types, and the caller may touch the stage now.
     unsafe fn replace(control: NonNull<Control>, stage: Stage<F, T>) -> Stage<F, T> {
-        // SAFETY: the pointer came from a `Box<Typed<F, T>>`, and access is exclusive as the caller says.
+        // SAFETY: the pointer is one to a `Typed<F, T>`, and access is exclusive as the caller says.
         unsafe { mem::replace(&mut *(*control.cast::<Self>().as_ptr()).stage.get(), stage) }
     }
 
@@ -113,7 +127,8 @@ where
 
     unsafe fn refuse(control: NonNull<Control>, payload: Box<dyn Any + Send>) {
         // SAFETY: the caller holds the fiber, which has not started.
-        contain(unsafe { Self::replace(control, Stage::Result(Err(payload))) });
+        let closure = unsafe { Self::replace(control, Stage::Result(Err(payload))) };
+        contain(|| drop(closure));
     }
 
     unsafe fn abandon(control: NonNull<Control>, payload: Box<dyn Any + Send>) {
@@ -125,7 +140,7 @@ where
         // SAFETY: done and detached, and the caller came second.
         let stage = unsafe { Self::replace(control, Stage::Empty) };
         let panicked = matches!(stage, Stage::Result(Err(_)));
-        contain(stage);
+        contain(|| drop(stage));
         panicked
     }
 
@@ -137,18 +152,14 @@ where
         // SAFETY: `result` points to room for a `thread::Result<T>`, as the table says.
         unsafe { result.cast::<thread::Result<T>>().write(value) };
     }
-
-    unsafe fn free(control: NonNull<Control>) {
-        // SAFETY: the last reference is gone, so the box is whole again.
-        drop(unsafe { Box::from_raw(control.cast::<Self>().as_ptr()) });
-    }
 }
 
-/// Drops something of the user's whose destructor may panic, where nobody could receive that panic.
-pub(crate) fn contain<V>(value: V) {
-    let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) else { return };
+/// Runs something of the user's, usually a destructor, that may panic where nobody could receive that panic.
+pub(crate) fn contain(f: impl FnOnce()) {
+    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { return };
     tracing::error!(
-        "a destructor panicked where nobody could receive it: in a fiber's local, or in a result that nobody asked for"
+        "a destructor or a waker panicked where nobody could receive it: that of a fiber's local, of a result that nobody asked for, \
+         or of a future that joins"
     );
     // The payload's own destructor may panic as well; what that throws is not looked at any more.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -32,7 +32,7 @@ pub(crate) struct Ready {
 /// The link of a fiber in this queue.
 #[inline]
 fn next<'a>(fiber: NonNull<Control>) -> &'a Cell<Option<NonNull<Control>>> {
-    // SAFETY: a queued fiber carries the scheduler's reference, and only its worker, which owns the queue, touches what is owned.
+    // SAFETY: a queued fiber is live, and only its worker, which owns the queue, touches what is owned.
     &unsafe { fiber.as_ref().owned() }.next
 }
 
@@ -87,8 +87,8 @@ impl Ready {
     #[inline]
     pub(crate) fn pop_started(&self) -> Option<Runnable> {
         let is_started = |fiber: &NonNull<Control>| {
-            // SAFETY: a queued fiber carries the scheduler's reference.
-            !unsafe { fiber.as_ref() }.home().is_null()
+            // SAFETY: a queued fiber is live, and only its worker, which owns the queue, touches what is owned.
+            unsafe { fiber.as_ref().owned() }.context.is_filled()
         };
         // What is in the slot was woken, so it has started.
         match self.slot.get() {
@@ -101,7 +101,7 @@ impl Ready {
     /// The fibers that are ready.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Control> {
         let queue = iter::successors(self.first.get(), |&fiber| next(fiber).get());
-        // SAFETY: a queued fiber carries the scheduler's reference; the caller runs none while it looks at them.
+        // SAFETY: a queued fiber is live; the caller runs none while it looks at them.
         self.slot.get().into_iter().chain(queue).map(|fiber| unsafe { fiber.as_ref() })
     }
 

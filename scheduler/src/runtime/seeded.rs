@@ -81,8 +81,8 @@ impl Seeded {
         // Shielded: a deadline of the caller's is one of real time.
         worker.admit()?;
         let (runnable, handle) =
-            cancel::shield(|| spawn::Builder::new().name("main").allocate(builder.stack_size, spawned_at, first));
-        worker.spawn_local(runnable);
+            cancel::shield(|| spawn::Builder::new().name("main").allocate(worker.here(), spawned_at, first));
+        worker.spawn(runnable);
         abort::on_unwind(WORKER_PANICKED, || worker.run_seeded(&mut run));
         crew.dismiss();
         let Run { clock, recorder, deadlock, .. } = run;

@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_deque::Injector;
+use parking_lot::Mutex;
 
 use crate::blocking::Pool;
-use crate::control::Runnable;
+use crate::control::{Lease, Runnable};
 use crate::dump::Request;
 use crate::stacks::Sites;
 use crate::watchdog::Leash;
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) grace: Duration,
     pub(crate) pin_workers: bool,
     pub(crate) trim_after: Duration,
+    /// What plain threads spawn from.
+    pub(crate) heap: Mutex<Lease>,
     /// Closures that plain threads have spawned; whichever worker comes first takes them.
     pub(crate) injected: Injector<Runnable>,
     stopping: AtomicBool,
@@ -62,6 +65,7 @@ impl Shared {
             grace: settings.grace,
             pin_workers: settings.pin_workers,
             trim_after: settings.trim_after,
+            heap: Mutex::new(Lease::take()),
             injected: Injector::new(),
             stopping: AtomicBool::new(false),
         };

@@ -27,7 +27,7 @@ pub(crate) use const_fn;
 #[cfg(not(all(loom, test)))]
 mod chosen {
     use std::cell::Cell;
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
     pub(crate) use parking_lot::{Mutex, MutexGuard};
 
@@ -67,6 +67,18 @@ mod chosen {
         (state >> 32) as u32
     }
 
+    /// One round of waiting for another thread that is about to do what is waited for.
+    #[cold]
+    pub(crate) fn pause(rounds: &mut u32) {
+        const SPINS: u32 = 64;
+        match *rounds < SPINS {
+            true => std::hint::spin_loop(),
+            // It may need this CPU.
+            false => std::thread::yield_now(),
+        }
+        *rounds = rounds.saturating_add(1);
+    }
+
     /// As std's, with the access in a closure, which is how loom watches it.
     #[derive(Debug)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
@@ -95,7 +107,7 @@ mod chosen {
 
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::MutexGuard;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     use loom::sync::{Arc, Condvar};
 
     use crate::cancel::Interrupted;
@@ -166,6 +178,10 @@ mod chosen {
     /// A model is run again and again and must do the same each time.
     pub(crate) fn random() -> u32 {
         0
+    }
+
+    pub(crate) fn pause(_rounds: &mut u32) {
+        loom::thread::yield_now();
     }
 
     pub(crate) fn has_hook() -> bool {

@@ -42,7 +42,7 @@ impl Worker {
         let live: Vec<NonNull<Control>> = self.live.borrow().iter().map(|(_, fiber)| fiber).collect();
         fibers.reserve(live.len());
         for (index, &fiber) in live.iter().enumerate() {
-            // SAFETY: listed as live, so it holds the scheduler's reference; no fiber runs on this thread in between.
+            // SAFETY: listed as live; no fiber runs on this thread in between.
             let control = unsafe { fiber.as_ref() };
             fibers.push(self.describe(control, request, now, index < TRACES_MAX));
         }
@@ -52,7 +52,9 @@ impl Worker {
     /// A fiber in a queue, unless it has started: then it is among the live ones.
     fn unstarted(&self, control: &Control) -> Option<FiberDump> {
         let missing = Trace::missing("it has not started");
-        control.home().is_null().then(|| self.entry(control, State::NotStarted, Some(0), missing))
+        // SAFETY: in a queue of ours: it has not started, or is at home here.
+        let is_started = unsafe { control.owned() }.context.is_filled();
+        (!is_started).then(|| self.entry(control, State::NotStarted, Some(0), missing))
     }
 
     fn describe(&self, control: &Control, request: &Request, now: Instant, with_trace: bool) -> FiberDump {

@@ -8,7 +8,7 @@
 //! A word a slot: a pointer to a control block, or, with the lowest bit set, the key of the next free slot. Not a `slab::Slab`, so that
 //! a [debugger](crate::dump::debugger) can read it: how other crates and std lay out their types is theirs to change.
 //!
-//! Invariant: `first` and `used` say where the slots are at every moment, also while the table grows.
+//! Invariant: `first` and `used` say where the slots are at every moment, also while the table grows or shrinks.
 
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
@@ -18,6 +18,9 @@ use crate::dump::debugger::Field;
 
 /// How many slots the first fiber makes room for.
 const FIRST_CAPACITY: usize = 64;
+
+/// How many slots a table keeps in any case.
+const KEPT_CAPACITY: usize = 1024;
 
 /// The key of no slot.
 const NONE: usize = usize::MAX >> 1;
@@ -32,6 +35,8 @@ pub(super) struct Live {
     /// The first free slot among those in use before, or [`NONE`].
     free: usize,
     len: usize,
+    /// A slot that kept the table from being cut when it was last looked at, if it is still in use.
+    last: usize,
 }
 
 #[repr(transparent)]
@@ -92,6 +97,37 @@ impl Live {
         self.used
     }
 
+    /// Gives back room that a burst has left behind: cuts off the slots behind the last fiber, if that is most of them. To be called from
+    /// time to time; costs nothing while there is nothing to gain.
+    pub(super) fn trim(&mut self) {
+        let room = self.slots.capacity();
+        if room <= KEPT_CAPACITY || self.len > room / 4 || self.get(self.last).is_some() {
+            return;
+        }
+        let used = self.slots.iter().rposition(|slot| slot.fiber().is_some()).map_or(0, |last| last + 1);
+        if used > room / 2 {
+            self.last = used - 1;
+        } else {
+            self.cut(used);
+        }
+    }
+
+    #[cold]
+    fn cut(&mut self, used: usize) {
+        let mut cut = Vec::with_capacity((2 * used).max(FIRST_CAPACITY));
+        cut.extend_from_slice(&self.slots[..used]);
+        self.free = NONE;
+        for (key, slot) in cut.iter_mut().enumerate().filter(|(_, slot)| slot.fiber().is_none()) {
+            *slot = Slot::free(self.free);
+            self.free = key;
+        }
+        self.last = NONE;
+        // Fewer first, which the old slots have as well.
+        self.used = used;
+        self.first = cut.as_ptr();
+        self.slots = cut;
+    }
+
     /// Takes twice the room. The old slots are freed when `first` points to the new ones.
     #[cold]
     fn grow(&mut self) {
@@ -104,7 +140,7 @@ impl Live {
 
 impl Default for Live {
     fn default() -> Self {
-        Live { first: ptr::null(), used: 0, slots: Vec::new(), free: NONE, len: 0 }
+        Live { first: ptr::null(), used: 0, slots: Vec::new(), free: NONE, len: 0, last: NONE }
     }
 }
 
@@ -156,6 +192,27 @@ mod tests {
                 prop_assert_eq!((live.first, live.used), (live.slots.as_ptr(), live.slots.len()));
             }
         }
+    }
+
+    #[test]
+    fn a_burst_leaves_no_room_behind() {
+        const BURST: usize = 10_000;
+        let mut live = Live::default();
+        let keys: Vec<usize> = (1..=BURST).map(|number| live.insert(fiber(number))).collect();
+        let (low, high) = (keys[3], keys[BURST - 1]);
+        keys.iter().filter(|&&key| key != low && key != high).for_each(|&key| live.remove(key));
+        live.trim();
+        assert_eq!(live.keys_end(), BURST, "the last one keeps its key");
+        live.remove(high);
+        live.trim();
+        assert_eq!(live.keys_end(), low + 1);
+        assert!(live.slots.capacity() <= FIRST_CAPACITY);
+        assert_eq!((live.first, live.used), (live.slots.as_ptr(), live.slots.len()));
+        // What is left is in its place, and the others are free, each once.
+        assert_eq!(live.iter().collect::<Vec<_>>(), [(low, fiber(4))]);
+        let mut again: Vec<usize> = (1..=5).map(|number| live.insert(fiber(number))).collect();
+        again.sort_unstable();
+        assert_eq!(again, [0, 1, 2, 4, 5]);
     }
 
     #[test]

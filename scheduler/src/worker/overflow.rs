@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use fibra_fiber::guard_size;
 use fibra_fiber::overflow::{self, SignalStack};
 use fibra_fiber::sample;
 
@@ -32,8 +33,8 @@ fn describe(address: usize, out: &mut dyn Write) -> bool {
     let described = Worker::with(|worker| {
         worker?.running(|fiber| {
             // SAFETY: it runs on this thread, which the handler has interrupted.
-            let (start, end) = unsafe { fiber.owned() }.guard.get();
-            if !(start..end).contains(&address) {
+            let end = unsafe { fiber.owned() }.guard_end.get();
+            if !(end.saturating_sub(guard_size())..end).contains(&address) {
                 return false;
             }
             let origin = &fiber.origin;

@@ -69,7 +69,7 @@ impl Worker {
         let live = self.live.borrow();
         let end = (begin + BATCH).min(live.keys_end());
         for fiber in (begin..end).filter_map(|key| live.get(key)) {
-            // SAFETY: listed as live, so it holds the scheduler's reference.
+            // SAFETY: listed as live.
             let control = unsafe { fiber.as_ref() };
             // SAFETY: this is its home worker.
             let owned = unsafe { control.owned() };

@@ -13,7 +13,7 @@ use fibra_fiber::{Context, Resumed};
 
 use super::Worker;
 use crate::clock;
-use crate::control::{Control, Runnable, contain};
+use crate::control::{self, Control, FiberRef, Runnable, contain};
 use crate::counters::bump;
 use crate::driver::Driver;
 use crate::stacks::Choice;
@@ -42,7 +42,10 @@ impl Worker {
                 tracing::warn!(worker = self.index, %error, "a worker could not be pinned to a CPU");
                 None
             });
-        self.remote().set_waker(driver.waker());
+        let waker = driver.waker();
+        self.heap.returns().set_owner(Some(waker.clone()));
+        self.shared.heap.lock().returns().set_owner(Some(waker.clone()));
+        self.remote().set_waker(waker);
         let leaked = self.enter(|| {
             loop {
                 if self.pace.is_due() {
@@ -101,16 +104,16 @@ impl Worker {
     #[cold]
     fn drain_inbox(&self) {
         for fiber in self.remote().inbox().drain() {
-            // SAFETY: it was in the inbox, so the scheduler's reference is still held.
+            // SAFETY: it was in the inbox, so it has not ended, or has left a reference there.
             let control = unsafe { fiber.as_ref() };
-            control.close_ask();
+            control.drained();
             // SAFETY: this is its home worker.
             if unsafe { control.owned() }.is_owed.get() {
                 self.owed.set(self.owed.get() - 1);
-                // SAFETY: it has ended, and its end has left the scheduler's reference to us.
-                drop(unsafe { Runnable::from_raw(fiber).release() });
+                // SAFETY: it has ended, and left this reference to us.
+                drop(unsafe { FiberRef::from_raw(fiber) });
             } else {
-                // SAFETY: it has not ended, so the reference is held.
+                // SAFETY: it has not ended, so it is live.
                 unsafe { self.wake(fiber) };
             }
         }
@@ -133,14 +136,14 @@ impl Worker {
     }
 
     /// Runs a fiber until it parks, yields or ends, or until one does to which it has handed over.
-    #[inline]
+    #[inline(always)] // No return may come between two switches: what a fiber has called before it left is what is returned from next.
     fn resume(&self, runnable: Runnable) {
         let fiber = runnable.into_raw();
-        // SAFETY: a runnable carries the scheduler's reference, which lasts until the fiber has ended.
+        // SAFETY: the fiber has not ended, so it is live.
         let control = unsafe { fiber.as_ref() };
         // SAFETY: we run on its home worker's thread, or are about to become that.
         let owned = unsafe { control.owned() };
-        if control.home().is_null() && !self.start(fiber) {
+        if !owned.context.is_filled() && !self.start(fiber) {
             return;
         }
         self.running.set(Some(fiber));
@@ -150,7 +153,7 @@ impl Worker {
         // Not always the one that was resumed: it may have handed over.
         let last = self.running.take();
         if let (Some(Resumed::Finished(result)), Some(fiber)) = (resumed, last) {
-            contain(result);
+            contain(|| drop(result));
             self.bury(fiber);
         }
     }
@@ -158,7 +161,7 @@ impl Worker {
     /// Takes back what a fiber that has ended does not need any more.
     #[inline]
     fn bury(&self, fiber: NonNull<Control>) {
-        // SAFETY: the scheduler's reference, which is given up below.
+        // SAFETY: live until `let_go`.
         let control = unsafe { fiber.as_ref() };
         // SAFETY: this is its home worker.
         let owned = unsafe { control.owned() };
@@ -168,17 +171,23 @@ impl Worker {
             self.measure(control, owned, context);
         }
         // SAFETY: it has ended, so nobody uses the context.
-        if let Some(context) = unsafe { owned.context.take() } {
-            self.stacks.borrow_mut().give(context.into_stack());
+        if let Some(stack) = unsafe { owned.context.take_stack() } {
+            self.stacks.borrow_mut().give(stack);
         }
         self.live.borrow_mut().remove(owned.live_key.get());
-        if owned.is_owed.get() {
+        self.let_go(fiber);
+    }
+
+    /// Lets go of a fiber that has ended.
+    #[inline]
+    fn let_go(&self, fiber: NonNull<Control>) {
+        // SAFETY: live until the last line, and this is its home worker.
+        if unsafe { fiber.as_ref().owned() }.is_owed.get() {
             // The inbox is about to bring it once more.
             self.owed.set(self.owed.get() + 1);
-        } else {
-            // SAFETY: the fiber has ended and is in no queue; this is the scheduler's reference.
-            drop(unsafe { Runnable::from_raw(fiber).release() });
         }
+        // SAFETY: it has ended and is in no queue, and we have done with it.
+        unsafe { control::leave(fiber) };
     }
 
     /// Gives a fresh fiber a stack and makes it ours. `false`: there was no stack, and the fiber has ended with that error.
@@ -191,6 +200,7 @@ impl Worker {
             Err(error) => {
                 tracing::error!(fiber = %runnable.control().origin.id, %error, "no stack for a fiber: it ends unstarted");
                 runnable.refuse(Box::new(error));
+                self.let_go(fiber);
                 return false;
             }
         };
@@ -200,10 +210,10 @@ impl Worker {
         if refused {
             control.cancel_unstarted();
         }
-        control.settle(self.remote());
+        control.settle(self.address);
         // SAFETY: we have just become its home worker.
         let owned = unsafe { control.owned() };
-        owned.guard.set((stack.guard().start, stack.guard().end));
+        owned.guard_end.set(stack.guard().end);
         self.count_start(control, owned, &mut stack);
         owned.context.fill(Context::new(stack, runnable.entry(refused)));
         owned.live_key.set(self.live.borrow_mut().insert(fiber));
@@ -238,6 +248,7 @@ impl Worker {
         }
         self.take_inbox();
         self.take_injected();
+        self.heap.collect();
         if self.must_notice_shutdown() {
             self.stopping.set(true);
             self.deadline.set(now.checked_add(self.shared.grace));

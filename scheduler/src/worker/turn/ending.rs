@@ -16,7 +16,7 @@ impl Worker {
     pub(super) fn cancel_all(&self) {
         let live: Vec<_> = self.live.borrow().iter().map(|(_, fiber)| fiber).collect();
         for fiber in live {
-            // SAFETY: listed as live, so it holds the scheduler's reference; we run no fiber in between.
+            // SAFETY: listed as live; we run no fiber in between.
             unsafe { FiberRef::acquire(fiber) }.cancel();
         }
     }
@@ -46,13 +46,14 @@ impl Worker {
         self.take_inbox();
         let mut unstarted = Vec::new();
         while let Some(runnable) = self.pop_ready().or_else(|| self.fresh.pop()).or_else(|| self.pop_injected()) {
-            if runnable.control().home().is_null() {
+            // SAFETY: we hold the runnable, of a fiber that has not started or is at home here.
+            if !unsafe { runnable.control().owned() }.context.is_filled() {
                 unstarted.push(runnable.into_raw());
             }
         }
         let started: Vec<_> = self.live.borrow().iter().map(|(_, fiber)| fiber).collect();
         for &fiber in started.iter().filter(|_| !self.is_deadlocked.get()) {
-            // SAFETY: listed as live, so it holds the scheduler's reference.
+            // SAFETY: listed as live.
             let origin = &unsafe { fiber.as_ref() }.origin;
             tracing::warn!(
                 fiber = %origin.id,

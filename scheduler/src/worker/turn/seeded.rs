@@ -63,7 +63,7 @@ impl Worker {
         let fiber = runnable.reference();
         // SAFETY: we run on its home worker's thread, or are about to become that; the reference keeps it allocated.
         let owned = unsafe { fiber.control().owned() };
-        let fresh = runnable.control().home().is_null();
+        let fresh = !owned.context.is_filled();
         run.clock.advance(STEP);
         let number = if !fresh {
             let number = run.number(owned.live_key.get());
@@ -75,7 +75,7 @@ impl Worker {
             number
         };
         self.resume(runnable);
-        if owned.context.get().is_none() {
+        if !owned.context.is_filled() {
             return run.record(number, Event::End);
         }
         if fresh {
@@ -103,7 +103,7 @@ impl Worker {
             // SAFETY: this is its home worker's thread.
             let reason = unsafe { control.owned() }.reason.get();
             let joins = live.iter().find(|&(_, other)| {
-                // SAFETY: listed as live, so it holds the scheduler's reference.
+                // SAFETY: listed as live.
                 matches!(reason, Reason::Join(id) if unsafe { other.as_ref() }.origin.id == id)
             });
             Waiting {

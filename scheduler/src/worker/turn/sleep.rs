@@ -21,7 +21,9 @@ impl Worker {
             self.shared.sleepers.wake_one(&self.shared.workers);
             return;
         }
-        self.stacks.borrow_mut().trim(HOT_STACKS);
+        self.give_back();
+        // What it has done since it last looked outside nobody would see before it wakes.
+        self.publish();
         self.give_allowance_up();
         let sleepers = &self.shared.sleepers;
         self.remote().announce();
@@ -51,6 +53,17 @@ impl Worker {
             if found || self.is_stealable() {
                 sleepers.wake_one(&self.shared.workers);
             }
+        }
+    }
+
+    /// Gives memory back to the system that a burst has left behind.
+    fn give_back(&self) {
+        self.stacks.borrow_mut().trim(HOT_STACKS);
+        self.heap.trim();
+        self.live.borrow_mut().trim();
+        // Nobody owns this one. Who holds it now is about to use it.
+        if let Some(outside) = self.shared.heap.try_lock() {
+            outside.trim();
         }
     }
 
