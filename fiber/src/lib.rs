@@ -41,7 +41,7 @@
 //! | `thread` | the numbers of threads, as the system lists them |
 //! | `clock` | the clock of instants, as other processes read it |
 //! | `layout` | what debuggers must know |
-//! | `memory` | the system calls on pages |
+//! | `memory` | [`Mapping`]: pages of one's own; the system calls on pages |
 //!
 //! # Feature flags
 //!

@@ -28,6 +28,17 @@ pub(crate) fn round_up(bytes: usize) -> usize {
 ///
 /// `MAP_NORESERVE`: stacks are reserved large and used little, so they must not count against the commit limit.
 /// No transparent huge pages: with them, the first touch of a stack makes 2 MiB resident.
+///
+/// ```
+/// let mapping = fibra_fiber::Mapping::new(64 << 10)?;
+/// let first = mapping.start();
+/// // SAFETY: mapped, as long as `mapping` lives, and nobody else uses it.
+/// unsafe {
+///     assert_eq!(first.read(), 0);
+///     first.write(5);
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Mapping {
     start: NonNull<u8>,

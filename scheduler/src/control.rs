@@ -1,4 +1,4 @@
-//! The control block: everything about one fiber except its stack. One allocation a spawn.
+//! The control block: everything about one fiber except its stack. One block a spawn.
 //!
 //! ```text
 //!   Typed<F, T>
@@ -59,7 +59,6 @@ use crate::timer;
 use crate::worker::{Remote, Worker};
 
 use ask::Asks;
-pub(crate) use ending::Thread;
 use ending::{Counterpart, Ending};
 pub(crate) use handle::Handle;
 pub(crate) use heap::{Heap, Lease};
@@ -258,6 +257,18 @@ impl Control {
     pub(crate) fn from_timer(node: NonNull<timer::Node>) -> NonNull<Control> {
         // SAFETY: nodes exist only inside control blocks, and `timer` made the pointer from one.
         unsafe { node.byte_sub(TIMER_OFFSET) }.cast()
+    }
+
+    /// Asks the fiber to end: every wait of its own fails from now on.
+    ///
+    /// # Safety
+    ///
+    /// `this` points to a control block that stays live through this call.
+    pub(crate) unsafe fn cancel(this: NonNull<Control>) {
+        // SAFETY: live, as the caller says.
+        unsafe { this.as_ref() }.cancelled.store(true, Ordering::Release);
+        // SAFETY: as above.
+        unsafe { Control::unpark(this) };
     }
 
     /// Gives the fiber its token, and queues it on its worker if it was parked.

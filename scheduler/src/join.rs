@@ -58,7 +58,7 @@ impl<T> JoinHandle<T> {
     /// Asks the fiber to end: whatever it waits for now or later fails with
     /// [`Interrupted::Cancelled`](crate::cancel::Interrupted::Cancelled). See [`cancel`](crate::cancel).
     pub fn cancel(&self) {
-        self.fiber.reference().cancel();
+        self.fiber.cancel();
     }
 
     /// What wakes the fiber from [`park`](crate::park::park), as `thread().unpark()` does in std.

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use fibra_fiber::{Context, StackPool};
 
 use crate::clock;
-use crate::control::{Control, FiberRef, Heap, Lease, Runnable, Thread};
+use crate::control::{Control, FiberRef, Heap, Lease, Runnable};
 use crate::counters::{Counts, bump};
 use crate::dump::debugger;
 use crate::hook;
@@ -228,12 +228,6 @@ impl Worker {
     #[inline]
     pub(crate) fn is_home_of(&self, fiber: &Control) -> bool {
         ptr::eq(self.address, fiber.home())
-    }
-
-    /// Whether the fiber could end while the caller, on this worker, looks at it.
-    #[inline]
-    pub(crate) fn thread_of(&self, fiber: &Control) -> Thread {
-        if self.is_home_of(fiber) { Thread::Home } else { Thread::Any }
     }
 
     /// Gives a fiber its token, and queues it if it was parked. `false`: another worker is its home, or it has none yet.

@@ -4,6 +4,7 @@
 //! What is about catching panics, or about a process whose harness starts no further one, is left out under `panic = "abort"`; the
 //! rest passes there too: `.ci/panic-abort`.
 
+#[cfg(panic = "unwind")]
 mod a_burst_leaves_no_memory_behind;
 mod a_cancelled_waiter_passes_its_turn_on;
 mod a_channel_delivers_each_message_once;

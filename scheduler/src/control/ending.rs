@@ -11,11 +11,11 @@
 //! DONE says that the result is there, CLEAN that the worker, too, has let go of the control block.
 //!
 //! Fiber and handle hold one reference between them. Who leaves last gives it up: the handle, behind CLEAN; or the fiber, if it found
-//! DETACHED. The handle waits for CLEAN by spinning, but only on another thread, which saw DONE while the worker still takes
-//! the stack back: some tens of instructions, none of them a user's.
+//! DETACHED. The handle waits for CLEAN by spinning, and only where it is on another thread and has seen DONE while the worker still
+//! takes the stack back: some tens of instructions, none of them a user's.
 //!
-//! Neither side needs an ordered read-modify-write where the other cannot act: not the end that finds a blocked fiber (which waits
-//! for nothing else), and not a handle on the thread that is the only one to run the fiber.
+//! No locked instruction where the other side cannot act: a handle on the thread that alone runs the fiber writes the word as it is, and
+//! so does the end that finds a blocked fiber, which does nothing with its handle before it is woken. `models` checks all of it.
 
 use std::ptr::{self, NonNull};
 use std::task::Waker;
@@ -52,11 +52,12 @@ pub(crate) enum Counterpart<J> {
     Waker(Box<Waker>),
 }
 
-/// Whether the caller is on the thread that is the only one to run the fiber, so that it cannot end meanwhile.
+/// Where the handle is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Thread {
-    Home,
-    Any,
+pub(crate) enum Caller {
+    /// On the thread that alone runs the fiber, which so cannot end meanwhile.
+    AtHome,
+    Elsewhere,
 }
 
 impl Ending {
@@ -113,9 +114,9 @@ impl Ending {
 
     /// The handle's half: `joiner` waits until the fiber is done, and does nothing else with the handle. `false`: it is done.
     #[inline]
-    pub(crate) fn join<J>(&self, joiner: NonNull<J>, thread: Thread) -> bool {
+    pub(crate) fn join<J>(&self, joiner: NonNull<J>, caller: Caller) -> bool {
         debug_assert!(joiner.addr().get() >= FIRST_ADDRESS && joiner.addr().get() & WAKER == 0);
-        self.leave_word(joiner.as_ptr().cast(), thread)
+        self.leave_word(joiner.as_ptr().cast(), caller)
     }
 
     /// The handle's half: the end calls `waker`, in the place of the one of an earlier poll. `false`: the fiber is done.
@@ -139,20 +140,20 @@ impl Ending {
 
     /// The handle's half: it is gone and takes no result. `false`: the fiber is done, so the result is the handle's to drop.
     #[inline]
-    pub(crate) fn detach(&self, thread: Thread) -> bool {
-        self.leave_word(DETACHED, thread)
+    pub(crate) fn detach(&self, caller: Caller) -> bool {
+        self.leave_word(DETACHED, caller)
     }
 
     /// Puts the handle's last word, in the place of a waker or none. `false`: the fiber is done.
     #[inline]
-    fn leave_word(&self, word: Word, thread: Thread) -> bool {
+    fn leave_word(&self, word: Word, caller: Caller) -> bool {
         let seen = self.0.load(Ordering::Acquire);
         if is_done(seen) {
             return false;
         }
-        match thread {
-            Thread::Home => self.0.store(word, Ordering::Release),
-            Thread::Any => {
+        match caller {
+            Caller::AtHome => self.0.store(word, Ordering::Release),
+            Caller::Elsewhere => {
                 if self.0.compare_exchange(seen, word, Ordering::AcqRel, Ordering::Acquire).is_err() {
                     return false;
                 }

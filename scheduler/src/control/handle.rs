@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::thread;
 
-use super::ending::Thread;
+use super::ending::Caller;
 use super::{Control, FiberRef, take_result};
 use crate::block_on::WakeByUnpark;
 use crate::park::{self, Reason};
@@ -42,6 +42,12 @@ impl Handle {
         unsafe { FiberRef::acquire(self.0) }
     }
 
+    /// As [`FiberRef::cancel`].
+    pub(crate) fn cancel(&self) {
+        // SAFETY: the reference that we share keeps it allocated.
+        unsafe { Control::cancel(self.0) };
+    }
+
     /// Whether the fiber has ended.
     #[inline]
     pub(crate) fn is_finished(&self) -> bool {
@@ -71,7 +77,7 @@ impl Handle {
         let Some(joiner) = Worker::with(|worker| worker?.running_to_park()) else {
             return self.wait_on_thread();
         };
-        if self.control().ending.join(joiner, self.thread()) {
+        if self.control().ending.join(joiner, self.caller()) {
             while !self.is_finished() {
                 Worker::park_here(Reason::Join(self.control().origin.id), None);
             }
@@ -106,7 +112,7 @@ impl Handle {
     }
 
     fn end(&self) -> bool {
-        if self.control().ending.detach(self.thread()) {
+        if self.control().ending.detach(self.caller()) {
             return false;
         }
         // SAFETY: the fiber is done, so the stage is ours; we are on a thread where the result may be dropped, since a handle travels
@@ -128,10 +134,10 @@ impl Handle {
         drop(FiberRef(self.0));
     }
 
-    /// Whether the fiber could end meanwhile.
     #[inline]
-    fn thread(&self) -> Thread {
-        Worker::with(|worker| worker.map_or(Thread::Any, |worker| worker.thread_of(self.control())))
+    fn caller(&self) -> Caller {
+        let is_home = Worker::with(|worker| worker.is_some_and(|worker| worker.is_home_of(self.control())));
+        if is_home { Caller::AtHome } else { Caller::Elsewhere }
     }
 }
 

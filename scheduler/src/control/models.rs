@@ -10,7 +10,7 @@ use loom::sync::{Arc, Notify};
 use loom::thread;
 
 use super::ask::Asks;
-use super::ending::{Counterpart, Ending, Thread};
+use super::ending::{Caller, Counterpart, Ending};
 use super::heap::Returns;
 
 /// As loom's, but bounded.
@@ -117,7 +117,7 @@ fn who_joins_gets_the_result_and_frees() {
         let joiner = Joiner { queued: Notify::new(), home: UnsafeCell::new(0) };
         // SAFETY: checked by loom.
         joiner.home.with_mut(|home| unsafe { *home = 1 });
-        if block.ending.join(NonNull::from(&joiner), Thread::Any) {
+        if block.ending.join(NonNull::from(&joiner), Caller::Elsewhere) {
             // As any wait of loom's, it may end for no reason.
             while !block.ending.is_done() {
                 joiner.queued.wait();
@@ -135,7 +135,7 @@ fn of_a_detached_fiber_the_second_to_leave_drops_the_result_and_frees() {
         let block = Block::new();
         let copy = block.clone();
         let fiber = thread::spawn(move || copy.end());
-        if !block.ending.detach(Thread::Any) {
+        if !block.ending.detach(Caller::Elsewhere) {
             assert_eq!(block.take(), Some(8));
             block.results_dropped.fetch_add(1, Ordering::Relaxed);
             block.free();
@@ -172,7 +172,7 @@ fn who_polls_may_detach() {
         let copy = block.clone();
         let fiber = thread::spawn(move || copy.end());
         let is_pending = block.ending.poll(Waker::noop());
-        if !is_pending || !block.ending.detach(Thread::Any) {
+        if !is_pending || !block.ending.detach(Caller::Elsewhere) {
             assert_eq!(block.take(), Some(8));
             block.free();
         }

@@ -76,8 +76,8 @@ impl FiberRef {
 
     /// Asks the fiber to end: every wait of its own fails from now on.
     pub(crate) fn cancel(&self) {
-        self.control().cancelled.store(true, Ordering::Release);
-        self.unpark();
+        // SAFETY: the count that we hold keeps it allocated.
+        unsafe { Control::cancel(self.0) };
     }
 }
 

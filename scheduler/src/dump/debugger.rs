@@ -190,5 +190,5 @@ impl Drop for Listed<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -53,7 +53,7 @@ waits for the reply to a call
 waits for a blocking thread
 ";
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

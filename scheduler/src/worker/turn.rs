@@ -153,7 +153,9 @@ impl Worker {
         // Not always the one that was resumed: it may have handed over.
         let last = self.running.take();
         if let (Some(Resumed::Finished(result)), Some(fiber)) = (resumed, last) {
-            contain(|| drop(result));
+            if let Err(payload) = result {
+                contain(|| drop(payload));
+            }
             self.bury(fiber);
         }
     }

@@ -6,7 +6,6 @@
 //! ```
 
 use std::cell::Cell;
-use std::mem;
 use std::ptr::{self, NonNull};
 
 use fibra_fiber::Mapping;
@@ -28,6 +27,7 @@ pub(super) struct Free {
 pub(crate) struct Chunk {
     free: Cell<*mut Free>,
     in_use: Cell<u32>,
+    /// Whether it is in a list of its heap.
     listed: Cell<bool>,
     block_size: usize,
     /// Where the fresh blocks begin.
@@ -112,7 +112,6 @@ impl Chunk {
         self.in_use.get() == 0
     }
 
-    /// Whether it is in a list of its heap.
     #[inline]
     pub(super) fn is_listed(&self) -> bool {
         self.listed.get()
@@ -146,11 +145,11 @@ impl List {
         self.first.get()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom), not(feature = "sanitizer")))]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Chunk> {
         // SAFETY: chunks in lists are mapped.
-        std::iter::successors(self.first.get(), |chunk| unsafe { chunk.as_ref() }.next.get())
-            .map(|chunk| unsafe { chunk.as_ref() })
+        let fields = |link: Link| link.map(|chunk| unsafe { chunk.as_ref() });
+        std::iter::successors(fields(self.first.get()), move |chunk| fields(chunk.next.get()))
     }
 
     /// # Safety
@@ -214,4 +213,4 @@ unsafe fn link(place: &Cell<Link>, previous: Link, chunk: NonNull<Chunk>) {
 }
 
 const _: () = assert!(HEADER_SIZE + super::SIZE_MAX <= CHUNK_SIZE);
-const _: () = assert!(mem::size_of::<Free>() <= STEP);
+const _: () = assert!(size_of::<Free>() <= STEP);
