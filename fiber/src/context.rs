@@ -432,7 +432,7 @@ pub unsafe fn hand_over(next: *const Context) {
         (*next).resumer.set((*running).resumer.get());
         #[cfg(feature = "sanitizer")]
         (*next).outer.set((*running).outer.get());
-        RUNNING.set(next);
+        RUNNING.with(|running| running.set(next));
         leave(running, at, (*next).stack.range());
     }
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use crate::clock;
-use crate::control::Inherited;
+use crate::control::{Control, Inherited};
 use crate::worker::Worker;
 
 /// Why a wait ended without what it waited for.
@@ -82,6 +82,18 @@ impl Ambient {
         Ambient { deadline: Cell::new(deadline), shielded: Cell::new(false) }
     }
 
+    /// Whether whoever it holds for may go on waiting, and until when.
+    #[inline]
+    fn admit(&self, cancelled: bool, deadline: Option<Instant>) -> Result<Option<Instant>, Interrupted> {
+        if cancelled && !self.shielded.get() {
+            return Err(Interrupted::Cancelled);
+        }
+        Ok(match (deadline, self.deadline.get()) {
+            (Some(own), Some(ambient)) => Some(own.min(ambient)),
+            (own, ambient) => own.or(ambient),
+        })
+    }
+
     /// Puts `self` in the place of `current`, and returns what was there.
     fn replace(&self, current: &Ambient) -> Ambient {
         let before = current.clone();
@@ -115,15 +127,18 @@ fn with_ambient<R>(f: impl FnOnce(&Ambient, bool) -> R) -> R {
 /// Whether the caller may go on waiting, and until when: `deadline` or the ambient one, whichever is first.
 #[inline]
 pub(crate) fn admit(deadline: Option<Instant>) -> Result<Option<Instant>, Interrupted> {
-    with_ambient(|ambient, cancelled| {
-        if cancelled && !ambient.shielded.get() {
-            return Err(Interrupted::Cancelled);
-        }
-        Ok(match (deadline, ambient.deadline.get()) {
-            (Some(own), Some(ambient)) => Some(own.min(ambient)),
-            (own, ambient) => own.or(ambient),
-        })
-    })
+    with_ambient(|ambient, cancelled| ambient.admit(cancelled, deadline))
+}
+
+/// As [`admit`], for a fiber.
+///
+/// # Safety
+///
+/// It runs, on this thread.
+#[inline]
+pub(crate) unsafe fn admit_fiber(fiber: &Control, deadline: Option<Instant>) -> Result<Option<Instant>, Interrupted> {
+    // SAFETY: this is its home worker's thread.
+    unsafe { fiber.owned() }.ambient.admit(fiber.is_cancelled(), deadline)
 }
 
 /// Whether the caller may go on.

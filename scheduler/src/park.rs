@@ -30,9 +30,9 @@
 //! All of them work on plain threads too, so what is built on them works between fibers and threads.
 
 mod layout;
+mod sleeper;
 
 use std::fmt;
-use std::ptr::NonNull;
 use std::thread::{self, Thread};
 use std::time::Instant;
 
@@ -41,10 +41,11 @@ pub use crate::hook::on_first_park;
 
 use crate::cancel::{self, Interrupted};
 use crate::clock;
-use crate::control::{Control, FiberRef};
+use crate::control::FiberRef;
 use crate::worker::Worker;
 
 pub(crate) use layout::FIELDS;
+pub(crate) use sleeper::Sleeper;
 
 /// What a parked fiber waits for. Dumps and metrics read it; nothing is decided by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +137,17 @@ pub enum Wakeup {
     TimedOut,
 }
 
+impl Wakeup {
+    /// As the result of a wait that the deadline cuts.
+    #[inline]
+    fn in_time(self) -> Result<(), Interrupted> {
+        match self {
+            Wakeup::Unparked => Ok(()),
+            Wakeup::TimedOut => Err(Interrupted::TimedOut),
+        }
+    }
+}
+
 /// Wakes one particular fiber or thread; made by [`current`].
 #[derive(Clone)]
 pub struct Unparker(Waiter);
@@ -187,52 +199,6 @@ impl fmt::Debug for Unparker {
     }
 }
 
-/// Someone in the middle of a wait, as its own waiter node names it: without a reference, so that waiting and waking on one worker
-/// count none.
-pub(crate) enum Sleeper {
-    Fiber(NonNull<Control>),
-    Thread(Thread),
-}
-
-impl Sleeper {
-    /// The caller.
-    #[inline]
-    pub(crate) fn current() -> Self {
-        match Worker::with(|worker| worker?.running_raw()) {
-            Some(fiber) => Sleeper::Fiber(fiber),
-            None => Sleeper::Thread(thread::current()),
-        }
-    }
-
-    /// Ends the wait by `release`, and wakes who waits: a fiber of this worker at once, others by what is returned.
-    ///
-    /// # Safety
-    ///
-    /// It is waiting, and goes on waiting until `release` is called.
-    #[inline]
-    pub(crate) unsafe fn release(self, release: impl FnOnce()) -> Option<Unparker> {
-        let fiber = match self {
-            Sleeper::Fiber(fiber) => fiber,
-            Sleeper::Thread(thread) => {
-                release();
-                return Some(Unparker(Waiter::Thread(thread)));
-            }
-        };
-        // SAFETY: a fiber that waits has not ended, so its control block is live.
-        let control = unsafe { fiber.as_ref() };
-        if Worker::with(|worker| worker.is_some_and(|worker| worker.is_home_of(control))) {
-            release();
-            // SAFETY: only this thread runs the fiber, and it runs us: the fiber cannot end before we are done.
-            unsafe { Control::unpark(fiber) };
-            return None;
-        }
-        // SAFETY: live, as above.
-        let unparker = Unparker::of(unsafe { FiberRef::acquire(fiber) });
-        release();
-        Some(unparker)
-    }
-}
-
 /// Waits for the caller's token and takes it. May return without one.
 ///
 /// # Panics
@@ -276,10 +242,7 @@ pub fn park_until(reason: Reason, deadline: Option<Instant>) -> Wakeup {
 #[inline]
 pub fn wait(reason: Reason, deadline: Option<Instant>) -> Result<(), Interrupted> {
     let deadline = cancel::admit(deadline)?;
-    match park_until(reason, deadline) {
-        Wakeup::Unparked => Ok(()),
-        Wakeup::TimedOut => Err(Interrupted::TimedOut),
-    }
+    park_until(reason, deadline).in_time()
 }
 
 /// Parks a plain thread.
@@ -294,19 +257,4 @@ fn park_thread(deadline: Option<Instant>) -> Wakeup {
     }
     thread::park_timeout(timeout);
     if clock::now() < deadline { Wakeup::Unparked } else { Wakeup::TimedOut }
-}
-
-/// Whether the caller is a fiber inside [`on_first_park`] that has not switched away yet.
-#[inline]
-pub(crate) fn has_hook() -> bool {
-    Worker::with(|worker| worker.is_some_and(Worker::has_running_hook))
-}
-
-/// Calls the hook of [`on_first_park`], if there is one, before a park that is about to come. For those who line up before they
-/// park: the park itself then runs nobody's code.
-#[inline]
-pub(crate) fn call_hook() {
-    if has_hook() {
-        Worker::fire_running_hook();
-    }
 }

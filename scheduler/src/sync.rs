@@ -17,6 +17,7 @@
 //! | `once_lock` | [`OnceLock`]: std's |
 //! | [`channel`] | crossbeam-channel's: bounded, unbounded, oneshot |
 //! | `select` | [`select!`]: waiting on several channels |
+//! | `spin` | the small lock that they line up under |
 //! | `waiters`, `claim` | who waits, in which order, and for which case of a select |
 //! | `primitive` | the seam at which loom checks all this |
 //!
@@ -45,6 +46,7 @@ mod rwlock;
 mod select;
 mod semaphore;
 mod shared_lock;
+mod spin;
 mod wait_group;
 mod waiters;
 

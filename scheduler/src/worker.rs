@@ -242,8 +242,20 @@ impl Worker {
         if !ptr::eq(self.address, control.home()) {
             return false;
         }
-        // SAFETY: this is its home.
-        if unsafe { control.owned() }.token.give() {
+        // SAFETY: live, and this is its home.
+        unsafe { self.wake_own(fiber) };
+        true
+    }
+
+    /// As [`wake`](Worker::wake), for a fiber of this worker.
+    ///
+    /// # Safety
+    ///
+    /// `fiber` points to a live control block, and this worker is its home.
+    #[inline]
+    pub(crate) unsafe fn wake_own(&self, fiber: NonNull<Control>) {
+        // SAFETY: as the caller says.
+        if unsafe { fiber.as_ref().owned() }.token.give() {
             bump(&self.counts.wakes);
             // SAFETY: it was parked, and we have taken it out of that, so it is ours to queue.
             let runnable = unsafe { Runnable::from_raw(fiber) };
@@ -253,17 +265,10 @@ impl Worker {
                 None => self.ready.push_back(runnable),
             }
         }
-        true
     }
 
     pub(crate) fn is_running(&self, fiber: &FiberRef) -> bool {
         self.running.get().is_some_and(|running| fiber.is(running))
-    }
-
-    /// Whether the running fiber is inside a call of [`on_first_park`](crate::park::on_first_park) that has not fired.
-    pub(crate) fn has_running_hook(&self) -> bool {
-        // SAFETY: it runs on this thread.
-        self.running(|fiber| unsafe { fiber.owned() }.hook.get().is_some()).unwrap_or(false)
     }
 
     /// Fires the hook of the running fiber, if it has one.
@@ -295,55 +300,52 @@ impl Worker {
     /// As [`park_running`](Worker::park_running), in the place of the call.
     #[inline(always)]
     pub(crate) fn park_here(reason: Reason, deadline: Option<Instant>) -> Option<Wakeup> {
-        let fiber = Worker::with(|worker| worker?.begin_park())?;
+        let fiber = Worker::with(|worker| worker?.running.get())?;
+        // SAFETY: it runs, on this thread.
+        Some(unsafe { Worker::park_fiber(fiber, reason, deadline) })
+    }
+
+    /// Parks the running fiber, which the caller has at hand.
+    ///
+    /// # Safety
+    ///
+    /// `fiber` runs, on this thread.
+    #[inline(always)]
+    pub(crate) unsafe fn park_fiber(fiber: NonNull<Control>, reason: Reason, deadline: Option<Instant>) -> Wakeup {
+        // SAFETY: not null, since this thread runs a fiber, below the worker's `enter`; and that fiber never changes its worker.
+        let worker = unsafe { &*CURRENT.get() };
         // SAFETY: the running fiber has not ended, so it is live through all of this function.
         let control = unsafe { fiber.as_ref() };
         // SAFETY: it runs on this thread, so this is its home worker.
         let owned = unsafe { control.owned() };
         if deadline.is_some_and(|deadline| deadline <= clock::now()) {
-            Worker::undo_park();
-            return Some(Wakeup::TimedOut);
+            return Wakeup::TimedOut;
         }
         check_innermost(control);
         if !owned.token.is_given() {
             hook::fire(&owned.hook);
         }
+        if !owned.token.park() {
+            return Wakeup::Unparked;
+        }
+        bump(&worker.counts.parks);
+        owned.since.set(worker.pace.last_known_now());
+        owned.trimmed.set(false);
         owned.reason.set(reason);
-        owned.timed_out.set(false);
         if let Some(deadline) = deadline {
+            owned.timed_out.set(false);
             // SAFETY: the node is in the control block, which outlives the park; it is not armed, since every park that
             // arms it disarms it.
-            Worker::with_timers(|timers| unsafe { timers.arm(Control::timer(fiber), deadline) });
+            unsafe { worker.timers.borrow_mut().arm(Control::timer(fiber), deadline) };
         }
-        if owned.token.park() {
-            let next = Worker::with(|worker| worker.map(Worker::pop_next));
-            Worker::go_to(next.unwrap_or(Next::Loop));
-            owned.token.take();
-        } else {
-            Worker::undo_park();
+        Worker::go_to(worker.pop_next());
+        owned.token.take();
+        if deadline.is_none() {
+            return Wakeup::Unparked;
         }
-        if deadline.is_some() {
-            // SAFETY: a node of this worker's timers: a fiber never changes its worker.
-            Worker::with_timers(|timers| unsafe { timers.cancel(Control::timer(fiber)) });
-        }
-        Some(if owned.timed_out.get() { Wakeup::TimedOut } else { Wakeup::Unparked })
-    }
-
-    /// The running fiber, which is about to park: notes when, and counts it.
-    #[inline]
-    fn begin_park(&self) -> Option<NonNull<Control>> {
-        let fiber = self.running.get()?;
-        // SAFETY: it runs on this thread, and has not ended.
-        let owned = unsafe { fiber.as_ref().owned() };
-        owned.since.set(self.pace.last_known_now());
-        owned.trimmed.set(false);
-        bump(&self.counts.parks);
-        Some(fiber)
-    }
-
-    /// The running fiber does not park after all.
-    fn undo_park() {
-        Worker::with(|worker| worker.map(|worker| worker.counts.parks.set(worker.counts.parks.get() - 1)));
+        // SAFETY: a node of this worker's timers: a fiber never changes its worker.
+        unsafe { worker.timers.borrow_mut().cancel(Control::timer(fiber)) };
+        if owned.timed_out.get() { Wakeup::TimedOut } else { Wakeup::Unparked }
     }
 
     /// Puts the running fiber at the back of the queue and runs the others first. `false` if no fiber runs here.
@@ -393,10 +395,6 @@ impl Worker {
         }
         // SAFETY: its fiber has not ended, so it is live; we are its home.
         Next::Other(unsafe { next.as_ref().owned().context.get_unchecked() })
-    }
-
-    fn with_timers(f: impl FnOnce(&mut Timers)) {
-        Worker::with(|worker| worker.map(|worker| f(&mut worker.timers.borrow_mut())));
     }
 }
 

@@ -123,10 +123,7 @@ unsafe fn finish(control: NonNull<Control>) {
         Counterpart::Blocked(joiner) => {
             handle_asks = false;
             // SAFETY: it waits until the fiber is done.
-            let elsewhere = unsafe { Sleeper::Fiber(joiner).release(|| this.ending.publish()) };
-            if let Some(joiner) = elsewhere {
-                joiner.unpark();
-            }
+            unsafe { Sleeper::Fiber(joiner).release(|| this.ending.publish()) };
         }
         Counterpart::Waker(waker) => {
             // Code of the user's runs now, on this fiber, which may drop the handle; and that must not wait for us. So we keep a reference

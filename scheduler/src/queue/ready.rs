@@ -91,11 +91,10 @@ impl Ready {
             unsafe { fiber.as_ref().owned() }.context.is_filled()
         };
         // What is in the slot was woken, so it has started.
-        match self.slot.get() {
-            Some(_) if self.slot_runs.get() < SLOT_RUNS_MAX => self.pop_slot(),
-            Some(_) => None,
-            None => self.first.get().filter(is_started).and_then(|_| self.pop_front()),
+        if let Some(runnable) = self.pop_slot() {
+            return Some(runnable);
         }
+        self.first.get().filter(is_started).and_then(|_| self.pop_front())
     }
 
     /// The fibers that are ready.

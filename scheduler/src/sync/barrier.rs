@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::primitive::{self, const_fn};
+use super::primitive::{Sleeper, const_fn};
 use super::waiters::{End, Left, Limit, Waiters};
 use crate::cancel::Interrupted;
 use crate::park::Reason;
@@ -61,7 +61,7 @@ impl Barrier {
     ///
     /// [`Cancelled`](Interrupted::Cancelled), or [`TimedOut`](Interrupted::TimedOut) by an ambient deadline.
     pub fn wait(&self) -> Result<BarrierWaitResult, Interrupted> {
-        primitive::call_hook();
+        let sleeper = Sleeper::prepared();
         let mut guard = self.waiters.lock();
         guard.arrived += 1;
         if guard.arrived >= self.parties {
@@ -71,7 +71,7 @@ impl Barrier {
             return Ok(BarrierWaitResult(true));
         }
         let round = guard.round;
-        match guard.wait(0, End::Back, (), Reason::Barrier, Limit::Cut(None)) {
+        match guard.wait(sleeper, 0, End::Back, (), &Reason::Barrier, Limit::cut(None)) {
             Ok(()) => Ok(BarrierWaitResult(false)),
             // It has opened, and we left the line before our turn to be woken came.
             Err(Left { guard, .. }) if guard.round != round => Ok(BarrierWaitResult(false)),

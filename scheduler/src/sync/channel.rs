@@ -107,7 +107,7 @@ impl<T> Sender<T> {
     /// * [`Interrupted`](SendError::Interrupted): the wait was cut by a cancellation or an ambient deadline.
     #[inline]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        Ok(self.core.send(message, None)?)
+        self.core.send(message, None)
     }
 
     /// Sends a message if that needs no waiting.
@@ -128,7 +128,7 @@ impl<T> Sender<T> {
     /// * [`Disconnected`](SendTimeoutError::Disconnected), [`Interrupted`](SendTimeoutError::Interrupted): as [`send`](Sender::send).
     pub fn send_timeout(&self, message: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
         // A timeout beyond what an instant can hold is none.
-        Ok(self.core.send(message, clock::now().checked_add(timeout))?)
+        self.core.send(message, clock::now().checked_add(timeout))
     }
 
     /// As [`send_timeout`](Sender::send_timeout), with an instant.
@@ -137,7 +137,7 @@ impl<T> Sender<T> {
     ///
     /// As [`send_timeout`](Sender::send_timeout).
     pub fn send_deadline(&self, message: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
-        Ok(self.core.send(message, Some(deadline))?)
+        self.core.send(message, Some(deadline))
     }
 }
 
@@ -150,7 +150,7 @@ impl<T> Receiver<T> {
     /// * [`Interrupted`](RecvError::Interrupted): the wait was cut by a cancellation or an ambient deadline.
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
-        Ok(self.core.receive(None)?)
+        self.core.receive(None)
     }
 
     /// Takes the next message if there is one.
@@ -170,7 +170,7 @@ impl<T> Receiver<T> {
     /// * [`Timeout`](RecvTimeoutError::Timeout): the time is up.
     /// * [`Disconnected`](RecvTimeoutError::Disconnected), [`Interrupted`](RecvTimeoutError::Interrupted): as [`recv`](Receiver::recv).
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        Ok(self.core.receive(clock::now().checked_add(timeout))?)
+        self.core.receive(clock::now().checked_add(timeout))
     }
 
     /// As [`recv_timeout`](Receiver::recv_timeout), with an instant.
@@ -179,7 +179,7 @@ impl<T> Receiver<T> {
     ///
     /// As [`recv_timeout`](Receiver::recv_timeout).
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
-        Ok(self.core.receive(Some(deadline))?)
+        self.core.receive(Some(deadline))
     }
 
     /// The messages as they come, until the senders are gone. Also ends when a wait is cut: see

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::mutex::MutexGuard;
-use super::primitive;
-use super::waiters::{End, Limit, Outcome, Waiters};
+use super::primitive::Sleeper;
+use super::waiters::{Limit, Outcome, Waiters};
 use crate::cancel::Interrupted;
 use crate::clock;
 use crate::park::Reason;
@@ -105,10 +105,7 @@ impl Condvar {
 
     /// Wakes the first of those who wait. `false`: nobody does.
     pub fn notify_one(&self) -> bool {
-        let mut guard = self.waiters.lock();
-        let granted = guard.grant(0, |_, _, _| {});
-        drop(guard);
-        granted.map(|((), wake)| wake.wake()).is_some()
+        self.waiters.lock().next(0).map(|grant| grant.give()).is_ok()
     }
 
     /// Wakes all of those who wait, and says how many they were.
@@ -136,10 +133,10 @@ impl Condvar {
         deadline: Option<Instant>,
     ) -> Result<(), Interrupted> {
         // Before the mutex is unlocked, since what follows must not panic.
-        primitive::call_hook();
+        let sleeper = Sleeper::prepared();
         let mut waited = Ok(());
-        let outcome = self.waiters.lock().enlist(0, End::Back, (), None, |enlisted| {
-            MutexGuard::unlocked(guard, || waited = enlisted.park(Reason::Condvar, Limit::Cut(deadline)));
+        let outcome = self.waiters.lock().enlist(sleeper, 0, (), None, |enlisted| {
+            MutexGuard::unlocked(guard, || waited = enlisted.park(&Reason::Condvar, Limit::cut(deadline)));
         });
         match outcome {
             Outcome::Granted(()) => Ok(()),

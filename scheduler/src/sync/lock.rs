@@ -13,7 +13,7 @@
 
 use std::time::Instant;
 
-use super::primitive::{self, AtomicU64, Ordering, Party, THREAD, const_fn, me};
+use super::primitive::{AtomicU64, Ordering, Party, Sleeper, THREAD, const_fn, me};
 use super::waiters::{End, Limit, Waiters};
 use crate::FiberId;
 use crate::park::Reason;
@@ -86,7 +86,7 @@ impl Lock {
         if deadline.is_none() && self.word.load(Ordering::Relaxed) >> 1 == me {
             panic!("this fiber or thread holds the mutex that it locks: it would wait for itself for ever");
         }
-        primitive::call_hook();
+        let sleeper = Sleeper::prepared();
         let mut lost = false;
         loop {
             let guard = self.waiters.lock();
@@ -95,7 +95,7 @@ impl Lock {
             }
             let end = if lost { End::Front } else { End::Back };
             let turn = Turn { waiter: me, lost, handed_over: false };
-            match guard.wait(0, end, turn, self.reason(), Limit::Uncut(deadline)) {
+            match guard.wait(sleeper.clone(), 0, end, turn, &self.reason(), Limit::uncut(deadline)) {
                 Ok(turn) if turn.handed_over => return true,
                 // Also if the deadline has passed by now: another round takes the lock, or sees to it that the next is woken.
                 Ok(_) => lost = true,
@@ -147,19 +147,17 @@ impl Lock {
 
     #[cold]
     fn release_slow(&self, fair: bool) {
-        let mut guard = self.waiters.lock();
         // Held by us and marked, the word changes for nobody else, so it may be stored.
-        let granted = guard.grant(0, |(), turn, last| {
-            turn.handed_over = fair || turn.lost;
-            let word = if turn.handed_over { turn.waiter << 1 | u64::from(!last) } else { 0 };
-            self.word.store(word, Ordering::Release);
-        });
-        match granted {
-            Some(((), wake)) => {
-                drop(guard);
-                wake.wake();
+        match self.waiters.lock().next(0) {
+            Ok(mut grant) => {
+                let others = u64::from(!grant.is_last());
+                let turn = grant.slot();
+                turn.handed_over = fair || turn.lost;
+                let word = if turn.handed_over { turn.waiter << 1 | others } else { 0 };
+                self.word.store(word, Ordering::Release);
+                grant.give();
             }
-            None => self.word.store(0, Ordering::Release),
+            Err(_guard) => self.word.store(0, Ordering::Release),
         }
     }
 }

@@ -14,11 +14,12 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::channel::{Failure, bounded, oneshot};
+use super::channel::{Failure, SendError, bounded, oneshot};
 use super::lock::Lock;
 use super::select::{Patience, choose, recv};
 use super::semaphore::Semaphore;
 use super::shared_lock::SharedLock;
+use super::spin::Spin;
 
 /// As loom's, but bounded.
 fn model(f: impl Fn() + Send + Sync + 'static) {
@@ -57,6 +58,26 @@ impl<L> Guarded<L> {
         // SAFETY: the caller holds the lock.
         self.data.with(|data| unsafe { *data })
     }
+}
+
+#[test]
+fn the_small_lock_excludes() {
+    model(|| {
+        let guarded = Guarded::new(Spin::new());
+        let copy = guarded.clone();
+        let add_twice = |guarded: &Guarded<Spin>| {
+            for _ in 0..2 {
+                guarded.lock.lock();
+                guarded.add();
+                guarded.lock.unlock();
+            }
+        };
+        // No third one: two that spin may yield to each other for ever.
+        let other = thread::spawn(move || add_twice(&copy));
+        add_twice(&guarded);
+        other.join().expect("no panic");
+        assert_eq!(guarded.get(), 4);
+    });
 }
 
 #[test]
@@ -188,7 +209,7 @@ fn a_message_that_meets_a_timeout_is_received_or_stays() {
     model(|| {
         let core = Arc::new(super::channel::Core::new(1, VecDeque::new()));
         let copy = core.clone();
-        let other = thread::spawn(move || copy.send(5, None).expect("nobody disconnects"));
+        let other = thread::spawn(move || copy.send::<SendError<_>>(5, None).expect("nobody disconnects"));
         let received = core.receive(passed());
         other.join().expect("no panic");
         match received {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync;
 
 use super::mutex::Mutex;
-use super::primitive;
+use super::primitive::Sleeper;
 use super::waiters::{End, Left, Limit, Waiters};
 use crate::cancel::Interrupted;
 use crate::park::Reason;
@@ -107,13 +107,15 @@ impl<T> OnceLock<T> {
             if let Some(value) = self.value.get() {
                 return Ok(value);
             }
-            primitive::call_hook();
+            let sleeper = Sleeper::prepared();
             let guard = self.waiters.lock();
             // Who sets the value takes the lock after that.
             if self.value.get().is_some() {
                 continue;
             }
-            if let Err(Left { interrupted, .. }) = guard.wait(0, End::Back, (), Reason::OnceLock, Limit::Cut(None)) {
+            if let Err(Left { interrupted, .. }) =
+                guard.wait(sleeper, 0, End::Back, (), &Reason::OnceLock, Limit::cut(None))
+            {
                 return Err(interrupted);
             }
         }

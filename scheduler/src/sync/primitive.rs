@@ -28,13 +28,19 @@ pub(crate) use const_fn;
 mod chosen {
     use std::cell::Cell;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    use std::time::Duration;
+    use std::{hint, thread};
 
-    pub(crate) use parking_lot::{Mutex, MutexGuard};
+    use parking_lot::lock_api;
 
-    pub(crate) use crate::park::{Sleeper, Unparker, call_hook, has_hook, park_until, wait};
+    pub(crate) use crate::park::{Sleeper, wait};
     use crate::worker::Worker;
 
     use super::{Party, THREAD};
+    use crate::sync::spin::Spin;
+
+    pub(crate) type Mutex<T> = lock_api::Mutex<Spin, T>;
+    pub(crate) type MutexGuard<'a, T> = lock_api::MutexGuard<'a, Spin, T>;
 
     /// The caller, as a lock's word names it.
     #[inline]
@@ -67,14 +73,19 @@ mod chosen {
         (state >> 32) as u32
     }
 
-    /// One round of waiting for another thread that is about to do what is waited for.
+    /// One of the `rounds` of waiting for another thread that is about to do what is waited for. At first it is waited for at once, a
+    /// little longer each time. Then behind a yield, because that thread may have been preempted and need this CPU; in the end behind a
+    /// short sleep, because a yield lets nobody run whose priority is lower.
     #[cold]
+    #[allow(clippy::disallowed_methods)] // Blocking the worker is what it is for.
     pub(crate) fn pause(rounds: &mut u32) {
-        const SPINS: u32 = 64;
-        match *rounds < SPINS {
-            true => std::hint::spin_loop(),
-            // It may need this CPU.
-            false => std::thread::yield_now(),
+        const SPINS: u32 = 7;
+        const YIELDS: u32 = 16;
+        const NAP: Duration = Duration::from_micros(50);
+        match *rounds {
+            rounds @ ..SPINS => (0..1 << rounds).for_each(|_| hint::spin_loop()),
+            rounds if rounds < SPINS + YIELDS => thread::yield_now(),
+            _ => thread::sleep(NAP),
         }
         *rounds = rounds.saturating_add(1);
     }
@@ -92,11 +103,6 @@ mod chosen {
         pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
             f(self.0.get())
         }
-
-        #[inline]
-        pub(crate) fn into_inner(self) -> T {
-            self.0.into_inner()
-        }
     }
 }
 
@@ -111,7 +117,7 @@ mod chosen {
     use loom::sync::{Arc, Condvar};
 
     use crate::cancel::Interrupted;
-    use crate::park::{Reason, Wakeup};
+    use crate::park::Reason;
 
     use super::{Party, THREAD};
 
@@ -130,35 +136,39 @@ mod chosen {
     }
 
     /// A token of our own: loom's `Thread::unpark` must not meet a thread that waits for a mutex, as a late one here may.
-    #[derive(Debug)]
-    pub(crate) struct Unparker(Arc<Token>);
-
     type Token = (loom::sync::Mutex<bool>, Condvar);
-
-    impl Unparker {
-        pub(crate) fn unpark(&self) {
-            *self.0.0.lock().expect("a model does not panic") = true;
-            self.0.1.notify_one();
-        }
-    }
 
     loom::thread_local! {
         static TOKEN: Arc<Token> = Arc::new((loom::sync::Mutex::new(false), Condvar::new()));
     }
 
-    pub(crate) struct Sleeper(Unparker);
+    #[derive(Clone)]
+    pub(crate) struct Sleeper(Arc<Token>);
 
     impl Sleeper {
         pub(crate) fn current() -> Self {
-            Sleeper(Unparker(TOKEN.with(Arc::clone)))
+            Sleeper(TOKEN.with(Arc::clone))
+        }
+
+        pub(crate) fn prepared() -> Self {
+            Sleeper::current()
+        }
+
+        pub(crate) fn has_hook(&self) -> bool {
+            false
+        }
+
+        pub(crate) fn park(&self, reason: &Reason, deadline: Option<Instant>, _: bool) -> Result<(), Interrupted> {
+            wait(*reason, deadline)
         }
 
         /// # Safety
         ///
         /// None is needed here.
-        pub(crate) unsafe fn release(self, release: impl FnOnce()) -> Option<Unparker> {
+        pub(crate) unsafe fn release(self, release: impl FnOnce()) {
             release();
-            Some(self.0)
+            *self.0.0.lock().expect("a model does not panic") = true;
+            self.0.1.notify_one();
         }
     }
 
@@ -184,16 +194,10 @@ mod chosen {
         loom::thread::yield_now();
     }
 
-    pub(crate) fn has_hook() -> bool {
-        false
-    }
-
-    pub(crate) fn call_hook() {}
-
     /// A model has no clock: a deadline, if there is one, has passed.
-    pub(crate) fn park_until(_reason: Reason, deadline: Option<Instant>) -> Wakeup {
+    pub(crate) fn wait(_reason: Reason, deadline: Option<Instant>) -> Result<(), Interrupted> {
         if deadline.is_some() {
-            return Wakeup::TimedOut;
+            return Err(Interrupted::TimedOut);
         }
         let token = TOKEN.with(Arc::clone);
         let mut given = token.0.lock().expect("a model does not panic");
@@ -201,13 +205,6 @@ mod chosen {
             given = token.1.wait(given).expect("a model does not panic");
         }
         *given = false;
-        Wakeup::Unparked
-    }
-
-    pub(crate) fn wait(reason: Reason, deadline: Option<Instant>) -> Result<(), Interrupted> {
-        match park_until(reason, deadline) {
-            Wakeup::Unparked => Ok(()),
-            Wakeup::TimedOut => Err(Interrupted::TimedOut),
-        }
+        Ok(())
     }
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::channel::{Failure, Receiver, RecvError, SendError, Sender, oneshot};
 use super::claim::Claim;
-use super::primitive;
+use super::primitive::{self, Sleeper};
 use crate::cancel::Interrupted;
 use crate::clock;
 use crate::park::Reason;
@@ -210,7 +210,7 @@ pub fn choose(cases: &mut [&mut dyn Case], patience: Patience) -> Option<usize> 
         if matches!(patience, Patience::None) {
             return None;
         }
-        primitive::call_hook();
+        Sleeper::prepared();
         let claim = Claim::new();
         let mut waited = Ok(());
         line_up(cases, 0, &claim, &mut || waited = wait(&claim, deadline));

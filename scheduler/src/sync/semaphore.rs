@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::primitive::{self, AtomicUsize, Ordering, const_fn};
+use super::primitive::{AtomicUsize, Ordering, Sleeper, const_fn};
 use super::waiters::{End, Left, Limit, Waiters};
 use crate::cancel::Interrupted;
 use crate::clock;
@@ -164,7 +164,7 @@ impl Semaphore {
 
     #[cold]
     fn take_slow(&self, permits: usize, deadline: Option<Instant>) -> Result<(), Interrupted> {
-        primitive::call_hook();
+        let sleeper = Sleeper::prepared();
         let guard = self.waiters.lock();
         let mut word = self.word.load(Ordering::Relaxed);
         // One exchange takes the permits or marks that we wait, so that whoever adds permits after it sees the mark.
@@ -177,7 +177,7 @@ impl Semaphore {
                 Err(now) => word = now,
             }
         }
-        match guard.wait(0, End::Back, permits, Reason::Semaphore, Limit::Cut(deadline)) {
+        match guard.wait(sleeper, 0, End::Back, permits, &Reason::Semaphore, Limit::cut(deadline)) {
             Ok(_) => Ok(()),
             Err(Left { interrupted, guard, .. }) => {
                 if guard.is_empty(0) {
@@ -198,17 +198,14 @@ impl Semaphore {
             let mut guard = self.waiters.lock();
             // Acquire: what those did who gave permits back, those will see who get them.
             let available = self.word.load(Ordering::Acquire) / PERMIT;
-            if guard.first(0).is_none_or(|(permits, _)| *permits > available) {
+            if guard.first(0).is_none_or(|permits| *permits > available) {
                 return;
             }
-            let granted = guard.grant(0, |(), permits, last| {
-                // With WAITERS set, nobody else takes permits.
-                self.word.fetch_sub(*permits * PERMIT + if last { WAITERS } else { 0 }, Ordering::Relaxed);
-            });
-            drop(guard);
-            if let Some(((), wake)) = granted {
-                wake.wake();
-            }
+            let Ok(mut grant) = guard.next(0) else { return };
+            let waiters = if grant.is_last() { WAITERS } else { 0 };
+            // With WAITERS set, nobody else takes permits.
+            self.word.fetch_sub(*grant.slot() * PERMIT + waiters, Ordering::Relaxed);
+            grant.give();
         }
     }
 }

@@ -15,7 +15,7 @@
 use std::time::Instant;
 
 use super::lock::fiber;
-use super::primitive::{self, AtomicU64, Ordering, Party, const_fn, me};
+use super::primitive::{AtomicU64, Ordering, Party, Sleeper, const_fn, me};
 use super::waiters::{End, Left, Limit, Waiters};
 use crate::park::Reason;
 
@@ -120,7 +120,7 @@ impl SharedLock {
                 "this fiber or thread holds the lock for writing that it locks again: it would wait for itself for ever"
             );
         }
-        primitive::call_hook();
+        let sleeper = Sleeper::prepared();
         let guard = self.waiters.lock();
         let mut word = self.word.load(Ordering::Relaxed);
         // One exchange lets us in or marks that we wait, so that whoever gives the lock up after it sees the mark.
@@ -139,7 +139,7 @@ impl SharedLock {
         }
         let owner = if word & WRITER != 0 { fiber(word >> 2) } else { None };
         let reason = Reason::Lock { address: (&raw const self.word).addr(), owner };
-        match guard.wait(0, End::Back, access, reason, Limit::Uncut(deadline)) {
+        match guard.wait(sleeper, 0, End::Back, access, &reason, Limit::uncut(deadline)) {
             Ok(_) => true,
             Err(Left { guard, .. }) => {
                 if guard.is_empty(0) {
@@ -182,21 +182,17 @@ impl SharedLock {
     fn hand_over(&self) {
         loop {
             let mut guard = self.waiters.lock();
-            let Some((&mut access, _)) = guard.first(0) else { return };
+            let Some(&mut access) = guard.first(0) else { return };
             // Acquire, and a release by granting: those who are let in see what those did who went.
             let let_in = self.word.try_update(Ordering::Acquire, Ordering::Acquire, |word| access.enter(word));
             if let_in.is_err() {
                 return;
             }
-            let granted = guard.grant(0, |(), _, last| {
-                if last {
-                    self.word.fetch_and(!WAITERS, Ordering::Relaxed);
-                }
-            });
-            drop(guard);
-            if let Some(((), wake)) = granted {
-                wake.wake();
+            let Ok(grant) = guard.next(0) else { return };
+            if grant.is_last() {
+                self.word.fetch_and(!WAITERS, Ordering::Relaxed);
             }
+            grant.give();
         }
     }
 }

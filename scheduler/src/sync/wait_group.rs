@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::primitive::{self, AtomicUsize, Ordering};
+use super::primitive::{AtomicUsize, Ordering, Sleeper};
 use super::waiters::{End, Left, Limit, Waiters};
 use crate::cancel::Interrupted;
 use crate::park::Reason;
@@ -51,13 +51,13 @@ impl WaitGroup {
         if group.members.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
-        primitive::call_hook();
+        let sleeper = Sleeper::prepared();
         let guard = group.waiters.lock();
         // Whoever leaves last takes the lock after that: it finds us in line, or we see that it has left.
         if group.members.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
-        match guard.wait(0, End::Back, (), Reason::WaitGroup, Limit::Cut(None)) {
+        match guard.wait(sleeper, 0, End::Back, (), &Reason::WaitGroup, Limit::cut(None)) {
             Ok(()) => Ok(()),
             Err(Left { interrupted, .. }) => Err(interrupted),
         }

@@ -15,7 +15,7 @@ use std::time::Instant;
 use super::error::Failure;
 use crate::park::Reason;
 use crate::sync::claim::Claim;
-use crate::sync::primitive::{self, AtomicUsize, Ordering};
+use crate::sync::primitive::{AtomicUsize, Ordering, Sleeper};
 use crate::sync::waiters::{End, Guard, Left, Limit, Outcome, Waiters};
 
 /// The list of waiting receivers.
@@ -60,23 +60,25 @@ impl<T> Core<T> {
         self.waiters.lock().queue.len()
     }
 
-    /// Sends at once, or fails and gives the lock back, with the message still in `message`.
+    /// Sends at once, or fails and gives the message back, and the lock.
     #[inline]
-    fn send_now<'a>(&'a self, message: &mut Option<T>) -> Result<(), (Failure, Locked<'a, T>)> {
-        let mut guard = self.waiters.lock();
+    fn send_now(&self, message: T) -> Result<(), (Failure, T, Locked<'_, T>)> {
+        let guard = self.waiters.lock();
         if guard.disconnected {
-            return Err((Failure::Disconnected, guard));
+            return Err((Failure::Disconnected, message, guard));
         }
-        if let Some(((), wake)) = guard.grant(RECEIVERS, |_, slot, _| *slot = message.take()) {
-            drop(guard);
-            wake.wake();
-            return Ok(());
-        }
+        let mut guard = match guard.next(RECEIVERS) {
+            Ok(mut grant) => {
+                *grant.slot() = Some(message);
+                grant.give();
+                return Ok(());
+            }
+            Err(guard) => guard,
+        };
         if guard.queue.len() >= self.capacity {
-            return Err((Failure::WouldWait, guard));
+            return Err((Failure::WouldWait, message, guard));
         }
-        // There always is one: the callers put it there.
-        guard.queue.extend(message.take());
+        guard.queue.push_back(message);
         Ok(())
     }
 
@@ -85,10 +87,8 @@ impl<T> Core<T> {
     fn receive_now(&self) -> Result<T, (Failure, Locked<'_, T>)> {
         let mut guard = self.waiters.lock();
         if let Some(message) = guard.queue.pop_front() {
-            let moved_up = guard.grant(SENDERS, |state, slot, _| state.queue.extend(slot.take()));
-            drop(guard);
-            if let Some(((), wake)) = moved_up {
-                wake.wake();
+            if !guard.is_empty(SENDERS) {
+                move_up(guard);
             }
             return Ok(message);
         }
@@ -96,29 +96,18 @@ impl<T> Core<T> {
             return Err((Failure::Disconnected, guard));
         }
         // Without a queue, from hand to hand.
-        match guard.grant(SENDERS, |_, slot, _| slot.take()) {
-            Some((message, wake)) => {
-                drop(guard);
-                wake.wake();
+        match guard.next(SENDERS) {
+            Ok(mut grant) => {
+                let message = grant.slot().take();
+                grant.give();
                 message.ok_or_else(|| (Failure::Disconnected, self.waiters.lock()))
             }
-            None => Err((Failure::WouldWait, guard)),
+            Err(guard) => Err((Failure::WouldWait, guard)),
         }
     }
 
     pub(in crate::sync) fn try_send(&self, message: T) -> Result<(), (Failure, T)> {
-        let mut message = Some(message);
-        let failure = match self.send_now(&mut message) {
-            Ok(()) => return Ok(()),
-            Err((failure, guard)) => {
-                drop(guard);
-                failure
-            }
-        };
-        match message {
-            Some(message) => Err((failure, message)),
-            None => Ok(()),
-        }
+        self.send_now(message).map_err(|(failure, message, _guard)| (failure, message))
     }
 
     pub(in crate::sync) fn try_receive(&self) -> Result<T, Failure> {
@@ -126,51 +115,71 @@ impl<T> Core<T> {
     }
 
     #[inline]
-    pub(in crate::sync) fn send(&self, message: T, deadline: Option<Instant>) -> Result<(), (Failure, T)> {
-        let mut message = Some(message);
-        let (failure, message) = loop {
-            match self.send_now(&mut message) {
-                Ok(()) => return Ok(()),
-                Err((Failure::WouldWait, guard)) => {
-                    if primitive::has_hook() {
-                        drop(guard);
-                        primitive::call_hook();
-                        continue;
-                    }
-                    match guard.wait(SENDERS, End::Back, message, Reason::Channel, Limit::Cut(deadline)) {
-                        Ok(slot) => break (Failure::Disconnected, slot),
-                        Err(Left { slot, interrupted, .. }) => break (Failure::cut(interrupted, deadline), slot),
-                    }
-                }
-                Err((failure, guard)) => {
-                    drop(guard);
-                    break (failure, message);
-                }
-            }
-        };
-        // Whoever granted us either took it, or has disconnected us.
-        message.map_or(Ok(()), |message| Err((failure, message)))
+    pub(in crate::sync) fn send<E>(&self, message: T, deadline: Option<Instant>) -> Result<(), E>
+    where
+        E: From<(Failure, T)>,
+    {
+        match self.send_now(message) {
+            Ok(()) => Ok(()),
+            Err((Failure::WouldWait, message, guard)) => self.wait_for_room(guard, message, deadline),
+            Err((failure, message, _guard)) => Err((failure, message).into()),
+        }
     }
 
     #[inline]
-    pub(in crate::sync) fn receive(&self, deadline: Option<Instant>) -> Result<T, Failure> {
-        loop {
-            match self.receive_now() {
-                Ok(message) => return Ok(message),
-                Err((Failure::WouldWait, guard)) => {
-                    if primitive::has_hook() {
-                        drop(guard);
-                        primitive::call_hook();
-                        continue;
-                    }
-                    return match guard.wait(RECEIVERS, End::Back, None, Reason::Channel, Limit::Cut(deadline)) {
-                        Ok(slot) => slot.ok_or(Failure::Disconnected),
-                        Err(Left { interrupted, .. }) => Err(Failure::cut(interrupted, deadline)),
-                    };
-                }
-                Err((failure, _guard)) => return Err(failure),
-            }
+    pub(in crate::sync) fn receive<E: From<Failure>>(&self, deadline: Option<Instant>) -> Result<T, E> {
+        match self.receive_now() {
+            Ok(message) => Ok(message),
+            Err((Failure::WouldWait, guard)) => self.wait_for_message(guard, deadline),
+            Err((failure, _guard)) => Err(failure.into()),
         }
+    }
+
+    #[inline(never)] // One copy, for all who send.
+    fn wait_for_room<E>(&self, guard: Locked<'_, T>, message: T, deadline: Option<Instant>) -> Result<(), E>
+    where
+        E: From<(Failure, T)>,
+    {
+        let sleeper = Sleeper::current();
+        if sleeper.has_hook() {
+            return self.call_hook_and_send(guard, message, deadline);
+        }
+        let (failure, slot) =
+            match guard.wait(sleeper, SENDERS, End::Back, Some(message), &Reason::Channel, Limit::cut(deadline)) {
+                Ok(slot) => (Failure::Disconnected, slot),
+                Err(Left { slot, interrupted, .. }) => (Failure::cut(interrupted, deadline), slot),
+            };
+        // Whoever granted us either took it, or has disconnected us.
+        slot.map_or(Ok(()), |message| Err((failure, message).into()))
+    }
+
+    #[cold]
+    fn call_hook_and_send<E>(&self, guard: Locked<'_, T>, message: T, deadline: Option<Instant>) -> Result<(), E>
+    where
+        E: From<(Failure, T)>,
+    {
+        drop(guard);
+        Sleeper::prepared();
+        self.send(message, deadline)
+    }
+
+    #[inline(never)] // One copy, for all who receive.
+    fn wait_for_message<E: From<Failure>>(&self, guard: Locked<'_, T>, deadline: Option<Instant>) -> Result<T, E> {
+        let sleeper = Sleeper::current();
+        if sleeper.has_hook() {
+            return self.call_hook_and_receive(guard, deadline);
+        }
+        match guard.wait(sleeper, RECEIVERS, End::Back, None, &Reason::Channel, Limit::cut(deadline)) {
+            Ok(slot) => slot.ok_or_else(|| Failure::Disconnected.into()),
+            Err(Left { interrupted, .. }) => Err(Failure::cut(interrupted, deadline).into()),
+        }
+    }
+
+    #[cold]
+    fn call_hook_and_receive<E: From<Failure>>(&self, guard: Locked<'_, T>, deadline: Option<Instant>) -> Result<T, E> {
+        drop(guard);
+        Sleeper::prepared();
+        self.receive(deadline)
     }
 
     /// Lines up as case `case` of a `select`, and runs `then`. `None`: there is no need to wait, or another case was taken; otherwise
@@ -187,7 +196,7 @@ impl<T> Core<T> {
             claim.close();
             return None;
         }
-        match guard.enlist(RECEIVERS, End::Back, None, Some((claim, case)), |_| then()) {
+        match guard.enlist(Sleeper::current(), RECEIVERS, None, Some((claim, case)), |_| then()) {
             Outcome::Granted(slot) => Some(slot.ok_or(Failure::Disconnected)),
             Outcome::Left(..) => None,
         }
@@ -207,7 +216,7 @@ impl<T> Core<T> {
             claim.close();
             return None;
         }
-        match guard.enlist(SENDERS, End::Back, message.take(), Some((claim, case)), |_| then()) {
+        match guard.enlist(Sleeper::current(), SENDERS, message.take(), Some((claim, case)), |_| then()) {
             Outcome::Granted(None) => Some(Ok(())),
             Outcome::Granted(slot) => {
                 *message = slot;
@@ -246,5 +255,15 @@ impl<T> Core<T> {
             guard.grant_all(SENDERS, |_, _| {});
             drop(unclaimed);
         }
+    }
+}
+
+/// There is room in the queue for the message of the first who waits for that.
+#[inline(never)] // Out of the way of those who find nobody waiting.
+fn move_up<T>(guard: Locked<'_, T>) {
+    if let Ok(mut grant) = guard.next(SENDERS) {
+        let (state, slot) = grant.parts();
+        state.queue.extend(slot.take());
+        grant.give();
     }
 }

@@ -19,6 +19,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// A wait was cut, which had a deadline of its own beside the ambient one.
+    #[cold]
     pub(crate) fn cut(interrupted: Interrupted, deadline: Option<Instant>) -> Self {
         match interrupted {
             Interrupted::TimedOut if deadline.is_some_and(|own| own <= clock::now()) => Failure::TimedOut,
