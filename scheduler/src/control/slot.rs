@@ -10,10 +10,10 @@ use std::mem::{MaybeUninit, offset_of};
 use fibra_fiber::{Context, Stack};
 
 /// See the [module](self).
-#[repr(C)] // The context first: its first words belong to what a switch touches.
+#[repr(C)] // In this order all that a switch touches is at the beginning.
 pub(crate) struct Slot {
-    context: UnsafeCell<MaybeUninit<Context>>,
     is_filled: Cell<bool>,
+    context: UnsafeCell<MaybeUninit<Context>>,
 }
 
 impl Slot {
@@ -21,7 +21,7 @@ impl Slot {
     pub(super) const CONTEXT: usize = offset_of!(Slot, context);
 
     pub(super) const fn empty() -> Self {
-        Slot { context: UnsafeCell::new(MaybeUninit::uninit()), is_filled: Cell::new(false) }
+        Slot { is_filled: Cell::new(false), context: UnsafeCell::new(MaybeUninit::uninit()) }
     }
 
     /// Puts the context of a fiber there that starts.
