@@ -16,10 +16,13 @@ use loom::thread;
 
 use super::channel::{Failure, SendError, bounded, oneshot};
 use super::lock::Lock;
+use super::primitive::Sleeper;
 use super::select::{Patience, choose, recv};
 use super::semaphore::Semaphore;
 use super::shared_lock::SharedLock;
 use super::spin::Spin;
+use super::waiters::{End, Limit, Waiters};
+use crate::park::Reason;
 
 /// As loom's, but bounded.
 fn model(f: impl Fn() + Send + Sync + 'static) {
@@ -77,6 +80,27 @@ fn the_small_lock_excludes() {
         add_twice(&guarded);
         other.join().expect("no panic");
         assert_eq!(guarded.get(), 4);
+    });
+}
+
+#[test]
+fn everyone_who_waits_is_granted_once() {
+    model(|| {
+        let waiters = Arc::new(Waiters::<()>::new(()));
+        let copy = waiters.clone();
+        let other = thread::spawn(move || {
+            let wait = |deadline| {
+                let limit = Limit::uncut(deadline);
+                copy.lock().wait(Sleeper::current(), 0, End::Back, (), &Reason::Parked, limit).is_ok()
+            };
+            (wait(None), wait(passed()))
+        });
+        while waiters.lock().is_empty(0) {
+            thread::yield_now();
+        }
+        let mut granted = 0;
+        waiters.lock().grant_all(0, |(), ()| granted += 1);
+        assert_eq!((granted, other.join().expect("no panic")), (1, (true, false)));
     });
 }
 

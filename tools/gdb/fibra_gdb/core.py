@@ -1,7 +1,7 @@
-"""Core files of living processes that have the stacks of their fibers.
+"""Core files of living processes that have the stacks and control blocks of their fibers.
 
 gdb copies a mapping in steps of a megabyte and gives it up at the first that it cannot read. Stacks of fibers have guards between
-them, which no one can read, in the same mapping. So what gdb has left empty is filled in, page by page.
+them, which no one can read, in the same mapping; and control blocks may lie in a neighbour that the kernel has joined to it. So what gdb has left empty is filled in, page by page.
 """
 
 import struct
@@ -23,9 +23,9 @@ def write(file):
     with open(file, "r+b") as core:
         segments = list(loaded(core))
         for fiber in everyone:
-            begin, end = fiber.stack_in_use()
-            for page in range(begin & -PAGE, end, PAGE):
-                copy(page, core, segments)
+            for begin, end in (fiber.stack_in_use(), fiber.block_range()):
+                for page in range(begin & -PAGE, end, PAGE):
+                    copy(page, core, segments)
 
 
 def loaded(core):

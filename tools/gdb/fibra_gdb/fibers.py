@@ -113,6 +113,10 @@ class Fiber:
         else:
             self.state = "ready"
 
+    def block_range(self):
+        """Where its control block is."""
+        return self.address, self.address + len(self.block)
+
     def field(self, name, within=0, size=8):
         at = self.worker.build[name] + within
         return int.from_bytes(self.block[at : at + size], "little")
