@@ -401,11 +401,12 @@ pub fn suspend() {
 ///
 /// # Safety
 ///
-/// `next` points to a context of this thread that is not moved or dropped before it has suspended or ended.
+/// `next` points to a context of this thread that neither runs nor has ended, and that is not moved or dropped before it has suspended or
+/// ended.
 ///
 /// # Panics
 ///
-/// If the caller is not inside a context, or `next` runs already or has ended.
+/// If the caller is not inside a context.
 ///
 /// ```
 /// # use fibra_fiber::{Context, StackPool, hand_over, suspend};
@@ -426,9 +427,10 @@ pub fn suspend() {
 #[inline(always)]
 pub unsafe fn hand_over(next: *const Context) {
     let running = running();
-    // SAFETY: both are there: the one runs, for the other the caller answers.
+    // SAFETY: both are there: the one runs, for the other the caller answers, and for that it can be switched to.
     unsafe {
-        let at = (*next).take_turn();
+        let at = (*next).at.replace(0);
+        debug_assert_ne!(at, 0, "the context runs, or has ended");
         (*next).resumer.set((*running).resumer.get());
         #[cfg(feature = "sanitizer")]
         (*next).outer.set((*running).outer.get());

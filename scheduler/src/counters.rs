@@ -149,12 +149,6 @@ impl Tally {
         self.trims.store(counts.trims.get(), Ordering::Relaxed);
     }
 
-    /// Whether a switch is left in this round.
-    #[inline]
-    pub(crate) fn has_turn(&self) -> bool {
-        self.left.load(Ordering::Relaxed) != 0
-    }
-
     /// Publishes how many spawns the worker keeps back. Only on its own thread, too.
     pub(crate) fn publish_allowance(&self, allowance: usize) {
         self.allowance.store(allowance, Ordering::Relaxed);

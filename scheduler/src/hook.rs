@@ -72,7 +72,8 @@ impl Drop for Restore<'_> {
 /// The fiber is about to switch away.
 #[inline]
 pub(crate) fn fire(slot: &Cell<Option<NonNull<Hook>>>) {
-    if let Some(innermost) = slot.take() {
+    if let Some(innermost) = slot.get() {
+        slot.set(None); // Only now: there hardly ever is one, and to write is not free.
         abort::on_unwind("a hook of on_first_park panicked", || fire_chain(innermost));
     }
 }

@@ -384,12 +384,14 @@ impl Worker {
     /// would do is to resume that.
     #[inline(always)]
     fn pop_next(&self) -> Next {
-        if !self.hands_over.get() || !self.pace.tally.has_turn() {
+        if !self.hands_over.get() || !self.pace.tally.take_turn() {
             return Next::Loop;
         }
-        let Some(next) = self.ready.pop_started() else { return Next::Loop };
+        let Some(next) = self.ready.pop_started() else {
+            self.pace.tally.return_turn();
+            return Next::Loop;
+        };
         let next = next.into_raw();
-        self.pace.tally.take_turn();
         if self.running.replace(Some(next)) == Some(next) {
             return Next::Same;
         }

@@ -63,7 +63,8 @@ impl Ready {
     /// The fiber in the slot, if it may still jump the queue.
     #[inline]
     pub(crate) fn pop_slot(&self) -> Option<Runnable> {
-        let fiber = self.slot.take()?;
+        let fiber = self.slot.get()?;
+        self.slot.set(None);
         if self.slot_runs.get() < SLOT_RUNS_MAX {
             self.slot_runs.set(self.slot_runs.get() + 1);
             // SAFETY: `push_woken` has dissolved the runnable.
