@@ -44,7 +44,6 @@ use std::cell::Cell;
 use std::mem::{ManuallyDrop, offset_of};
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::Instant;
 
 use crate::FiberId;
@@ -52,9 +51,9 @@ use crate::cancel::Ambient;
 use crate::hook::Hook;
 use crate::local;
 use crate::park::Reason;
+use crate::primitive::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use crate::scope::Membership;
 use crate::stacks::Choice;
-use crate::sync::primitive::AtomicU32;
 use crate::timer;
 use crate::worker::{Remote, Worker};
 

@@ -1,5 +1,8 @@
 //! Waiting for a fiber's end and taking its result.
 
+#[cfg(all(loom, test))]
+mod models;
+
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};

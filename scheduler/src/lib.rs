@@ -41,8 +41,11 @@
 //! | [`driver`], [`clock`] | the seams to the operating system and to time |
 //! | `control` | the control block of a fiber: states, references |
 //! | `rng` | the seam to randomness |
+//! | `primitive` | the seam at which loom checks what crosses threads |
 //! | `watchdog` | notices a fiber that holds its worker |
 //! | `worker`, `queue`, `timer` | the loop, its queues, its timing wheel |
+
+#![cfg_attr(all(loom, test), allow(dead_code))] // What only contexts would call.
 
 mod abort;
 mod block_on;
@@ -57,7 +60,10 @@ pub mod dump;
 mod hook;
 mod join;
 mod local;
+#[cfg(all(loom, test))]
+mod models;
 pub mod park;
+mod primitive;
 mod queue;
 mod rng;
 pub mod runtime;

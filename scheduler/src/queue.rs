@@ -11,6 +11,8 @@
 //! own worker's `ready` or `inbox`.
 
 mod inbox;
+#[cfg(all(loom, test))]
+mod models;
 mod ready;
 
 pub(crate) use inbox::Inbox;

@@ -40,6 +40,7 @@ use crate::counters::{Counts, bump};
 use crate::dump::debugger;
 use crate::hook;
 use crate::park::{Reason, Wakeup};
+use crate::primitive::deque;
 use crate::queue::Ready;
 use crate::runtime::Shared;
 use crate::spawn::Site;
@@ -53,6 +54,8 @@ use live::Live;
 pub(crate) use remote::Remote;
 use trim::Trim;
 use turn::Pace;
+#[cfg(all(loom, test))]
+pub(crate) use turn::models::Alone;
 
 thread_local! {
     static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
@@ -66,7 +69,7 @@ pub(crate) struct Worker {
     address: *const Remote,
     ready: Ready,
     /// Closures that have not started; idle workers steal from its front.
-    fresh: crossbeam_deque::Worker<Runnable>,
+    fresh: deque::Worker<Runnable>,
     timers: RefCell<Timers>,
     stacks: RefCell<StackPool>,
     /// What its fibers spawn from.
@@ -97,7 +100,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, index: usize, fresh: crossbeam_deque::Worker<Runnable>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, fresh: deque::Worker<Runnable>) -> Self {
         let address = &raw const shared.workers[index];
         let tally = shared.workers[index].tally().clone();
         let sites = shared.workers[index].sites().clone();

@@ -17,11 +17,14 @@
 //!   has drained it, and does not end before. So the pusher finds both the fiber and its worker in place.
 //! * What the asker did before is seen by the fiber when it goes on: turning ASKED on releases, turning it off acquires.
 
+#[cfg(all(loom, test))]
+mod models;
+
 use std::mem;
 use std::ptr::NonNull;
 
 use super::{Control, FiberRef};
-use crate::sync::primitive::{AtomicU8, AtomicU32, Ordering};
+use crate::primitive::{AtomicU8, AtomicU32, Ordering};
 use crate::worker::Remote;
 
 /// The fiber has ended.

@@ -20,7 +20,7 @@
 use std::ptr::{self, NonNull};
 use std::task::Waker;
 
-use crate::sync::primitive::{AtomicPtr, Ordering, pause};
+use crate::primitive::{AtomicPtr, Ordering, pause};
 
 type Word = *mut ();
 
@@ -170,6 +170,16 @@ impl Ending {
         let mut rounds = 0;
         while self.0.load(Ordering::Acquire) != CLEAN {
             pause(&mut rounds);
+        }
+    }
+}
+
+/// Whoever frees it must come behind everyone who has used it.
+#[cfg(all(loom, test))]
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.0.with_mut(|_| ());
         }
     }
 }

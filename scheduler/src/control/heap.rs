@@ -15,7 +15,7 @@
 //! * Only who owns a heap touches its chunks. Who frees a block elsewhere pushes it to `returns`, which the owner empties.
 //! * A heap is never destroyed: its blocks may outlive its worker, and who frees them then still needs `returns`. When its owner ends, the
 //!   next one goes on with it ([`Lease`]).
-//! * Under AddressSanitizer there are no chunks, so that it sees each control block for itself.
+//! * Under AddressSanitizer and in models there are no chunks, so that each control block is seen for itself.
 
 mod chunk;
 mod lease;
@@ -34,6 +34,9 @@ pub(super) use returns::Returns;
 
 /// Blocks come in multiples of a cache line.
 const STEP: usize = 64;
+
+/// Whether there are chunks.
+const HAS_CHUNKS: bool = !cfg!(any(feature = "sanitizer", all(loom, test)));
 
 /// Larger ones, which have a large closure, are the global allocator's.
 const SIZE_MAX: usize = 1024;
@@ -64,7 +67,7 @@ impl Heap {
     #[inline]
     pub(crate) fn allocate<T>(&self) -> (NonNull<T>, Place) {
         let class = const { size_of::<T>().div_ceil(STEP) };
-        if const { size_of::<T>() > SIZE_MAX || align_of::<T>() > STEP || cfg!(feature = "sanitizer") } {
+        if const { size_of::<T>() > SIZE_MAX || align_of::<T>() > STEP || !HAS_CHUNKS } {
             return (allocate_globally(), None);
         }
         let room = &self.classes[class].room;

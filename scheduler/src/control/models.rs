@@ -1,5 +1,4 @@
-//! The protocols of a control block between threads, run by loom through every order that threads and the memory model allow. See
-//! `sync::models`.
+//! Models of the protocols of a control block, each for itself. See [`models`](crate::models).
 
 use std::ptr::NonNull;
 use std::task::{Wake, Waker};
@@ -12,13 +11,7 @@ use loom::thread;
 use super::ask::Asks;
 use super::ending::{Caller, Counterpart, Ending};
 use super::heap::Returns;
-
-/// As loom's, but bounded.
-fn model(f: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(f);
-}
+use crate::models::model;
 
 /// A control block, as far as its end goes. Loom complains if two reach a cell at once.
 struct Block {
@@ -110,7 +103,7 @@ impl Block {
 
 #[test]
 fn who_joins_gets_the_result_and_frees() {
-    model(|| {
+    model(3, || {
         let block = Block::new();
         let copy = block.clone();
         let fiber = thread::spawn(move || copy.end());
@@ -131,7 +124,7 @@ fn who_joins_gets_the_result_and_frees() {
 
 #[test]
 fn of_a_detached_fiber_the_second_to_leave_drops_the_result_and_frees() {
-    model(|| {
+    model(3, || {
         let block = Block::new();
         let copy = block.clone();
         let fiber = thread::spawn(move || copy.end());
@@ -149,7 +142,7 @@ fn of_a_detached_fiber_the_second_to_leave_drops_the_result_and_frees() {
 
 #[test]
 fn who_polls_is_woken_by_the_last_waker() {
-    model(|| {
+    model(3, || {
         let block = Block::new();
         let copy = block.clone();
         let fiber = thread::spawn(move || copy.end());
@@ -167,7 +160,7 @@ fn who_polls_is_woken_by_the_last_waker() {
 
 #[test]
 fn who_polls_may_detach() {
-    model(|| {
+    model(3, || {
         let block = Block::new();
         let copy = block.clone();
         let fiber = thread::spawn(move || copy.end());
@@ -217,7 +210,7 @@ impl Asked {
 #[test]
 fn a_fiber_that_is_asked_for_stays_until_it_is_drained() {
     for handle_asks in [true, false] {
-        model(move || {
+        model(3, move || {
             // One reference of the fiber's, one of whoever asks.
             let fiber = Arc::new(Asked {
                 asks: Asks::new(true),
@@ -254,7 +247,7 @@ struct Memory([u8; 64]);
 
 #[test]
 fn every_block_comes_back_once() {
-    model(|| {
+    model(3, || {
         let returns = Arc::new(Returns::default());
         let used = Arc::new([UnsafeCell::new(0), UnsafeCell::new(0)]);
         let mut blocks = [Memory([0; 64]), Memory([0; 64])];
@@ -282,6 +275,7 @@ fn every_block_comes_back_once() {
         drain();
         back.sort_unstable();
         assert_eq!(back, [1, 2]);
-        drop(blocks);
+        // They have been there until now.
+        let _ = &blocks;
     });
 }

@@ -3,9 +3,9 @@
 //! Invariant: a reference keeps the memory, not the fiber, alive. What it offers is safe from any thread.
 
 use std::ptr::NonNull;
-use std::sync::atomic::{Ordering, fence};
 
 use super::{Control, heap};
+use crate::primitive::{Ordering, fence};
 use crate::worker::Worker;
 
 /// More references than this, and the count might wrap before every thread has noticed.

@@ -49,7 +49,7 @@ impl Request {
         }
     }
 
-    fn is_answered(&self) -> bool {
+    pub(crate) fn is_answered(&self) -> bool {
         self.answers.lock().iter().all(Option::is_some)
     }
 

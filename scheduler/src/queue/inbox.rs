@@ -8,9 +8,9 @@
 //! Invariant: a fiber is pushed at most once until it has been drained, and stays allocated so long; see `control::ask`.
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::control::Control;
+use crate::primitive::{AtomicPtr, Ordering, guess};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ impl Inbox {
     ///
     /// The fiber is in no inbox, nobody else is about to push it, and it stays allocated until it has been drained.
     pub(crate) unsafe fn push(&self, node: NonNull<Control>) {
-        let mut head = self.head.load(Ordering::Relaxed);
+        let mut head = guess(&self.head);
         loop {
             // SAFETY: allocated, and until the exchange succeeds its link is ours.
             unsafe { node.as_ref() }.link.store(head, Ordering::Relaxed);

@@ -1,16 +1,16 @@
 //! What all workers of a runtime share.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crossbeam_deque::Injector;
 use parking_lot::Mutex;
 
 use crate::blocking::Pool;
 use crate::control::{Lease, Runnable};
 use crate::dump::Request;
+use crate::primitive::deque::{self, Injector};
+use crate::primitive::{AtomicBool, Ordering};
 use crate::stacks::Sites;
 use crate::watchdog::Leash;
 use crate::worker::{Remote, Sleepers};
@@ -42,13 +42,12 @@ pub(crate) struct Shared {
 }
 
 /// What a worker needs to begin: its number and its end of the queue that others steal from.
-pub(super) type Seat = (usize, crossbeam_deque::Worker<Runnable>);
+pub(super) type Seat = (usize, deque::Worker<Runnable>);
 
 impl Shared {
-    pub(super) fn new(settings: &Builder, ends_when_still: bool) -> (Arc<Self>, Vec<Seat>) {
+    pub(crate) fn new(settings: &Builder, ends_when_still: bool) -> (Arc<Self>, Vec<Seat>) {
         let roster = Arc::<Roster>::default();
-        let seats: Vec<Seat> =
-            (0..settings.workers).map(|index| (index, crossbeam_deque::Worker::new_fifo())).collect();
+        let seats: Vec<Seat> = (0..settings.workers).map(|index| (index, deque::Worker::new_fifo())).collect();
         let shared = Shared {
             workers: seats
                 .iter()
@@ -108,7 +107,7 @@ impl Shared {
     }
 
     /// Queues a fresh fiber from a plain thread, and wakes an idle worker for it.
-    pub(super) fn spawn(&self, runnable: Runnable) {
+    pub(crate) fn spawn(&self, runnable: Runnable) {
         self.injected.push(runnable);
         self.sleepers.wake_one(&self.workers);
     }

@@ -57,6 +57,11 @@ impl Slot {
     }
 }
 
+#[inline(never)] // It may take as much of the stack.
+fn slots() -> Box<[Slot; SLOTS]> {
+    Box::new(std::array::from_fn(|_| Slot::default()))
+}
+
 /// Whether a fiber is one of the sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Choice {
@@ -72,7 +77,7 @@ impl Sites {
     /// A table that chooses at least one fiber of a site in `every`, or none.
     pub(crate) fn new(every: Option<u32>) -> Self {
         Sites {
-            slots: every.map(|_| Box::new(std::array::from_fn(|_| Slot::default()))),
+            slots: every.map(|_| slots()),
             every: every.unwrap_or_default().max(1).into(),
             known: AtomicUsize::new(0),
             others: AtomicU64::new(0),

@@ -1,11 +1,4 @@
-//! The protocols between threads, run by loom through every order that threads and the memory model allow (with up to three
-//! preemptions where a model would take too long otherwise).
-//!
-//! ```text
-//! RUSTFLAGS="--cfg loom" cargo test -p fibra-scheduler --lib --release models
-//! ```
-//!
-//! A wake-up that is lost shows as a deadlock, data that is reached by two at once as a violation of its cell.
+//! Models of what fibers and threads wait for. See [`models`](crate::models).
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -22,14 +15,8 @@ use super::semaphore::Semaphore;
 use super::shared_lock::SharedLock;
 use super::spin::Spin;
 use super::waiters::{End, Limit, Waiters};
+use crate::models::model;
 use crate::park::Reason;
-
-/// As loom's, but bounded.
-fn model(f: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(f);
-}
 
 /// A deadline; for a model, it has passed.
 fn passed() -> Option<Instant> {
@@ -65,7 +52,7 @@ impl<L> Guarded<L> {
 
 #[test]
 fn the_small_lock_excludes() {
-    model(|| {
+    model(3, || {
         let guarded = Guarded::new(Spin::new());
         let copy = guarded.clone();
         let add_twice = |guarded: &Guarded<Spin>| {
@@ -85,7 +72,7 @@ fn the_small_lock_excludes() {
 
 #[test]
 fn everyone_who_waits_is_granted_once() {
-    model(|| {
+    model(3, || {
         let waiters = Arc::new(Waiters::<()>::new(()));
         let copy = waiters.clone();
         let other = thread::spawn(move || {
@@ -106,7 +93,7 @@ fn everyone_who_waits_is_granted_once() {
 
 #[test]
 fn a_lock_excludes_and_wakes() {
-    model(|| {
+    model(3, || {
         let guarded = Guarded::new(Lock::new());
         let others = [(); 2].map(|()| {
             let guarded = guarded.clone();
@@ -127,7 +114,7 @@ fn a_lock_excludes_and_wakes() {
 
 #[test]
 fn a_lock_handed_over_excludes_and_wakes() {
-    model(|| {
+    model(3, || {
         let guarded = Guarded::new(Lock::new());
         let copy = guarded.clone();
         let other = thread::spawn(move || {
@@ -147,7 +134,7 @@ fn a_lock_handed_over_excludes_and_wakes() {
 
 #[test]
 fn who_gives_up_on_a_lock_does_not_take_the_wake_of_the_next_along() {
-    model(|| {
+    model(3, || {
         let guarded = Guarded::new(Lock::new());
         let (impatient, patient) = (guarded.clone(), guarded.clone());
         let others = [
@@ -173,7 +160,7 @@ fn who_gives_up_on_a_lock_does_not_take_the_wake_of_the_next_along() {
 
 #[test]
 fn readers_and_writers_exclude_each_other() {
-    model(|| {
+    model(3, || {
         let guarded = Guarded::new(SharedLock::new());
         let (reader, impatient) = (guarded.clone(), guarded.clone());
         let others = [
@@ -199,7 +186,7 @@ fn readers_and_writers_exclude_each_other() {
 
 #[test]
 fn permits_are_neither_lost_nor_made() {
-    model(|| {
+    model(3, || {
         let semaphore = Arc::new(Semaphore::new(1));
         let (impatient, patient) = (semaphore.clone(), semaphore.clone());
         let others = [
@@ -214,13 +201,13 @@ fn permits_are_neither_lost_nor_made() {
 
 #[test]
 fn a_oneshot_delivers_or_disconnects() {
-    model(|| {
+    model(3, || {
         let (sender, receiver) = oneshot();
         let other = thread::spawn(move || sender.send(Box::new(5)).expect("the receiver is there"));
         assert_eq!(receiver.recv().as_deref(), Ok(&5));
         other.join().expect("no panic");
     });
-    model(|| {
+    model(3, || {
         let (sender, receiver) = oneshot::<u32>();
         let other = thread::spawn(move || drop(sender));
         assert!(receiver.recv().is_err());
@@ -230,7 +217,7 @@ fn a_oneshot_delivers_or_disconnects() {
 
 #[test]
 fn a_message_that_meets_a_timeout_is_received_or_stays() {
-    model(|| {
+    model(3, || {
         let core = Arc::new(super::channel::Core::new(1, VecDeque::new()));
         let copy = core.clone();
         let other = thread::spawn(move || copy.send::<SendError<_>>(5, None).expect("nobody disconnects"));
@@ -245,7 +232,7 @@ fn a_message_that_meets_a_timeout_is_received_or_stays() {
 
 #[test]
 fn a_rendezvous_that_meets_a_timeout_happens_for_both_or_neither() {
-    model(|| {
+    model(3, || {
         let (sender, receiver) = bounded(0);
         let other = thread::spawn(move || sender.send_deadline(5, crate::clock::now()).is_ok());
         let received = receiver.try_recv().is_ok();
@@ -255,7 +242,7 @@ fn a_rendezvous_that_meets_a_timeout_happens_for_both_or_neither() {
 
 #[test]
 fn a_select_takes_one_case_and_leaves_the_other() {
-    model(|| {
+    model(3, || {
         let (one, other) = (bounded(1), bounded(1));
         let senders = [one.0, other.0].map(|sender| {
             let keep = sender.clone();

@@ -1,8 +1,10 @@
-//! The seam between the protocols of [`sync`](super) and what they stand on: atomics, a small lock, cells, parking.
+//! The seam between the protocols of [`sync`](super) and what they stand on: the [atomics and cells](crate::primitive) of the whole crate,
+//! the small lock, parking.
 //!
-//! Ordinarily that is std, parking_lot and [`park`](crate::park). Under `--cfg loom`, in this crate's unit tests, it is loom,
-//! which runs the same protocols through every order that threads and memory allow (`models`).
+//! Ordinarily parking is [`park`](crate::park). Under `--cfg loom`, in this crate's unit tests, it is loom's, so that a model's threads
+//! wait for each other (`models`).
 
+pub(crate) use crate::primitive::{AtomicU8, AtomicU64, AtomicUsize, Flag, Ordering, UnsafeCell, const_fn, pause};
 pub(crate) use chosen::*;
 
 /// Who a lock's word names as its owner: a fiber's number, or, for a plain thread, a number of our own with [`THREAD`] set.
@@ -11,32 +13,16 @@ pub(crate) type Party = u64;
 /// Above every fiber's number, and below what a lock's word needs for itself.
 pub(crate) const THREAD: Party = 1 << 60;
 
-/// A `const fn`, except under loom, whose atomics cannot be made in one.
-macro_rules! const_fn {
-    ($(#[$attribute:meta])* $visibility:vis fn $name:ident $($rest:tt)*) => {
-        #[cfg(not(all(loom, test)))]
-        $(#[$attribute])*
-        $visibility const fn $name $($rest)*
-        #[cfg(all(loom, test))]
-        $(#[$attribute])*
-        $visibility fn $name $($rest)*
-    };
-}
-pub(crate) use const_fn;
-
 #[cfg(not(all(loom, test)))]
 mod chosen {
     use std::cell::Cell;
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-    use std::time::Duration;
-    use std::{hint, thread};
 
     use parking_lot::lock_api;
 
     pub(crate) use crate::park::{Sleeper, wait};
     use crate::worker::Worker;
 
-    use super::{Party, THREAD};
+    use super::{AtomicU64, Ordering, Party, THREAD};
     use crate::sync::spin::Spin;
 
     pub(crate) type Mutex<T> = lock_api::Mutex<Spin, T>;
@@ -72,38 +58,6 @@ mod chosen {
         STATE.set(state);
         (state >> 32) as u32
     }
-
-    /// One of the `rounds` of waiting for another thread that is about to do what is waited for. At first it is waited for at once, a
-    /// little longer each time. Then behind a yield, because that thread may have been preempted and need this CPU; in the end behind a
-    /// short sleep, because a yield lets nobody run whose priority is lower.
-    #[cold]
-    #[allow(clippy::disallowed_methods)] // Blocking the worker is what it is for.
-    pub(crate) fn pause(rounds: &mut u32) {
-        const SPINS: u32 = 7;
-        const YIELDS: u32 = 16;
-        const NAP: Duration = Duration::from_micros(50);
-        match *rounds {
-            rounds @ ..SPINS => (0..1 << rounds).for_each(|_| hint::spin_loop()),
-            rounds if rounds < SPINS + YIELDS => thread::yield_now(),
-            _ => thread::sleep(NAP),
-        }
-        *rounds = rounds.saturating_add(1);
-    }
-
-    /// As std's, with the access in a closure, which is how loom watches it.
-    #[derive(Debug)]
-    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
-
-    impl<T> UnsafeCell<T> {
-        pub(crate) const fn new(value: T) -> Self {
-            UnsafeCell(std::cell::UnsafeCell::new(value))
-        }
-
-        #[inline]
-        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
-            f(self.0.get())
-        }
-    }
 }
 
 #[cfg(all(loom, test))]
@@ -111,29 +65,15 @@ mod chosen {
     use std::cell::Cell;
     use std::time::Instant;
 
-    pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::MutexGuard;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     use loom::sync::{Arc, Condvar};
 
     use crate::cancel::Interrupted;
     use crate::park::Reason;
 
-    use super::{Party, THREAD};
+    pub(crate) use crate::primitive::Mutex;
 
-    /// loom's, without poisoning.
-    #[derive(Debug)]
-    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Mutex(loom::sync::Mutex::new(value))
-        }
-
-        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().expect("a model does not panic")
-        }
-    }
+    use super::{Ordering, Party, THREAD};
 
     /// A token of our own: loom's `Thread::unpark` must not meet a thread that waits for a mutex, as a late one here may.
     type Token = (loom::sync::Mutex<bool>, Condvar);
@@ -188,10 +128,6 @@ mod chosen {
     /// A model is run again and again and must do the same each time.
     pub(crate) fn random() -> u32 {
         0
-    }
-
-    pub(crate) fn pause(_rounds: &mut u32) {
-        loom::thread::yield_now();
     }
 
     /// A model has no clock: a deadline, if there is one, has passed.

@@ -7,18 +7,18 @@
 #[cfg(not(all(loom, test)))]
 use parking_lot::lock_api::{GuardSend, RawMutex};
 
-use super::primitive::{AtomicBool, Ordering, const_fn, pause};
+use super::primitive::{Flag, Ordering, const_fn, pause};
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Spin {
-    is_locked: AtomicBool,
+    is_locked: Flag,
 }
 
 impl Spin {
     const_fn! {
         pub(crate) fn new() -> Self {
-            Spin { is_locked: AtomicBool::new(false) }
+            Spin { is_locked: Flag::new(false) }
         }
     }
 
@@ -49,12 +49,7 @@ impl Spin {
     /// By the holder.
     #[inline]
     pub(crate) fn unlock(&self) {
-        #[cfg(not(all(loom, test)))]
         self.is_locked.store(false, Ordering::Release);
-        // loom does not know that nothing comes between what a swap reads and what it writes, and would go on to show what a swap in vain has
-        // written behind a later store.
-        #[cfg(all(loom, test))]
-        self.is_locked.swap(false, Ordering::Release);
     }
 }
 

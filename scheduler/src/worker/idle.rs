@@ -7,11 +7,11 @@
 //! `Worker::sleep`); a spawner first queues, then looks at the list. With a sequentially consistent fence on both sides, one of
 //! them sees the other. In this order, since whoever takes a worker off the list must find it announced, or it would not wake it.
 
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
-
-use parking_lot::Mutex;
+#[cfg(all(loom, test))]
+mod models;
 
 use super::Remote;
+use crate::primitive::{AtomicUsize, Mutex, Ordering, fence};
 
 /// The sleeping workers of a runtime.
 #[derive(Default)]

@@ -1,17 +1,19 @@
 //! The part of a worker that other threads may touch.
 
+#[cfg(all(loom, test))]
+mod models;
+
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
-use crossbeam_deque::Stealer;
 use fibra_fiber::sample::Subject;
-use parking_lot::Mutex;
 
 use crate::control::{Control, Runnable};
 use crate::counters::Tally;
 use crate::driver::DriverWaker;
 use crate::dump::Request;
+use crate::primitive::deque::Stealer;
+use crate::primitive::{AtomicBool, AtomicUsize, Flag, Mutex, Ordering, fence, yield_now};
 use crate::queue::Inbox;
 use crate::stacks::Sites;
 
@@ -23,7 +25,7 @@ const ERRANDS_MAX: usize = 64;
 pub(crate) struct Remote {
     inbox: Inbox,
     /// Set by the worker before it waits in its driver; whoever clears it must wake the driver.
-    parked: AtomicBool,
+    parked: Flag,
     /// Set with the wake-up of a worker that is to look for work to steal.
     searching: AtomicBool,
     /// Set by the worker while it waits for nothing but to be woken; see `stillness`.
@@ -45,7 +47,7 @@ impl Remote {
     pub(crate) fn new(fresh: Stealer<Runnable>, sites: Sites) -> Self {
         Remote {
             inbox: Inbox::default(),
-            parked: AtomicBool::new(false),
+            parked: Flag::new(false),
             searching: AtomicBool::new(false),
             still: AtomicBool::new(false),
             delivering: AtomicUsize::new(0),
@@ -131,6 +133,13 @@ impl Remote {
     /// Whether some thread is still inside [`deliver`](Remote::deliver).
     pub(super) fn is_delivering(&self) -> bool {
         self.delivering.load(Ordering::Acquire) != 0
+    }
+
+    /// Waits until nobody is inside [`deliver`](Remote::deliver) any more.
+    pub(super) fn outlast_deliveries(&self) {
+        while self.is_delivering() {
+            yield_now();
+        }
     }
 
     /// Wakes the worker if it sleeps: one system call, and only then.

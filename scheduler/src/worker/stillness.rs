@@ -16,12 +16,12 @@
 //! Of two workers that become still at the same time at least one sees the other, because of a fence on both sides. If the outside
 //! cannot be ruled out, the last worker looks again after a while: at first soon, then ever more rarely.
 
-use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 use super::Worker;
 use crate::driver::Driver;
 use crate::dump::Request;
+use crate::primitive::{Ordering, fence};
 use crate::runtime::Shared;
 
 /// How soon, and how late, stillness is looked at again that may be broken from outside.

@@ -1,6 +1,8 @@
 //! The worker's loop: what runs next, for how long, and what happens in between.
 
 mod ending;
+#[cfg(all(loom, test))]
+pub(crate) mod models;
 mod pace;
 mod seeded;
 mod sleep;
@@ -8,7 +10,6 @@ mod sleep;
 use std::ptr::NonNull;
 use std::time::Duration;
 
-use crossbeam_deque::Steal;
 use fibra_fiber::{Context, Resumed};
 
 use super::Worker;
@@ -16,6 +17,7 @@ use crate::clock;
 use crate::control::{self, Control, FiberRef, Runnable, contain};
 use crate::counters::bump;
 use crate::driver::Driver;
+use crate::primitive::deque::Steal;
 use crate::stacks::Choice;
 
 pub(in crate::worker) use pace::Pace;
@@ -68,9 +70,7 @@ impl Worker {
             self.leave()
         });
         // Whoever has woken one of our fibers may still be about to touch what we share.
-        while self.remote().is_delivering() {
-            std::thread::yield_now();
-        }
+        self.remote().outlast_deliveries();
         leaked
     }
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::Chunk;
 use crate::driver::DriverWaker;
-use crate::sync::primitive::{AtomicPtr, AtomicUsize, Ordering};
+use crate::primitive::{AtomicPtr, AtomicUsize, Ordering, guess};
 
 /// How many blocks may wait for an owner that sleeps.
 const WAKE_EVERY: usize = 1024;
@@ -46,7 +46,7 @@ impl Returns {
     #[cold]
     pub(in crate::control) unsafe fn push(&self, block: NonNull<u8>, chunk: NonNull<Chunk>) {
         let block = block.cast::<Returned>();
-        let mut last = self.last.load(Ordering::Relaxed);
+        let mut last = guess(&self.last);
         loop {
             // SAFETY: the caller gives the block up, and until the exchange succeeds it is ours.
             unsafe { block.write(Returned { next: last, chunk }) };

@@ -1,10 +1,9 @@
 //! How a worker ends: its fibers are cancelled, drained, and in the end given up.
 
-use crossbeam_deque::Steal;
-
 use super::super::Worker;
 use crate::clock;
 use crate::control::{FiberRef, Runnable};
+use crate::primitive::deque::Steal;
 
 impl Worker {
     /// Whether the runtime stops, and this worker has not acted on it yet.

@@ -1,14 +1,13 @@
 //! What a worker does with nothing of its own to run: steal, or else wait.
 
-use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
-
-use crossbeam_deque::Steal;
 
 use super::super::Worker;
 use crate::clock;
 use crate::counters::bump;
 use crate::driver::Driver;
+use crate::primitive::deque::Steal;
+use crate::primitive::{Ordering, fence};
 
 /// How many stacks a worker keeps hot when it goes to sleep.
 const HOT_STACKS: usize = 256;
