@@ -52,6 +52,7 @@ mod stacks_are_measured_by_spawn_site;
 mod the_hook_fires_on_the_first_park;
 mod too_many_fibers_are_refused;
 mod what_crosses_threads_must_be_send;
+mod what_ends_with_a_fiber_may_wait;
 mod what_remains_open;
 
 /// Runs `f` as the first fiber on `workers` workers without I/O.
