@@ -51,28 +51,44 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `tcp` | [`TcpListener`], [`TcpStream`], [`Incoming`] |
+//! | `tcp` | [`TcpListener`], [`TcpStream`], [`Incoming`], [`Keepalive`]; connecting to whichever address is there first |
+//! | `udp` | [`UdpSocket`] |
+//! | [`unix`] | [`UnixListener`], [`UnixStream`], [`UnixDatagram`] |
 //! | `resolve` | [`ToSocketAddrs`] |
+//! | `handle`, `byte_stream`, `split`, `accept_loop` | what several of these types offer, written once |
 //! | `socket` | what all sockets share: descriptor, registration, timeouts |
-//! | `wait` | the one loop in which every operation waits |
+//! | `lingering` | a `close` that takes time |
+//! | `wait` | the one loop in which every operation waits; or for the first of several |
+//! | `backoff` | waiting for what no event announces |
 //! | `registration`, `direction`, `queue`, `readiness` | a socket's readiness: who may try, who waits, in which order |
 //! | [`reactor`] | epoll behind the scheduler's [`Driver`](fibra_scheduler::driver::Driver) |
 //!
-//! What it does not know: stacks, run queues and timers (the scheduler's), and any protocol above TCP.
+//! What it does not know: stacks, run queues and timers (the scheduler's), and any protocol above the sockets'.
 
 #![forbid(unsafe_code)]
 
+mod accept_loop;
+mod backoff;
+mod byte_stream;
 mod direction;
+mod handle;
+mod lingering;
 mod queue;
 pub mod reactor;
 mod readiness;
 mod registration;
 mod resolve;
 mod socket;
+mod split;
 mod tcp;
+mod udp;
+pub mod unix;
 mod wait;
 
 pub use resolve::ToSocketAddrs;
-pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use split::{ReadHalf, WriteHalf};
+pub use tcp::{Incoming, Keepalive, TcpListener, TcpStream};
+pub use udp::UdpSocket;
+pub use unix::{UnixDatagram, UnixListener, UnixStream};
 
 pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};

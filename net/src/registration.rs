@@ -52,11 +52,18 @@ pub(crate) struct Sides {
     read: Direction,
     write: Direction,
     registered: AtomicBool,
+    /// Whether nothing more is read, as far as events or we ourselves have said.
+    ended: AtomicBool,
 }
 
 impl Sides {
     pub(crate) const fn new() -> Self {
-        Self { read: Direction::new(), write: Direction::new(), registered: AtomicBool::new(false) }
+        Self {
+            read: Direction::new(),
+            write: Direction::new(),
+            registered: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn direction(&self, side: Side) -> &Direction {
@@ -69,6 +76,9 @@ impl Sides {
     /// Notes an event and wakes who waited for it.
     pub(crate) fn dispatch(&self, happening: Happening) {
         let Happening { readable, writable, urgent, read_ended, failed } = happening;
+        if read_ended {
+            self.end();
+        }
         let ended = read_ended || failed;
         if readable || urgent || ended {
             self.read.raise(urgent || ended);
@@ -77,6 +87,16 @@ impl Sides {
         if writable || ended {
             self.write.raise(failed);
         }
+    }
+
+    /// Nothing more is read. Who waits to read has yet to be told.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing more is read.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// The reactor is going away: whoever waits has to register elsewhere.
@@ -116,17 +136,22 @@ impl Registration {
         &self.sides
     }
 
+    /// Whether some reactor reports the events of the descriptor.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.sides.registered.load(Ordering::Acquire)
+    }
+
     /// Makes sure that some reactor reports the events of `fd`.
     ///
     /// # Errors
     ///
     /// `Unsupported` if the calling fiber's worker has no reactor; else what `epoll_ctl` reports (`ENOMEM`, `ENOSPC`).
     pub(crate) fn ensure(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        if self.sides.registered.load(Ordering::Acquire) {
+        if self.is_registered() {
             return Ok(());
         }
         let mut home = self.home.lock();
-        if !self.sides.registered.load(Ordering::Acquire) {
+        if !self.is_registered() {
             *home = Some(reactor::register(fd, &self.sides)?);
             self.sides.registered.store(true, Ordering::Release);
         }

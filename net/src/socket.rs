@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! * The descriptor is in non-blocking mode.
-//! * It is closed before its slot in the reactor is freed: the order of the fields.
+//! * It is closed before its slot in the reactor is freed, and that before a lingering close: the order of the fields.
 //! * Whoever waits borrows the socket, so it is never closed under a waiter.
 
 use std::io;
@@ -14,11 +14,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::registration::{Registration, Side};
-use crate::wait::{Wait, uninterrupted};
+use fibra_scheduler::clock;
+use rustix::net::sockopt::socket_error;
+use rustix::net::{self, Shutdown};
 
-/// The most that Linux moves in one call (`MAX_RW_COUNT`), however much is asked.
-const TRANSFER_MAX: usize = 0x7fff_f000;
+use crate::backoff::{ASK_AGAIN_MAX, ASK_AGAIN_MIN, Backoff};
+use crate::lingering::Lingering;
+use crate::registration::{Registration, Side};
+use crate::wait::{Evidence, Wait, uninterrupted};
+
+/// How many connections may wait to be accepted. The kernel caps it at `net.core.somaxconn`, whose default is the same.
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// A non-blocking socket `S` that parks. See the [module](self).
 #[derive(Debug)]
@@ -28,6 +34,7 @@ pub(crate) struct Socket<S> {
     read_timeout: Timeout,
     write_timeout: Timeout,
     nonblocking: AtomicBool,
+    lingering: Lingering,
 }
 
 impl<S: AsFd> Socket<S> {
@@ -39,6 +46,7 @@ impl<S: AsFd> Socket<S> {
             read_timeout: Timeout::default(),
             write_timeout: Timeout::default(),
             nonblocking: AtomicBool::new(false),
+            lingering: Lingering::default(),
         }
     }
 
@@ -59,16 +67,34 @@ impl<S: AsFd> Socket<S> {
         self.nonblocking.store(nonblocking, Ordering::Relaxed);
     }
 
-    /// Runs `op`, which moves up to `asked` bytes, when the socket is ready for it.
-    pub(crate) fn transfer(
+    fn is_nonblocking(&self) -> bool {
+        self.nonblocking.load(Ordering::Relaxed)
+    }
+
+    /// Runs `op` when the socket is ready for it, within the timeout of `side`. `evidence` is what its success says.
+    pub(crate) fn run<T>(
         &self,
         side: Side,
-        asked: usize,
-        op: impl FnMut(&S) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        // Nothing moved says nothing about what is left: that is the end, or nothing was asked.
-        let short = |moved: &usize| 0 < *moved && *moved < asked.min(TRANSFER_MAX);
-        self.wait(side, self.timeout(side).get(), op, short)
+        op: impl FnMut(&S) -> io::Result<T>,
+        evidence: impl Fn(&T) -> Evidence,
+    ) -> io::Result<T> {
+        self.wait(side, self.timeout(side).get(), op, evidence)
+    }
+
+    /// Runs `op`, which takes or gives one whole message, when the socket is ready for it.
+    pub(crate) fn exchange(&self, side: Side, op: impl FnMut(&S) -> io::Result<usize>) -> io::Result<usize> {
+        self.run(side, op, |&bytes| Evidence { bytes, drained: false })
+    }
+
+    /// As [`exchange`](Self::exchange), for what also says where the message is from.
+    pub(crate) fn receive<A>(&self, op: impl FnMut(&S) -> io::Result<(usize, A)>) -> io::Result<(usize, A)> {
+        self.run(Side::Read, op, |&(bytes, _)| Evidence { bytes, drained: false })
+    }
+
+    /// Whether one that would have to wait for a message, or a connection, has come to the end instead: of a socket that was shut down
+    /// for reading, the kernel says so only to those who block.
+    pub(crate) fn is_at_end(&self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::WouldBlock && self.registration.sides().has_ended() && !self.is_nonblocking()
     }
 
     /// Runs `op` when the socket is ready for it; its success says nothing about what is left.
@@ -78,7 +104,38 @@ impl<S: AsFd> Socket<S> {
         timeout: Option<Duration>,
         op: impl FnMut(&S) -> io::Result<T>,
     ) -> io::Result<T> {
-        self.wait(side, timeout, op, |_| false)
+        self.wait(side, timeout, op, |_| Evidence::default())
+    }
+
+    /// Runs `op` if it need not wait, also not for others who wait for `side` already.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if it would have to wait.
+    pub(crate) fn run_now<T>(
+        &self,
+        side: Side,
+        mut op: impl FnMut(&S) -> io::Result<T>,
+        evidence: impl Fn(&T) -> Evidence,
+    ) -> io::Result<T> {
+        self.waiting(side, None).run_now(|| op(&self.io), evidence)
+    }
+
+    /// Runs `op`, which may have to wait for what no event announces: asks again and again, within the timeout of `side`.
+    pub(crate) fn insist<T>(&self, side: Side, mut op: impl FnMut(&S) -> io::Result<T>) -> io::Result<T> {
+        let mut op = || op(&self.io);
+        let mut patience = None;
+        loop {
+            match uninterrupted(&mut op) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.is_nonblocking() => {}
+                result => return result,
+            }
+            let (backoff, deadline) = patience.get_or_insert_with(|| {
+                let deadline = self.timeout(side).get().and_then(|timeout| clock::now().checked_add(timeout));
+                (Backoff::new(ASK_AGAIN_MIN, ASK_AGAIN_MAX), deadline)
+            });
+            backoff.pause(*deadline)?;
+        }
     }
 
     fn wait<T>(
@@ -86,17 +143,61 @@ impl<S: AsFd> Socket<S> {
         side: Side,
         timeout: Option<Duration>,
         mut op: impl FnMut(&S) -> io::Result<T>,
-        drained: impl Fn(&T) -> bool,
+        evidence: impl Fn(&T) -> Evidence,
     ) -> io::Result<T> {
         let mut op = || op(&self.io);
-        if self.nonblocking.load(Ordering::Relaxed) {
+        if self.is_nonblocking() {
             return uninterrupted(&mut op);
         }
-        Wait { fd: self.io.as_fd(), registration: &self.registration, side, timeout }.run(op, drained)
+        self.waiting(side, timeout).run(op, evidence)
+    }
+
+    /// Whether closing may take time.
+    ///
+    /// # Errors
+    ///
+    /// What duplicating the descriptor reports.
+    pub(crate) fn set_lingering(&self, lingering: bool) -> io::Result<()> {
+        self.lingering.set(lingering, self.io.as_fd())
+    }
+
+    /// How an operation on `side` waits.
+    pub(crate) fn waiting(&self, side: Side, timeout: Option<Duration>) -> Wait<'_> {
+        Wait { fd: self.io.as_fd(), registration: &self.registration, side, timeout }
+    }
+
+    /// Ends receiving, sending or both, and wakes whoever waits for it.
+    ///
+    /// # Errors
+    ///
+    /// What `shutdown` reports.
+    pub(crate) fn shutdown(&self, how: std::net::Shutdown) -> io::Result<()> {
+        let (how, sides): (_, &[Side]) = match how {
+            std::net::Shutdown::Read => (Shutdown::Read, &[Side::Read]),
+            std::net::Shutdown::Write => (Shutdown::Write, &[Side::Write]),
+            std::net::Shutdown::Both => (Shutdown::Both, &[Side::Read, Side::Write]),
+        };
+        net::shutdown(&self.io, how)?;
+        if sides.contains(&Side::Read) {
+            self.registration.sides().end();
+        }
+        for &side in sides {
+            self.raise(side);
+        }
+        Ok(())
+    }
+
+    /// The socket's pending error (`SO_ERROR`), which this clears.
+    ///
+    /// # Errors
+    ///
+    /// What `getsockopt` reports.
+    pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(socket_error(&self.io)?.err().map(io::Error::from))
     }
 
     /// Wakes whoever waits for `side`, to ask the kernel again.
-    pub(crate) fn raise(&self, side: Side) {
+    fn raise(&self, side: Side) {
         self.registration.sides().direction(side).raise(true);
     }
 

@@ -18,6 +18,8 @@
 //! * On a plain thread no readiness is used and no reactor needed: the kernel is asked, and waited for in `poll(2)`. Such
 //!   a thread is not in the queue; it competes with the fibers as threads compete in std.
 
+mod first;
+
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -27,8 +29,26 @@ use fibra_scheduler::{cancel, clock, in_fiber};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::direction::Direction;
 use crate::reactor;
 use crate::registration::{Registration, Side};
+
+pub(crate) use first::first;
+
+/// What `poll(2)` says of a socket from which nothing more is read.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ENDED: PollFlags = PollFlags::HUP.union(PollFlags::RDHUP);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const ENDED: PollFlags = PollFlags::HUP;
+
+/// What the success of a system call says beyond its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Evidence {
+    /// How many bytes it has moved.
+    pub(crate) bytes: usize,
+    /// Whether it proves that the next call would find nothing.
+    pub(crate) drained: bool,
+}
 
 /// One operation's way of waiting.
 #[derive(Clone, Copy, Debug)]
@@ -41,44 +61,65 @@ pub(crate) struct Wait<'a> {
 }
 
 impl Wait<'_> {
-    /// Runs `op`, a non-blocking system call, until it succeeds or fails for good. `drained` tells whether a success proves
-    /// that the next call would find nothing.
+    /// Runs `op`, a non-blocking system call, until it succeeds or fails for good. `evidence` is what a success says.
     ///
     /// # Errors
     ///
     /// What `op` reports, but neither `WouldBlock` nor `Interrupted`; `TimedOut`; `Interrupted::Cancelled` as source, if the fiber was
     /// cancelled; and what stops the socket from being registered.
-    pub(crate) fn run<T>(&self, mut op: impl FnMut() -> io::Result<T>, drained: impl Fn(&T) -> bool) -> io::Result<T> {
+    pub(crate) fn run<T>(
+        &self,
+        mut op: impl FnMut() -> io::Result<T>,
+        evidence: impl Fn(&T) -> Evidence,
+    ) -> io::Result<T> {
         if !in_fiber() {
             return self.on_a_thread(op);
         }
-        match self.at_once(&mut op, &drained) {
+        match self.at_once(&mut op, &evidence) {
             Some(result) => result,
-            None => self.in_turn(op, drained),
+            None => self.in_turn(op, evidence),
         }
+    }
+
+    /// Runs `op` if it need not wait, neither for the socket nor for others who were first.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if it had to; else what `op` reports.
+    pub(crate) fn run_now<T>(
+        &self,
+        mut op: impl FnMut() -> io::Result<T>,
+        evidence: impl Fn(&T) -> Evidence,
+    ) -> io::Result<T> {
+        // Before it is registered no event corrects what is known of its readiness, so nothing must be.
+        if !in_fiber() || !self.registration.is_registered() {
+            return uninterrupted(&mut op);
+        }
+        self.at_once(&mut op, &evidence).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
     }
 
     /// The fast path: nothing is stored and nobody is asked. `None`: not ready, or others came first.
     fn at_once<T>(
         &self,
         op: &mut impl FnMut() -> io::Result<T>,
-        drained: &impl Fn(&T) -> bool,
+        evidence: &impl Fn(&T) -> Evidence,
     ) -> Option<io::Result<T>> {
-        let seen = self.registration.sides().direction(self.side).load();
-        if seen.is_ready() && !seen.is_waited() { self.attempt(op, drained) } else { None }
+        let seen = self.direction().load();
+        if seen.is_ready() && !seen.is_waited() { self.attempt(op, evidence) } else { None }
     }
 
     /// One system call, with its verdict on the readiness. `None`: it would have blocked.
     fn attempt<T>(
         &self,
         op: &mut impl FnMut() -> io::Result<T>,
-        drained: &impl Fn(&T) -> bool,
+        evidence: &impl Fn(&T) -> Evidence,
     ) -> Option<io::Result<T>> {
-        let readiness = self.registration.sides().direction(self.side).readiness();
+        let readiness = self.direction().readiness();
         let seen = readiness.load();
         match uninterrupted(op) {
             Ok(value) => {
-                if drained(&value) {
+                let Evidence { drained, .. } = evidence(&value);
+                if drained {
                     readiness.drained(seen);
                 }
                 Some(Ok(value))
@@ -93,18 +134,14 @@ impl Wait<'_> {
     }
 
     /// The slow path of a fiber: lines up, and parks until it is its turn and the direction is ready.
-    fn in_turn<T>(&self, mut op: impl FnMut() -> io::Result<T>, drained: impl Fn(&T) -> bool) -> io::Result<T> {
+    fn in_turn<T>(&self, mut op: impl FnMut() -> io::Result<T>, evidence: impl Fn(&T) -> Evidence) -> io::Result<T> {
         let deadline = self.deadline();
-        let reason = match self.side {
-            Side::Read => Reason::Readable(self.fd.as_raw_fd()),
-            Side::Write => Reason::Writable(self.fd.as_raw_fd()),
-        };
-        let direction = self.registration.sides().direction(self.side);
+        let (reason, direction) = (self.reason(), self.direction());
         let mut turn = direction.line_up(park::current());
         let mut waited = Ok(());
         loop {
             if direction.load().is_ready() && turn.has_come() {
-                match self.attempt(&mut op, &drained) {
+                match self.attempt(&mut op, &evidence) {
                     Some(result) => return result,
                     // Not straight to parking: an event since may have found it still ready, and then it woke nobody.
                     None => continue,
@@ -117,10 +154,6 @@ impl Wait<'_> {
     }
 
     fn on_a_thread<T>(&self, mut op: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        let flags = match self.side {
-            Side::Read => PollFlags::IN,
-            Side::Write => PollFlags::OUT,
-        };
         let mut deadline = None;
         loop {
             match uninterrupted(&mut op) {
@@ -131,9 +164,39 @@ impl Wait<'_> {
                 (Some(own), Some(ambient)) => Some(own.min(ambient)),
                 (own, ambient) => own.or(ambient),
             });
-            if !poll_until(PollFd::from_borrowed_fd(self.fd, flags), deadline)? {
+            let mut fd = PollFd::from_borrowed_fd(self.fd, self.flags());
+            if !poll_until(std::slice::from_mut(&mut fd), deadline)? {
                 return Err(io::ErrorKind::TimedOut.into());
             }
+            self.heed(fd.revents());
+        }
+    }
+
+    fn direction(&self) -> &Direction {
+        self.registration.sides().direction(self.side)
+    }
+
+    fn reason(&self) -> Reason {
+        match self.side {
+            Side::Read => Reason::Readable(self.fd.as_raw_fd()),
+            Side::Write => Reason::Writable(self.fd.as_raw_fd()),
+        }
+    }
+
+    fn flags(&self) -> PollFlags {
+        match self.side {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Side::Read => PollFlags::IN | PollFlags::RDHUP,
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            Side::Read => PollFlags::IN,
+            Side::Write => PollFlags::OUT,
+        }
+    }
+
+    /// Notes what `poll(2)` says beyond "ready".
+    fn heed(&self, polled: PollFlags) {
+        if polled.intersects(ENDED) {
+            self.registration.sides().end();
         }
     }
 
@@ -154,13 +217,12 @@ pub(crate) fn uninterrupted<T>(op: &mut impl FnMut() -> io::Result<T>) -> io::Re
 }
 
 /// Blocks the thread until an event, then true, or the deadline, then false.
-fn poll_until(fd: PollFd<'_>, deadline: Option<Instant>) -> io::Result<bool> {
-    let mut fds = [fd];
+fn poll_until(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<bool> {
     loop {
         // A timeout too long for the kernel's type is as good as none.
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        match poll(&mut fds, timeout.as_ref()) {
+        match poll(fds, timeout.as_ref()) {
             Ok(0) => return Ok(false),
             Ok(_) => return Ok(true),
             Err(Errno::INTR) => {}

@@ -4,7 +4,7 @@ use std::io;
 
 use fibra::net::{TcpListener, TcpStream, ToSocketAddrs};
 
-use crate::support::{LOOPBACK, kind, on_one_worker};
+use crate::support::{LOOPBACK, join, kind, on_one_worker, spawn_waiting};
 
 #[test]
 fn localhost_is_this_host() -> io::Result<()> {
@@ -13,6 +13,23 @@ fn localhost_is_this_host() -> io::Result<()> {
         let port = listener.local_addr()?.port();
         assert_eq!(TcpStream::connect(("localhost", port))?.peer_addr()?.port(), port);
         assert_eq!(TcpStream::connect(format!("localhost:{port}"))?.peer_addr()?.port(), port);
+        Ok(())
+    })
+}
+
+#[test]
+fn the_worker_goes_on_meanwhile() -> io::Result<()> {
+    on_one_worker(|| {
+        // The pool may be so quick that nobody sees the fiber wait; but not each time.
+        let has_waited = (0..20).any(|_| {
+            let resolver = spawn_waiting(|| "localhost:80".to_socket_addrs().map(|addrs| addrs.count()));
+            let waits = !resolver.is_finished();
+            assert!(join(resolver).expect("it is known everywhere") > 0);
+            waits
+        });
+        assert!(has_waited);
+        let literal = spawn_waiting(|| "127.0.0.1:80".to_socket_addrs().map(|addrs| addrs.count()));
+        assert!(literal.is_finished(), "it has parked");
         Ok(())
     })
 }

@@ -3,9 +3,9 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use fibra::net::{TcpListener, TcpStream};
+use fibra::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 
-use crate::support::{LOOPBACK, counters, join, kind, on_one_worker, pair, spawn_waiting};
+use crate::support::{Folder, LOOPBACK, counters, join, kind, on_one_worker, pair, spawn_waiting};
 
 #[test]
 fn there_and_back_and_there_again() -> io::Result<()> {
@@ -54,5 +54,37 @@ fn listeners_convert_too() -> io::Result<()> {
         let client = TcpStream::connect(listener.local_addr()?)?;
         assert_eq!(listener.accept()?.1, client.local_addr()?);
         Ok(())
+    })
+}
+
+#[test]
+fn so_do_all_others() -> io::Result<()> {
+    let folder = Folder::new()?;
+    on_one_worker(|| {
+        let timeout = Some(Duration::from_secs(5));
+        let (near, mut far) = UnixStream::pair()?;
+        near.set_write_timeout(timeout)?;
+        let std = std::os::unix::net::UnixStream::try_from(near)?;
+        assert_eq!(std.write_timeout()?, timeout);
+        let near = UnixStream::try_from(std)?;
+        assert_eq!(near.write_timeout()?, timeout);
+        (&near).write_all(b"x")?;
+        assert_eq!(far.read(&mut [0; 8])?, 1);
+
+        let socket = UdpSocket::bind(LOOPBACK)?;
+        socket.set_read_timeout(timeout)?;
+        let socket = UdpSocket::try_from(std::net::UdpSocket::try_from(socket)?)?;
+        assert_eq!(socket.read_timeout()?, timeout);
+
+        let (near, far) = UnixDatagram::pair()?;
+        far.set_read_timeout(timeout)?;
+        let far = UnixDatagram::try_from(std::os::unix::net::UnixDatagram::try_from(far)?)?;
+        near.send(b"x")?;
+        assert_eq!((far.recv(&mut [0; 8])?, far.read_timeout()?), (1, timeout));
+
+        let listener = UnixListener::bind(folder.file("socket"))?;
+        let listener = UnixListener::try_from(std::os::unix::net::UnixListener::try_from(listener)?)?;
+        let _client = UnixStream::connect(folder.file("socket"))?;
+        listener.accept().map(drop)
     })
 }

@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fibra::net::{TcpListener, TcpStream};
@@ -32,6 +34,22 @@ pub(crate) fn pair() -> io::Result<(TcpStream, TcpStream)> {
     Ok((near, far))
 }
 
+/// A listener at `ip` whose backlog is full, so that it answers nobody; and those who fill it.
+pub(crate) fn deaf(ip: IpAddr) -> io::Result<(std::net::TcpListener, SocketAddr, Vec<TcpStream>)> {
+    let listener = std::net::TcpListener::bind((ip, 0))?;
+    rustix::net::listen(&listener, 0)?;
+    let addr = listener.local_addr()?;
+    let mut queued = Vec::new();
+    loop {
+        match TcpStream::connect_timeout(&addr, Duration::from_millis(20)) {
+            Ok(stream) => queued.push(stream),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok((listener, addr, queued)),
+            Err(error) => return Err(error),
+        }
+        assert!(queued.len() < 100, "the backlog is never full");
+    }
+}
+
 /// A fiber on this worker that is parked in `wait`, or has finished it, when this returns.
 pub(crate) fn spawn_waiting<T: 'static>(wait: impl FnOnce() -> T + 'static) -> fibra::JoinHandle<T> {
     let begun = Rc::new(Cell::new(false));
@@ -51,6 +69,29 @@ pub(crate) fn spawn_waiting<T: 'static>(wait: impl FnOnce() -> T + 'static) -> f
 /// What a fiber returned; its panic fails the test.
 pub(crate) fn join<T>(fiber: fibra::JoinHandle<T>) -> T {
     fiber.join().expect("a fiber panicked")
+}
+
+/// A folder for Unix sockets, with all that is in it gone at the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> io::Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("fibra-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// The kind of an operation's error.

@@ -2,19 +2,15 @@
 //!
 //! Invariant: an accepted connection is in non-blocking mode from its first moment (`accept4`), without a further system call.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 
 use super::{Incoming, TcpStream};
+use crate::handle::{handle, listener};
 use crate::registration::Side;
 use crate::resolve::{ToSocketAddrs, each_addr};
-use crate::socket::Socket;
-
-/// How many connections may wait to be accepted. The kernel caps it at `net.core.somaxconn`, whose default is the same.
-const BACKLOG: i32 = 4096;
+use crate::socket::{BACKLOG, Socket};
 
 /// A TCP server's socket: [`std::net::TcpListener`] on fibers.
 ///
@@ -43,6 +39,9 @@ pub struct TcpListener {
     socket: Arc<Socket<mio::net::TcpListener>>,
 }
 
+handle!(TcpListener, mio::net::TcpListener);
+listener!(TcpListener, mio::net::TcpListener, std::net::TcpListener);
+
 impl TcpListener {
     /// Listens on the first of `addr`'s addresses that can be bound, with `SO_REUSEADDR`. Port 0 asks for a free one.
     ///
@@ -57,10 +56,6 @@ impl TcpListener {
             rustix::net::listen(&listener, BACKLOG)?;
             Ok(Self::from_nonblocking(listener))
         })
-    }
-
-    fn from_nonblocking(listener: mio::net::TcpListener) -> Self {
-        Self { socket: Arc::new(Socket::new(listener)) }
     }
 
     /// Waits for a connection, and returns it with its peer's address.
@@ -102,15 +97,6 @@ impl TcpListener {
         self.socket.io().local_addr()
     }
 
-    /// Another handle to the same socket.
-    ///
-    /// # Errors
-    ///
-    /// None; the signature is std's, where it duplicates the descriptor.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { socket: Arc::clone(&self.socket) })
-    }
-
     /// Sets the time to live (`IP_TTL`) of the packets sent from it, in hops.
     ///
     /// # Errors
@@ -127,63 +113,5 @@ impl TcpListener {
     /// What `getsockopt` reports.
     pub fn ttl(&self) -> io::Result<u32> {
         self.socket.io().ttl()
-    }
-
-    /// The socket's pending error (`SO_ERROR`), which this clears.
-    ///
-    /// # Errors
-    ///
-    /// What `getsockopt` reports.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.socket.io().take_error()
-    }
-
-    /// With `true`, [`accept`](Self::accept) fails with `WouldBlock` instead of waiting. Default: `false`. Holds for all clones.
-    ///
-    /// # Errors
-    ///
-    /// None; the signature is std's. The descriptor itself is always in non-blocking mode.
-    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.socket.set_nonblocking(nonblocking);
-        Ok(())
-    }
-}
-
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.socket.io().fmt(f)
-    }
-}
-
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.io().as_fd()
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
-    }
-}
-
-/// Puts it into non-blocking mode; fails with what `fcntl` reports.
-impl TryFrom<std::net::TcpListener> for TcpListener {
-    type Error = io::Error;
-
-    fn try_from(listener: std::net::TcpListener) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        Ok(Self::from_nonblocking(mio::net::TcpListener::from_std(listener)))
-    }
-}
-
-/// Puts it into blocking mode; fails with `ResourceBusy` if a clone shares it (this one is closed then).
-impl TryFrom<TcpListener> for std::net::TcpListener {
-    type Error = io::Error;
-
-    fn try_from(listener: TcpListener) -> io::Result<Self> {
-        let listener = Self::from(Socket::into_io(listener.socket)?);
-        listener.set_nonblocking(false)?;
-        Ok(listener)
     }
 }

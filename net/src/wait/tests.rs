@@ -12,7 +12,7 @@ use std::time::Duration;
 use fibra_scheduler::park;
 use parking_lot::{Condvar, Mutex};
 
-use super::Wait;
+use super::{Evidence, Wait};
 use crate::registration::{Happening, Registration, Side};
 
 const ASKED: u64 = 8;
@@ -94,7 +94,8 @@ fn read_to_end(kernel: &Kernel, registration: &Registration, patient: bool) -> i
     let wait = Wait { fd: stdin.as_fd(), registration, side: Side::Read, timeout: Some(timeout) };
     let mut total = 0;
     loop {
-        match wait.in_turn(|| kernel.read(), |moved| 0 < *moved && *moved < ASKED) {
+        let evidence = |moved: &u64| Evidence { bytes: 0, drained: 0 < *moved && *moved < ASKED };
+        match wait.in_turn(|| kernel.read(), evidence) {
             Ok(0) => return Ok(total),
             Ok(moved) => total += moved,
             Err(error) if error.kind() == io::ErrorKind::TimedOut && !patient => {}
@@ -143,9 +144,9 @@ fn a_newcomer_does_not_overtake_those_who_wait() {
     let wait = Wait { fd: stdin.as_fd(), registration: &registration, side: Side::Read, timeout: None };
     let mut read = || Ok(());
     let turn = registration.sides().direction(Side::Read).line_up(park::current());
-    assert!(wait.at_once(&mut read, &|()| false).is_none());
+    assert!(wait.at_once(&mut read, &|()| Evidence::default()).is_none());
     drop(turn);
-    assert!(wait.at_once(&mut read, &|()| false).is_some());
+    assert!(wait.at_once(&mut read, &|()| Evidence::default()).is_some());
 }
 
 #[test]

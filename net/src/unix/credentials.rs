@@ -1,0 +1,41 @@
+//! Who is at the other end of a Unix stream, as the kernel knows it.
+#![cfg(any(target_os = "linux", target_os = "android"))]
+
+use std::io;
+
+use rustix::net::sockopt::socket_peercred;
+
+use super::UnixStream;
+
+/// The user, group and process that called `connect`, `listen` or `socketpair` at the other end. Names and fields are those of std's
+/// type, which is not stable yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct UCred {
+    /// The effective user.
+    pub uid: u32,
+    /// The effective group.
+    pub gid: u32,
+    /// The process; `None` where the system does not say.
+    pub pid: Option<i32>,
+}
+
+impl UnixStream {
+    /// Who is at the other end (`SO_PEERCRED`): whoever it was when the connection was made.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// let (near, _far) = fibra_net::UnixStream::pair()?;
+    /// assert_eq!(near.peer_cred()?.pid, Some(std::process::id() as i32));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What `getsockopt` reports.
+    pub fn peer_cred(&self) -> io::Result<UCred> {
+        let peer = socket_peercred(self.socket.io())?;
+        Ok(UCred { uid: peer.uid.as_raw(), gid: peer.gid.as_raw(), pid: Some(peer.pid.as_raw_nonzero().get()) })
+    }
+}

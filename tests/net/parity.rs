@@ -1,0 +1,91 @@
+//! std's behaviour, point by point: each case runs on `std::net` in threads and on `fibra::net` in fibers, and what it notes must be
+//! the same, errors by kind and number.
+//!
+//! The one difference is a timeout: `WouldBlock` in std, `TimedOut` here. A case notes it by [`Log::timed_out`].
+
+mod tcp;
+mod tcp_errors;
+mod udp;
+mod unix_datagrams;
+mod unix_streams;
+
+use std::fmt::Debug;
+use std::io;
+
+use crate::support::on_one_worker;
+
+/// What a case has seen.
+#[derive(Debug, Default, PartialEq)]
+struct Log(Vec<String>);
+
+impl Log {
+    /// Notes a value; an error by its kind and number.
+    fn note<T: Debug>(&mut self, what: &str, result: io::Result<T>) {
+        let result = result.map_err(|error| (error.kind(), error.raw_os_error()));
+        self.0.push(format!("{what}: {result:?}"));
+    }
+
+    /// Notes an error by its kind alone, where std makes it itself.
+    fn kind<T: Debug>(&mut self, what: &str, result: io::Result<T>) {
+        let result = result.map_err(|error| error.kind());
+        self.0.push(format!("{what}: {result:?}"));
+    }
+
+    /// Notes whether it has taken too long.
+    fn timed_out<T: Debug>(&mut self, what: &str, result: io::Result<T>, kind: io::ErrorKind) {
+        let timed_out = result.as_ref().is_err_and(|error| error.kind() == kind);
+        self.0.push(format!("{what}: {}", if timed_out { "timed out".to_owned() } else { format!("{result:?}") }));
+    }
+}
+
+/// What cases of std use.
+mod threads {
+    pub(super) use std::net::{TcpListener, TcpStream, UdpSocket};
+    pub(super) use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+    pub(super) use std::thread::spawn;
+
+    pub(super) const TIMEOUT: std::io::ErrorKind = std::io::ErrorKind::WouldBlock;
+}
+
+/// What cases of fibra use.
+mod fibers {
+    pub(super) use fibra::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+    pub(super) use fibra::spawn;
+
+    pub(super) const TIMEOUT: std::io::ErrorKind = std::io::ErrorKind::TimedOut;
+}
+
+fn compare(on_threads: fn(&mut Log) -> io::Result<()>, on_fibers: fn(&mut Log) -> io::Result<()>) -> io::Result<()> {
+    let [mut threads, mut fibers] = [Log::default(), Log::default()];
+    on_threads(&mut threads)?;
+    on_one_worker(|| on_fibers(&mut fibers))?;
+    assert!(!threads.0.is_empty(), "the case has noted nothing");
+    assert_eq!(fibers, threads);
+    Ok(())
+}
+
+/// The table: cases by name. Each is compiled twice, with the names of `threads` and with those of `fibers`.
+macro_rules! cases {
+    (use { $($import:tt)* } $(fn $name:ident($log:ident) $body:block)+) => {
+        mod on_threads {
+            use super::super::{Log, threads::*};
+            $($import)*
+            $(pub(super) fn $name($log: &mut Log) -> std::io::Result<()> $body)+
+        }
+
+        mod on_fibers {
+            use super::super::{Log, fibers::*};
+            $($import)*
+            $(pub(super) fn $name($log: &mut Log) -> std::io::Result<()> $body)+
+        }
+
+        $(
+            #[test]
+            fn $name() -> std::io::Result<()> {
+                super::compare(on_threads::$name, on_fibers::$name)
+            }
+        )+
+    };
+}
+
+use cases;

@@ -1,0 +1,159 @@
+//! Unix datagrams.
+
+use super::cases;
+
+cases! {
+    use {
+        use std::net::Shutdown;
+        use std::os::linux::net::SocketAddrExt;
+        use std::os::unix::net::SocketAddr;
+        use std::time::Duration;
+        use crate::support::Folder;
+    }
+
+    fn a_pair(log) {
+        let (near, far) = UnixDatagram::pair()?;
+        for message in [&b"one"[..], b"", b"three"] {
+            log.note("send", near.send(message));
+        }
+        let mut buf = [0; 4];
+        for _ in 0..3 {
+            log.note("recv", far.recv(&mut buf).map(|n| buf[..n].to_vec()));
+        }
+        log.note("names", Ok(near.local_addr()?.is_unnamed() && near.peer_addr()?.is_unnamed()));
+        log.note("error", near.take_error().map(|error| error.map(|error| error.kind())));
+        Ok(())
+    }
+
+    fn by_paths(log) {
+        let folder = Folder::new()?;
+        let (here, there) = (folder.file("here"), folder.file("there"));
+        let (near, far) = (UnixDatagram::bind(&here)?, UnixDatagram::bind(&there)?);
+        log.note("send_to", near.send_to(b"hello", &there));
+        log.note("recv_from", far.recv_from(&mut [0; 8]).map(|(n, from)| (n, from.as_pathname() == Some(&*here))));
+        log.note("send without a peer", near.send(b"x"));
+        log.note("no peer", near.peer_addr());
+        log.note("connect", near.connect(&there));
+        log.note("send", near.send(b"connected"));
+        log.note("recv", far.recv(&mut [0; 16]));
+        log.note("peer", Ok(near.peer_addr()?.as_pathname() == Some(&*there)));
+        log.note("local", Ok(near.local_addr()?.as_pathname() == Some(&*here)));
+        log.note("an unbound one sends", UnixDatagram::unbound()?.send_to(b"x", &there));
+        log.note("and has no name", far.recv_from(&mut [0; 8]).map(|(n, from)| (n, from.is_unnamed())));
+        log.note("a third is not heard", UnixDatagram::unbound()?.send_to(b"x", &here));
+        Ok(())
+    }
+
+    fn by_abstract_names(log) {
+        let name = format!("fibra datagram {} {:?}", std::process::id(), std::thread::current().id());
+        let addr = SocketAddr::from_abstract_name(&name)?;
+        let far = UnixDatagram::bind_addr(&addr)?;
+        let near = UnixDatagram::unbound()?;
+        log.note("send_to_addr", near.send_to_addr(b"abstract", &addr));
+        log.note("connect_addr", near.connect_addr(&addr));
+        log.note("send", near.send(b"again"));
+        log.note("recv", far.recv(&mut [0; 8]));
+        log.note("recv", far.recv(&mut [0; 8]));
+        log.note("in use", UnixDatagram::bind_addr(&addr));
+        Ok(())
+    }
+
+    fn what_is_wrong(log) {
+        let folder = Folder::new()?;
+        let near = UnixDatagram::unbound()?;
+        log.note("nothing is there", near.send_to(b"x", folder.file("none")));
+        log.note("nothing is there", near.connect(folder.file("none")));
+        let path = folder.file("socket");
+        drop(UnixDatagram::bind(&path)?);
+        log.note("nobody is there", near.send_to(b"x", &path));
+        log.note("nobody is there", near.connect(&path));
+        log.note("the file is still there", UnixDatagram::bind(&path));
+        let _listener = UnixListener::bind(folder.file("listener"))?;
+        log.note("another kind of socket", near.send_to(b"x", folder.file("listener")));
+        log.kind("too long a path", near.send_to(b"x", "x".repeat(108)));
+        let (near, far) = UnixDatagram::pair()?;
+        log.note("too long a message", near.send(&vec![0; 16 << 20]));
+        drop(far);
+        log.note("the peer is gone", near.send(b"x"));
+        Ok(())
+    }
+
+    fn what_does_not_fit_is_lost(log) {
+        let (near, far) = UnixDatagram::pair()?;
+        near.send(b"too long")?;
+        near.send(b"next")?;
+        let mut buf = [0; 3];
+        log.note("recv", far.recv(&mut buf).map(|n| (n, buf)));
+        log.note("recv", far.recv(&mut buf).map(|n| (n, buf)));
+        Ok(())
+    }
+
+    fn ends(log) {
+        let (near, far) = UnixDatagram::pair()?;
+        log.note("shutdown", near.shutdown(Shutdown::Read));
+        log.note("recv", near.recv(&mut [0; 8]));
+        log.note("recv_from", near.recv_from(&mut [0; 8]).map(|(n, from)| (n, from.is_unnamed())));
+        near.set_nonblocking(true)?;
+        log.note("not blocking", near.recv(&mut [0; 8]));
+        near.set_nonblocking(false)?;
+        log.note("the peer sends", far.send(b"x"));
+        log.note("send", near.send(b"out"));
+        log.note("shutdown", near.shutdown(Shutdown::Write));
+        log.note("send", near.send(b"out"));
+        log.note("the peer receives", far.recv(&mut [0; 8]));
+        log.note("without a peer", UnixDatagram::unbound()?.shutdown(Shutdown::Both));
+        Ok(())
+    }
+
+    fn timeouts(log) {
+        let folder = Folder::new()?;
+        let path = folder.file("socket");
+        let far = UnixDatagram::bind(&path)?;
+        let near = UnixDatagram::unbound()?;
+        log.kind("zero", near.set_read_timeout(Some(Duration::ZERO)));
+        near.set_write_timeout(Some(Duration::from_millis(20)))?;
+        far.set_read_timeout(Some(Duration::from_millis(20)))?;
+        log.note("set", near.write_timeout());
+        log.timed_out("recv", far.recv(&mut [0; 8]), TIMEOUT);
+        log.timed_out("recv_from", far.recv_from(&mut [0; 8]), TIMEOUT);
+        let full = loop {
+            if let Err(error) = near.send_to(b"x", &path) {
+                break error;
+            }
+        };
+        log.timed_out("send_to", Err::<(), _>(full), TIMEOUT);
+        near.connect(&path)?;
+        log.timed_out("send", near.send(b"x"), TIMEOUT);
+        far.recv(&mut [0; 8])?;
+        log.note("room again", near.send(b"x"));
+        Ok(())
+    }
+
+    fn not_blocking(log) {
+        let folder = Folder::new()?;
+        let path = folder.file("socket");
+        let far = UnixDatagram::bind(&path)?;
+        let near = UnixDatagram::unbound()?;
+        far.set_nonblocking(true)?;
+        near.set_nonblocking(true)?;
+        log.note("recv", far.recv(&mut [0; 8]));
+        let full = loop {
+            if let Err(error) = near.send_to(b"x", &path) {
+                break error;
+            }
+        };
+        log.note("send_to", Err::<(), _>(full));
+        near.connect(&path)?;
+        log.note("send", near.send(b"x"));
+        Ok(())
+    }
+
+    fn clones(log) {
+        let (near, far) = UnixDatagram::pair()?;
+        let clone = near.try_clone()?;
+        drop(near);
+        log.note("send", clone.send(b"by a clone"));
+        log.note("recv", far.recv(&mut [0; 16]));
+        Ok(())
+    }
+}
