@@ -7,14 +7,13 @@
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::cancel;
 
 use super::pending::{Outcome, Pending};
 use crate::error::Disconnect;
-use crate::limits::{Limits, READ_BYTES, WRITE_STALL_MAX};
+use crate::limits::{Limits, READ_BYTES};
 use crate::outbox::Outbox;
 use crate::scratch;
 use crate::wire::decode::Decoder;
@@ -93,7 +92,7 @@ impl Connection {
     }
 
     fn write(&self) {
-        match self.outbox.write_for_ever(Patient(&self.stream)) {
+        match self.outbox.write_for_ever(&self.stream) {
             // Finished: the reader sees it as an end of the stream.
             Ok(()) => self.lose(Disconnect::ClosedByPeer),
             Err(error) => self.lose(io_cause(error)),
@@ -157,31 +156,12 @@ fn io_cause(error: io::Error) -> Disconnect {
     if cancel::is_cancelled(&error) { Disconnect::RuntimeEnded } else { Disconnect::Io(Arc::new(error)) }
 }
 
-/// The socket, for the writer fiber: a write waits for as long as a peer may take.
-struct Patient<'a>(&'a TcpStream);
-
-impl Write for Patient<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.set_write_timeout(Some(WRITE_STALL_MAX))?;
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The socket, for a caller: a write that would wait, whatever else the caller has to see to, is left to the writer fiber.
+/// The socket, for a caller: a write that would have to wait is left to the writer fiber.
 struct Hasty<'a>(&'a TcpStream);
 
 impl Write for Hasty<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // The least that is not "for ever". The timeout is the flusher's own while it is the flusher.
-        self.0.set_write_timeout(Some(Duration::from_nanos(1)))?;
-        self.0.write(bytes).map_err(|error| {
-            let waited = error.kind() == io::ErrorKind::TimedOut || cancel::is_cancelled(&error);
-            if waited { io::ErrorKind::WouldBlock.into() } else { error }
-        })
+        self.0.try_write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
