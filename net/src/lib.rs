@@ -60,6 +60,7 @@
 //! | `lingering` | a `close` that takes time |
 //! | `wait` | the one loop in which every operation waits; or for the first of several |
 //! | `backoff` | waiting for what no event announces |
+//! | `budget` | how long a fiber may go on without waiting |
 //! | `registration`, `direction`, `queue`, `readiness` | a socket's readiness: who may try, who waits, in which order |
 //! | [`reactor`] | epoll behind the scheduler's [`Driver`](fibra_scheduler::driver::Driver) |
 //!
@@ -69,6 +70,7 @@
 
 mod accept_loop;
 mod backoff;
+mod budget;
 mod byte_stream;
 mod direction;
 mod handle;

@@ -34,6 +34,7 @@ use parking_lot::Mutex;
 
 pub use counters::Counters;
 
+use crate::budget;
 use crate::registration::{Happening, Sides};
 use counters::Tally;
 use slots::Slots;
@@ -199,6 +200,7 @@ impl Reactor {
 impl Driver for Reactor {
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.local.reclaim();
+        budget::renew();
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,

@@ -19,6 +19,7 @@ use rustix::net::sockopt::socket_error;
 use rustix::net::{self, Shutdown};
 
 use crate::backoff::{ASK_AGAIN_MAX, ASK_AGAIN_MIN, Backoff};
+use crate::budget;
 use crate::lingering::Lingering;
 use crate::registration::{Registration, Side};
 use crate::wait::{Evidence, Wait, uninterrupted};
@@ -124,11 +125,17 @@ impl<S: AsFd> Socket<S> {
     /// Runs `op`, which may have to wait for what no event announces: asks again and again, within the timeout of `side`.
     pub(crate) fn insist<T>(&self, side: Side, mut op: impl FnMut(&S) -> io::Result<T>) -> io::Result<T> {
         let mut op = || op(&self.io);
+        if budget::is_used_up() {
+            budget::rest()?;
+        }
         let mut patience = None;
         loop {
             match uninterrupted(&mut op) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.is_nonblocking() => {}
-                result => return result,
+                result => {
+                    budget::spend(0);
+                    return result;
+                }
             }
             let (backoff, deadline) = patience.get_or_insert_with(|| {
                 let deadline = self.timeout(side).get().and_then(|timeout| clock::now().checked_add(timeout));

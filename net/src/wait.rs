@@ -12,8 +12,8 @@
 //! Invariants:
 //! * Readiness is read before the system call and given back with its verdict, so that an event in between is not lost
 //!   ([`readiness`](crate::readiness)).
-//! * What succeeds at once is not refused for a deadline or a cancellation: both are asked only before parking. Data that
-//!   comes with the deadline is taken.
+//! * What succeeds at once is not refused for a deadline or a cancellation: both are asked only before parking, and once in a
+//!   while of a fiber that never parks ([`budget`](crate::budget)). Data that comes with the deadline is taken.
 //! * Nothing is locked or borrowed across a park.
 //! * On a plain thread no readiness is used and no reactor needed: the kernel is asked, and waited for in `poll(2)`. Such
 //!   a thread is not in the queue; it competes with the fibers as threads compete in std.
@@ -29,6 +29,7 @@ use fibra_scheduler::{cancel, clock, in_fiber};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::budget;
 use crate::direction::Direction;
 use crate::reactor;
 use crate::registration::{Registration, Side};
@@ -75,6 +76,9 @@ impl Wait<'_> {
         if !in_fiber() {
             return self.on_a_thread(op);
         }
+        if budget::is_used_up() {
+            budget::rest()?;
+        }
         match self.at_once(&mut op, &evidence) {
             Some(result) => result,
             None => self.in_turn(op, evidence),
@@ -118,7 +122,8 @@ impl Wait<'_> {
         let seen = readiness.load();
         match uninterrupted(op) {
             Ok(value) => {
-                let Evidence { drained, .. } = evidence(&value);
+                let Evidence { bytes, drained } = evidence(&value);
+                budget::spend(bytes);
                 if drained {
                     readiness.drained(seen);
                 }

@@ -6,6 +6,7 @@
 mod support;
 
 mod a_bound_address_is_in_use;
+mod a_busy_connection_lets_others_run;
 mod a_connection_attempt_times_out;
 mod a_fin_after_a_short_read_is_seen;
 mod a_lingering_close_holds_no_worker;
