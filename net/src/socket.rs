@@ -92,10 +92,19 @@ impl<S: AsFd> Socket<S> {
         self.run(Side::Read, op, |&(bytes, _)| Evidence { bytes, drained: false })
     }
 
-    /// Whether one that would have to wait for a message, or a connection, has come to the end instead: of a socket that was shut down
-    /// for reading, the kernel says so only to those who block.
-    pub(crate) fn is_at_end(&self, error: &io::Error) -> bool {
-        error.kind() == io::ErrorKind::WouldBlock && self.registration.sides().has_ended() && !self.is_nonblocking()
+    /// `result`, or what `end` says if it would have to wait for what does not come any more: of a socket that was shut down for reading,
+    /// the kernel says so only to those who block, unless it is a connection.
+    pub(crate) fn or_end<T>(&self, result: io::Result<T>, end: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match result {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock
+                    && self.registration.sides().has_ended()
+                    && !self.is_nonblocking() =>
+            {
+                end()
+            }
+            result => result,
+        }
     }
 
     /// Runs `op` when the socket is ready for it; its success says nothing about what is left.
@@ -171,6 +180,20 @@ impl<S: AsFd> Socket<S> {
     /// How an operation on `side` waits.
     pub(crate) fn waiting(&self, side: Side, timeout: Option<Duration>) -> Wait<'_> {
         Wait { fd: self.io.as_fd(), registration: &self.registration, side, timeout }
+    }
+
+    /// Ends listening, and wakes whoever waits to accept.
+    ///
+    /// # Errors
+    ///
+    /// What `shutdown` reports.
+    pub(crate) fn stop_listening(&self) -> io::Result<()> {
+        // Elsewhere it is only for connections: new ones are then refused when the last handle is dropped.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        net::shutdown(&self.io, Shutdown::Read)?;
+        self.registration.sides().end();
+        self.raise(Side::Read);
+        Ok(())
     }
 
     /// Ends receiving, sending or both, and wakes whoever waits for it.

@@ -84,7 +84,7 @@ impl UdpSocket {
     ///
     /// What the kernel reports: `ConnectionRefused` if something that was sent has met nobody, and the socket is connected.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.receive(|socket| socket.recv_from(buf))
+        self.socket.receive(|socket| self.socket.or_end(socket.recv_from(buf), from_nobody))
     }
 
     /// As [`recv_from`](Self::recv_from), but leaves the datagram there.
@@ -93,7 +93,7 @@ impl UdpSocket {
     ///
     /// As [`recv_from`](Self::recv_from).
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.receive(|socket| socket.peek_from(buf))
+        self.socket.receive(|socket| self.socket.or_end(socket.peek_from(buf), from_nobody))
     }
 
     /// Waits for a datagram of the [connected](Self::connect) address; returns its length. What does not fit into `buf` is lost.
@@ -102,7 +102,7 @@ impl UdpSocket {
     ///
     /// What the kernel reports: `ConnectionRefused` if something that was sent has met nobody.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.socket.exchange(Side::Read, |socket| socket.recv(buf))
+        self.socket.exchange(Side::Read, |socket| self.socket.or_end(socket.recv(buf), || Ok(0)))
     }
 
     /// As [`recv`](Self::recv), but leaves the datagram there.
@@ -111,7 +111,7 @@ impl UdpSocket {
     ///
     /// As [`recv`](Self::recv).
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.socket.exchange(Side::Read, |socket| socket.peek(buf))
+        self.socket.exchange(Side::Read, |socket| self.socket.or_end(socket.peek(buf), || Ok(0)))
     }
 
     /// Sends `buf` as one datagram to the first of `addr`'s addresses; waits while the socket's buffer is full.
@@ -152,4 +152,9 @@ impl UdpSocket {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }
+}
+
+/// The end of a socket that was shut down through its descriptor: nothing, and from no address, which std calls this.
+fn from_nobody() -> io::Result<(usize, SocketAddr)> {
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket was shut down"))
 }

@@ -32,7 +32,7 @@ mod host_names_resolve;
 mod one_worker_serves_a_thousand_connections;
 mod parity;
 mod peeking_takes_nothing;
-mod shutdown_wakes_a_parked_reader;
+mod shutdown_wakes_those_who_wait;
 mod sockets_are_as_sendable_as_stds;
 mod sockets_convert_from_and_into_stds;
 mod sockets_work_without_a_runtime;

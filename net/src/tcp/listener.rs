@@ -6,6 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::{Incoming, TcpStream};
 use crate::handle::{handle, listener};
 use crate::registration::Side;
@@ -66,7 +68,9 @@ impl TcpListener {
     /// backlog) and `ConnectionAborted` (it was gone before it was accepted), after which the listener goes on;
     /// [`incoming`](Self::incoming) does that by itself. `InvalidInput` if the listener was shut down.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = self.socket.perform(Side::Read, None, mio::net::TcpListener::accept)?;
+        let end = || Err(Errno::INVAL.into());
+        let accept = |listener: &mio::net::TcpListener| self.socket.or_end(listener.accept(), end);
+        let (stream, peer) = self.socket.perform(Side::Read, None, accept)?;
         Ok((TcpStream::from_nonblocking(stream.into()), peer))
     }
 
@@ -86,6 +90,21 @@ impl TcpListener {
     /// ```
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming::new(self)
+    }
+
+    /// Ends the listening, for all clones: whoever waits in [`accept`](Self::accept), on whichever worker or thread, gets
+    /// `InvalidInput`, and so does who comes later. Connections that nobody has accepted are closed; new ones are refused. The address
+    /// is free when the last clone is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected` if it has ended already.
+    ///
+    /// # Differences from std
+    ///
+    /// std has no such thing: whoever blocks in `accept` cannot be told to stop.
+    pub fn shutdown(&self) -> io::Result<()> {
+        self.socket.stop_listening()
     }
 
     /// The address that it listens on.

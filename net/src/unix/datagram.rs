@@ -107,10 +107,8 @@ impl UnixDatagram {
     ///
     /// What the kernel reports.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.socket.receive(|socket| match socket.recv_from(buf) {
-            Err(error) if self.socket.is_at_end(&error) => Ok((0, SocketAddr::from_pathname("")?)),
-            received => received,
-        })
+        let end = || Ok((0, SocketAddr::from_pathname("")?));
+        self.socket.receive(|socket| self.socket.or_end(socket.recv_from(buf), end))
     }
 
     /// Waits for a datagram; returns its length. What does not fit into `buf` is lost.
@@ -119,10 +117,7 @@ impl UnixDatagram {
     ///
     /// What the kernel reports.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.socket.exchange(Side::Read, |socket| match socket.recv(buf) {
-            Err(error) if self.socket.is_at_end(&error) => Ok(0),
-            received => received,
-        })
+        self.socket.exchange(Side::Read, |socket| self.socket.or_end(socket.recv(buf), || Ok(0)))
     }
 
     /// Sends `buf` as one datagram to the socket at `path`; waits while that one's queue is full. The kernel does not tell when there is

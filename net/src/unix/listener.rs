@@ -72,16 +72,29 @@ impl UnixListener {
     /// What the kernel reports, as in std: among it `EMFILE` (no descriptor is free; the connection stays in the backlog), after which
     /// the listener goes on; [`incoming`](Self::incoming) does that by itself. `InvalidInput` if the listener was shut down.
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (stream, peer) = self.socket.perform(Side::Read, None, |listener| match listener.accept() {
-            Err(error) if self.socket.is_at_end(&error) => Err(Errno::INVAL.into()),
-            accepted => accepted,
-        })?;
+        let end = || Err(Errno::INVAL.into());
+        let accept = |listener: &mio::net::UnixListener| self.socket.or_end(listener.accept(), end);
+        let (stream, peer) = self.socket.perform(Side::Read, None, accept)?;
         Ok((UnixStream::from_nonblocking(stream.into()), peer))
     }
 
     /// The connections, one after the other: the loop of a server. See [`Incoming`] for the failures that it outlives.
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming::new(self)
+    }
+
+    /// Ends the listening, for all clones: whoever waits in [`accept`](Self::accept), on whichever worker or thread, gets
+    /// `InvalidInput`, and so does who comes later and finds no connection that was there before. New ones are refused.
+    ///
+    /// # Errors
+    ///
+    /// What `shutdown` reports.
+    ///
+    /// # Differences from std
+    ///
+    /// std has no such thing: whoever blocks in `accept` cannot be told to stop.
+    pub fn shutdown(&self) -> io::Result<()> {
+        self.socket.stop_listening()
     }
 
     /// The address that it listens at.

@@ -123,7 +123,7 @@ cases! {
         Ok(())
     }
 
-    fn connecting_to_oneself_after_a_close(log) {
+    fn the_listener_is_closed(log) {
         let listener = TcpListener::bind(LOOPBACK)?;
         let addr = listener.local_addr()?;
         let waiting = TcpStream::connect(addr)?;

@@ -178,4 +178,15 @@ cases! {
         log.note("peer", Ok(clone.peer_addr()? == far.local_addr()?));
         Ok(())
     }
+
+    fn one_that_was_shut_down(log) {
+        let (near, far) = pair()?;
+        log.note("shutdown", rustix::net::shutdown(&near, rustix::net::Shutdown::Both).map_err(io::Error::from));
+        log.note("recv", near.recv(&mut [0; 8]));
+        log.note("peek", near.peek(&mut [0; 8]));
+        log.kind("recv_from", near.recv_from(&mut [0; 8]));
+        log.note("send", near.send(b"x"));
+        log.note("the peer sends", far.send(b"x"));
+        Ok(())
+    }
 }
