@@ -1,13 +1,14 @@
-//! What every socket type offers under its own name: a handle to a [`Socket`](crate::socket::Socket), shared by its clones.
+//! What every socket type offers under its own name: a handle to a [`Socket`](crate::socket::Socket) or a
+//! [`Listening`](crate::listening::Listening) socket, shared by its clones.
 //!
 //! Macros instead of one generic type, so that users see the names that std has.
 
-/// A handle with the field `socket: Arc<Socket<$Io>>`.
+/// A handle with the field `socket: Arc<$Socket>`, made from an `$Io`.
 macro_rules! handle {
-    ($Handle:ident, $Io:ty) => {
+    ($Handle:ident, $Socket:ty, $Io:ty) => {
         impl $Handle {
             pub(crate) fn from_nonblocking(io: $Io) -> Self {
-                Self { socket: std::sync::Arc::new($crate::socket::Socket::new(io)) }
+                Self { socket: std::sync::Arc::new(<$Socket>::new(io)) }
             }
 
             /// Another handle to the same socket, for instance for another fiber.
@@ -149,7 +150,7 @@ macro_rules! listener {
             type Error = std::io::Error;
 
             fn try_from(handle: $Handle) -> std::io::Result<Self> {
-                let listener = Self::from($crate::socket::Socket::into_io(handle.socket)?);
+                let listener = Self::from($crate::listening::Listening::into_io(handle.socket)?);
                 listener.set_nonblocking(false)?;
                 Ok(listener)
             }

@@ -56,7 +56,8 @@
 //! | [`unix`] | [`UnixListener`], [`UnixStream`], [`UnixDatagram`] |
 //! | `resolve` | [`ToSocketAddrs`] |
 //! | `handle`, `byte_stream`, `split`, `accept_loop` | what several of these types offer, written once |
-//! | `socket` | what all sockets share: descriptor, registration, timeouts |
+//! | `socket`, `listening` | what sockets share: descriptor, registration, timeouts; what listeners share |
+//! | `seats`, `serve` | accepting on every worker |
 //! | `lingering` | a `close` that takes time |
 //! | `wait` | the one loop in which every operation waits; or for the first of several |
 //! | `backoff` | waiting for what no event announces |
@@ -75,11 +76,14 @@ mod byte_stream;
 mod direction;
 mod handle;
 mod lingering;
+mod listening;
 mod queue;
 pub mod reactor;
 mod readiness;
 mod registration;
 mod resolve;
+mod seats;
+mod serve;
 mod socket;
 mod split;
 mod tcp;

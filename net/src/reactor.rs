@@ -17,6 +17,8 @@
 //! * A reactor that is dropped orphans its sockets: they wake, and find another reactor when they next wait.
 
 mod counters;
+mod crew;
+mod interest;
 mod slots;
 
 use std::cell::RefCell;
@@ -27,16 +29,18 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fibra_scheduler::driver::{Driver, DriverFactory, DriverWaker};
-use mio::event::Event;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Events, Poll, Registry, Token};
 use parking_lot::Mutex;
 
 pub use counters::Counters;
 
 use crate::budget;
-use crate::registration::{Happening, Sides};
+use crate::registration::Sides;
 use counters::Tally;
+pub(crate) use crew::Errand;
+use crew::{Crew, Errands};
+pub(crate) use interest::Interest;
 use slots::Slots;
 
 /// How many events one `epoll_wait` takes at most; more stay in the kernel for the next. 12 KiB for each worker.
@@ -58,13 +62,21 @@ thread_local! {
 /// fibra_scheduler::runtime::Builder::new(Factory::default()).run(|| println!("sockets park here"))
 /// # }
 /// ```
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Factory {}
+#[derive(Debug, Default)]
+pub struct Factory {
+    crew: Arc<Crew>,
+}
+
+/// For another runtime: the clone shares nothing.
+impl Clone for Factory {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
 
 impl DriverFactory for Factory {
     fn make(&self, _worker: usize) -> io::Result<Box<dyn Driver>> {
-        Ok(Box::new(Reactor::new()?))
+        Ok(Box::new(Reactor::new(Arc::clone(&self.crew))?))
     }
 }
 
@@ -81,13 +93,39 @@ pub fn counters() -> Option<Counters> {
     })
 }
 
+/// A reactor, to be told from others; does not keep it.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity(Weak<Handle>);
+
+impl Identity {
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ptr_eq(&other.0)
+    }
+}
+
+/// The calling worker's reactor, if it has one.
+pub(crate) fn current() -> Option<Identity> {
+    with_current(|local| Identity(Arc::downgrade(&local.handle)))
+}
+
+/// Has `errand` run on each other worker of the calling worker's runtime, as soon as that worker looks outside.
+pub(crate) fn send_others(errand: &Errand) {
+    with_current(|local| local.crew.send_others(&local.handle, errand));
+}
+
 /// Has the calling worker's reactor report the events of `fd` to `sides`.
 ///
 /// # Errors
 ///
 /// `Unsupported` if the calling worker has no reactor; else what `epoll_ctl` reports.
-pub(crate) fn register(fd: BorrowedFd<'_>, sides: &Arc<Sides>) -> io::Result<Home> {
-    with_current(|local| local.register(fd, sides)).unwrap_or_else(|| {
+pub(crate) fn register(fd: BorrowedFd<'_>, sides: &Arc<Sides>, interest: Interest) -> io::Result<Home> {
+    with_current(|local| local.register(fd, sides, interest)).unwrap_or_else(|| {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
             "this runtime's workers have no reactor: give its Builder a fibra_net::reactor::Factory (a seeded run has \
@@ -137,22 +175,25 @@ struct Handle {
     registry: Registry,
     released: Mutex<Vec<Token>>,
     tally: Tally,
+    waker: Waker,
+    errands: Errands,
 }
 
 /// What only the reactor's own thread reaches.
 #[derive(Debug)]
 struct Local {
     handle: Arc<Handle>,
+    crew: Arc<Crew>,
     slots: RefCell<Slots>,
     /// Swapped with `released`, so that neither is allocated anew each time.
     reclaiming: RefCell<Vec<Token>>,
 }
 
 impl Local {
-    fn register(&self, fd: BorrowedFd<'_>, sides: &Arc<Sides>) -> io::Result<Home> {
+    fn register(&self, fd: BorrowedFd<'_>, sides: &Arc<Sides>, interest: Interest) -> io::Result<Home> {
         self.reclaim();
         let token = self.slots.borrow_mut().insert(Arc::clone(sides))?;
-        let added = self.handle.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest());
+        let added = interest.register(&self.handle.registry, fd, token);
         if let Err(error) = added {
             self.slots.borrow_mut().remove(token);
             return Err(error);
@@ -177,23 +218,25 @@ impl Local {
 struct Reactor {
     poll: Poll,
     events: Events,
-    waker: Arc<Waker>,
     local: Rc<Local>,
 }
 
 impl Reactor {
-    /// Makes the reactor of the calling thread.
-    fn new() -> io::Result<Self> {
+    /// Makes the reactor of the calling thread, one of `crew`.
+    fn new(crew: Arc<Crew>) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Arc::new(Waker(mio::Waker::new(poll.registry(), WAKE)?));
         let handle = Arc::new(Handle {
             registry: poll.registry().try_clone()?,
             released: Mutex::new(Vec::new()),
             tally: Tally::default(),
+            waker: Waker(mio::Waker::new(poll.registry(), WAKE)?),
+            errands: Errands::default(),
         });
-        let local = Rc::new(Local { handle, slots: RefCell::new(Slots::new()), reclaiming: RefCell::new(Vec::new()) });
+        crew.join(&handle);
+        let local =
+            Rc::new(Local { handle, crew, slots: RefCell::new(Slots::new()), reclaiming: RefCell::new(Vec::new()) });
         CURRENT.set(Some(Rc::clone(&local)));
-        Ok(Self { poll, events: Events::with_capacity(EVENTS_PER_POLL), waker, local })
+        Ok(Self { poll, events: Events::with_capacity(EVENTS_PER_POLL), local })
     }
 }
 
@@ -208,16 +251,22 @@ impl Driver for Reactor {
         let tally = &self.local.handle.tally;
         Tally::bump(&tally.polls);
         let slots = self.local.slots.borrow();
+        let mut woken = false;
         for event in &self.events {
             if event.token() == WAKE {
                 Tally::bump(&tally.wakes);
+                woken = true;
                 continue;
             }
             Tally::bump(&tally.events);
             // None: the socket was dropped after the kernel had reported this.
             if let Some(sides) = slots.get(event.token()) {
-                sides.dispatch(happening(event));
+                sides.dispatch(interest::happening(event));
             }
+        }
+        drop(slots);
+        if woken {
+            self.local.handle.errands.run();
         }
         Ok(())
     }
@@ -228,7 +277,7 @@ impl Driver for Reactor {
     }
 
     fn waker(&self) -> Arc<dyn DriverWaker> {
-        self.waker.clone()
+        Arc::clone(&self.local.handle) as Arc<dyn DriverWaker>
     }
 }
 
@@ -251,28 +300,15 @@ impl Drop for Reactor {
 #[derive(Debug)]
 struct Waker(mio::Waker);
 
-impl DriverWaker for Waker {
+impl DriverWaker for Handle {
     fn wake(&self) {
-        // mio handles a full counter; nothing else can go wrong with an eventfd that is open, and this one is.
-        let _ = self.0.wake();
+        self.waker.wake();
     }
 }
 
-/// Both directions. Urgent data on top, not to read it but to know of it: a read stops short at the urgent mark, although more
-/// data follows of which the event is long gone.
-fn interest() -> Interest {
-    let both = Interest::READABLE | Interest::WRITABLE;
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let both = both | Interest::PRIORITY;
-    both
-}
-
-fn happening(event: &Event) -> Happening {
-    Happening {
-        readable: event.is_readable(),
-        writable: event.is_writable(),
-        urgent: event.is_priority(),
-        read_ended: event.is_read_closed(),
-        failed: event.is_write_closed() || event.is_error(),
+impl Waker {
+    fn wake(&self) {
+        // mio handles a full counter; nothing else can go wrong with an eventfd that is open, and this one is.
+        let _ = self.0.wake();
     }
 }

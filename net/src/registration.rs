@@ -10,6 +10,7 @@
 //! * Registering is lazy, because many sockets never wait, and edge-triggered for both directions, so there is nothing to change
 //!   or to renew later. `EPOLL_CTL_ADD` reports whatever is already there, so nothing is lost before it.
 //! * Any worker may use the socket; its events then come from the home reactor's thread.
+//! * Only a listener has several registrations, see [`seats`](crate::seats); each is made, and waited on, by one worker.
 //! * A reactor that goes away [orphans](Sides::orphan) its sockets: their waiters wake, and register with the reactor of their
 //!   own worker.
 
@@ -22,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use crate::direction::Direction;
-use crate::reactor::{self, Home};
+use crate::reactor::{self, Home, Interest};
 
 /// Which direction of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,8 @@ impl Sides {
 pub(crate) struct Registration {
     sides: Arc<Sides>,
     home: Mutex<Option<Home>>,
+    /// Whether other registrations of the same descriptor are to be told instead of this one, or this one instead of them.
+    shared: AtomicBool,
 }
 
 // Its locks are never held while user code runs, so a panic finds it consistent; std's sockets are unwind safe, too.
@@ -121,7 +124,7 @@ impl RefUnwindSafe for Registration {}
 
 impl Registration {
     pub(crate) fn new() -> Self {
-        Self { sides: Arc::new(Sides::new()), home: Mutex::new(None) }
+        Self { sides: Arc::new(Sides::new()), home: Mutex::new(None), shared: AtomicBool::new(false) }
     }
 
     /// One whose events a test reports itself.
@@ -152,7 +155,8 @@ impl Registration {
         }
         let mut home = self.home.lock();
         if !self.is_registered() {
-            *home = Some(reactor::register(fd, &self.sides)?);
+            let interest = if self.is_shared() { Interest::ToAccept } else { Interest::Both };
+            *home = Some(reactor::register(fd, &self.sides, interest)?);
             self.sides.registered.store(true, Ordering::Release);
         }
         Ok(())
@@ -164,11 +168,25 @@ impl Registration {
     ///
     /// What `epoll_ctl` reports.
     pub(crate) fn withdraw(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        // Under the lock, so that who registers it anew finds it out of epoll.
+        let mut home = self.home.lock();
         self.sides.registered.store(false, Ordering::Release);
-        match self.home.lock().take() {
+        match home.take() {
             Some(home) => home.deregister(fd),
             None => Ok(()),
         }
+    }
+
+    /// From now on it is one of several of the same listener. Any thread; whoever waits registers it anew.
+    pub(crate) fn share(&self, fd: BorrowedFd<'_>) {
+        self.shared.store(true, Ordering::Release);
+        // If it cannot be taken out, it is told of every arrival as before, which costs a system call in vain now and then.
+        let _ = self.withdraw(fd);
+        self.sides.direction(Side::Read).raise(false);
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
     }
 }
 

@@ -24,9 +24,6 @@ use crate::lingering::Lingering;
 use crate::registration::{Registration, Side};
 use crate::wait::{Evidence, Wait, uninterrupted};
 
-/// How many connections may wait to be accepted. The kernel caps it at `net.core.somaxconn`, whose default is the same.
-pub(crate) const BACKLOG: i32 = 4096;
-
 /// A non-blocking socket `S` that parks. See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Socket<S> {
@@ -180,20 +177,6 @@ impl<S: AsFd> Socket<S> {
     /// How an operation on `side` waits.
     pub(crate) fn waiting(&self, side: Side, timeout: Option<Duration>) -> Wait<'_> {
         Wait { fd: self.io.as_fd(), registration: &self.registration, side, timeout }
-    }
-
-    /// Ends listening, and wakes whoever waits to accept.
-    ///
-    /// # Errors
-    ///
-    /// What `shutdown` reports.
-    pub(crate) fn stop_listening(&self) -> io::Result<()> {
-        // Elsewhere it is only for connections: new ones are then refused when the last handle is dropped.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        net::shutdown(&self.io, Shutdown::Read)?;
-        self.registration.sides().end();
-        self.raise(Side::Read);
-        Ok(())
     }
 
     /// Ends receiving, sending or both, and wakes whoever waits for it.

@@ -51,7 +51,7 @@ pub struct UdpSocket {
     socket: Arc<Socket<net::UdpSocket>>,
 }
 
-handle!(UdpSocket, net::UdpSocket);
+handle!(UdpSocket, Socket<net::UdpSocket>, net::UdpSocket);
 timeouts!(UdpSocket, net::UdpSocket);
 
 impl UdpSocket {

@@ -6,13 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustix::io::Errno;
-
 use super::{Incoming, TcpStream};
 use crate::handle::{handle, listener};
-use crate::registration::Side;
+use crate::listening::{BACKLOG, Listening};
 use crate::resolve::{ToSocketAddrs, each_addr};
-use crate::socket::{BACKLOG, Socket};
+use crate::serve;
 
 /// A TCP server's socket: [`std::net::TcpListener`] on fibers.
 ///
@@ -38,10 +36,10 @@ use crate::socket::{BACKLOG, Socket};
 /// * [`try_clone`](Self::try_clone) shares the descriptor instead of duplicating it.
 /// * Not there: what std deprecates (`only_v6`), and conversions that cannot fail (making it non-blocking can).
 pub struct TcpListener {
-    socket: Arc<Socket<mio::net::TcpListener>>,
+    socket: Arc<Listening<mio::net::TcpListener>>,
 }
 
-handle!(TcpListener, mio::net::TcpListener);
+handle!(TcpListener, Listening<mio::net::TcpListener>, mio::net::TcpListener);
 listener!(TcpListener, mio::net::TcpListener, std::net::TcpListener);
 
 impl TcpListener {
@@ -68,9 +66,7 @@ impl TcpListener {
     /// backlog) and `ConnectionAborted` (it was gone before it was accepted), after which the listener goes on;
     /// [`incoming`](Self::incoming) does that by itself. `InvalidInput` if the listener was shut down.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let end = || Err(Errno::INVAL.into());
-        let accept = |listener: &mio::net::TcpListener| self.socket.or_end(listener.accept(), end);
-        let (stream, peer) = self.socket.perform(Side::Read, None, accept)?;
+        let (stream, peer) = self.socket.accept(mio::net::TcpListener::accept)?;
         Ok((TcpStream::from_nonblocking(stream.into()), peer))
     }
 
@@ -92,6 +88,41 @@ impl TcpListener {
         Incoming::new(self)
     }
 
+    /// Accepts on every worker of the runtime, and runs `handle` for each connection, on a fiber of its own. An arrival wakes one worker
+    /// that sleeps, in turns; that worker serves it, or another that has nothing to do if it has no time. Ends when the listener is
+    /// [shut down](Self::shutdown) or the calling fiber is cancelled; the fibers of connections go on.
+    ///
+    /// It outlives what [`Incoming`] does. A connection for which there is no fiber is closed.
+    ///
+    /// ```no_run
+    /// # fn main() -> std::io::Result<()> {
+    /// # fibra_scheduler::runtime::Builder::new(fibra_net::reactor::Factory::default()).run(|| {
+    /// let listener = fibra_net::TcpListener::bind("127.0.0.1:7000")?;
+    /// listener.serve(|stream, _peer| {
+    ///     // Until it ends, with whatever error.
+    ///     let _ = std::io::copy(&mut &stream, &mut &stream);
+    /// })
+    /// # })?
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What ends the calling fiber's waits; what makes [`accept`](Self::accept) fail for good. `Unsupported` outside of a runtime.
+    ///
+    /// # Differences from std
+    ///
+    /// std has no such thing. A loop over [`incoming`](Self::incoming) that spawns does nearly the same, with one worker that accepts for
+    /// all.
+    pub fn serve<H>(&self, handle: H) -> io::Result<()>
+    where
+        H: Fn(TcpStream, SocketAddr) + Send + Sync + 'static,
+    {
+        let listener = self.try_clone()?;
+        let error = serve::on_each_worker(move || listener.accept(), move |(stream, peer)| handle(stream, peer));
+        if self.socket.is_shut_down() { Ok(()) } else { Err(error) }
+    }
+
     /// Ends the listening, for all clones: whoever waits in [`accept`](Self::accept), on whichever worker or thread, gets
     /// `InvalidInput`, and so does who comes later. Connections that nobody has accepted are closed; new ones are refused. The address
     /// is free when the last clone is dropped.
@@ -104,7 +135,7 @@ impl TcpListener {
     ///
     /// std has no such thing: whoever blocks in `accept` cannot be told to stop.
     pub fn shutdown(&self) -> io::Result<()> {
-        self.socket.stop_listening()
+        self.socket.shutdown()
     }
 
     /// The address that it listens on.

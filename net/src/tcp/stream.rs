@@ -48,7 +48,7 @@ pub struct TcpStream {
     pub(super) socket: Arc<Socket<net::TcpStream>>,
 }
 
-handle!(TcpStream, net::TcpStream);
+handle!(TcpStream, Socket<net::TcpStream>, net::TcpStream);
 timeouts!(TcpStream, net::TcpStream);
 byte_stream!(TcpStream);
 

@@ -37,7 +37,7 @@ pub struct UnixDatagram {
     socket: Arc<Socket<net::UnixDatagram>>,
 }
 
-handle!(UnixDatagram, net::UnixDatagram);
+handle!(UnixDatagram, Socket<net::UnixDatagram>, net::UnixDatagram);
 timeouts!(UnixDatagram, net::UnixDatagram);
 
 impl UnixDatagram {

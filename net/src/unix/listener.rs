@@ -7,12 +7,10 @@ use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::io::Errno;
-
 use super::{Incoming, UnixStream};
 use crate::handle::{handle, listener};
-use crate::registration::Side;
-use crate::socket::{BACKLOG, Socket};
+use crate::listening::{BACKLOG, Listening};
+use crate::serve;
 
 /// A Unix server's socket: [`std::os::unix::net::UnixListener`] on fibers.
 ///
@@ -37,10 +35,10 @@ use crate::socket::{BACKLOG, Socket};
 /// * [`try_clone`](Self::try_clone) shares the descriptor instead of duplicating it.
 /// * Conversions from and into std's type can fail; from `OwnedFd`, go through std's type.
 pub struct UnixListener {
-    socket: Arc<Socket<mio::net::UnixListener>>,
+    socket: Arc<Listening<mio::net::UnixListener>>,
 }
 
-handle!(UnixListener, mio::net::UnixListener);
+handle!(UnixListener, Listening<mio::net::UnixListener>, mio::net::UnixListener);
 listener!(UnixListener, mio::net::UnixListener, net::UnixListener);
 
 impl UnixListener {
@@ -72,15 +70,48 @@ impl UnixListener {
     /// What the kernel reports, as in std: among it `EMFILE` (no descriptor is free; the connection stays in the backlog), after which
     /// the listener goes on; [`incoming`](Self::incoming) does that by itself. `InvalidInput` if the listener was shut down.
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let end = || Err(Errno::INVAL.into());
-        let accept = |listener: &mio::net::UnixListener| self.socket.or_end(listener.accept(), end);
-        let (stream, peer) = self.socket.perform(Side::Read, None, accept)?;
+        let (stream, peer) = self.socket.accept(mio::net::UnixListener::accept)?;
         Ok((UnixStream::from_nonblocking(stream.into()), peer))
     }
 
     /// The connections, one after the other: the loop of a server. See [`Incoming`] for the failures that it outlives.
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming::new(self)
+    }
+
+    /// Accepts on every worker of the runtime, and runs `handle` for each connection, on a fiber of its own. An arrival wakes one worker
+    /// that sleeps, in turns; that worker serves it, or another that has nothing to do if it has no time. Ends when the listener is
+    /// [shut down](Self::shutdown) or the calling fiber is cancelled; the fibers of connections go on.
+    ///
+    /// It outlives what [`Incoming`] does. A connection for which there is no fiber is closed.
+    ///
+    /// ```no_run
+    /// # fn main() -> std::io::Result<()> {
+    /// # fibra_scheduler::runtime::Builder::new(fibra_net::reactor::Factory::default()).run(|| {
+    /// let listener = fibra_net::UnixListener::bind("/run/echo.sock")?;
+    /// listener.serve(|stream, _peer| {
+    ///     // Until it ends, with whatever error.
+    ///     let _ = std::io::copy(&mut &stream, &mut &stream);
+    /// })
+    /// # })?
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What ends the calling fiber's waits; what makes [`accept`](Self::accept) fail for good. `Unsupported` outside of a runtime.
+    ///
+    /// # Differences from std
+    ///
+    /// std has no such thing. A loop over [`incoming`](Self::incoming) that spawns does nearly the same, with one worker that accepts for
+    /// all.
+    pub fn serve<H>(&self, handle: H) -> io::Result<()>
+    where
+        H: Fn(UnixStream, SocketAddr) + Send + Sync + 'static,
+    {
+        let listener = self.try_clone()?;
+        let error = serve::on_each_worker(move || listener.accept(), move |(stream, peer)| handle(stream, peer));
+        if self.socket.is_shut_down() { Ok(()) } else { Err(error) }
     }
 
     /// Ends the listening, for all clones: whoever waits in [`accept`](Self::accept), on whichever worker or thread, gets
@@ -94,7 +125,7 @@ impl UnixListener {
     ///
     /// std has no such thing: whoever blocks in `accept` cannot be told to stop.
     pub fn shutdown(&self) -> io::Result<()> {
-        self.socket.stop_listening()
+        self.socket.shutdown()
     }
 
     /// The address that it listens at.

@@ -48,7 +48,7 @@ pub struct UnixStream {
     pub(super) socket: Arc<Socket<net::UnixStream>>,
 }
 
-handle!(UnixStream, net::UnixStream);
+handle!(UnixStream, Socket<net::UnixStream>, net::UnixStream);
 timeouts!(UnixStream, net::UnixStream);
 byte_stream!(UnixStream);
 
