@@ -1,9 +1,9 @@
 //! A short first-in first-out queue from which anyone may leave.
 //!
 //! Nearly always it holds nobody or one, so the first place is inline and allocates nothing. The rest is a deque that
-//! exists only while several fibers wait for one direction of one socket.
+//! exists only while several fibers wait for one direction of one socket, boxed since every socket has two queues.
 //!
-//! Invariant: if `rest` holds anyone, `first` is taken.
+//! Invariants: if there is a `rest`, it holds someone, and `first` is taken.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,8 @@ use std::collections::VecDeque;
 pub(crate) struct Queue<T> {
     issued: u64,
     first: Option<(Ticket, T)>,
-    rest: VecDeque<(Ticket, T)>,
+    #[expect(clippy::box_collection, reason = "a pointer instead of four words, in each of a socket's two queues")]
+    rest: Option<Box<VecDeque<(Ticket, T)>>>,
 }
 
 /// A place in one queue.
@@ -21,7 +22,7 @@ pub(crate) struct Ticket(u64);
 
 impl<T> Queue<T> {
     pub(crate) const fn new() -> Self {
-        Self { issued: 0, first: None, rest: VecDeque::new() }
+        Self { issued: 0, first: None, rest: None }
     }
 
     /// Joins at the end.
@@ -31,24 +32,23 @@ impl<T> Queue<T> {
         if self.first.is_none() {
             self.first = Some((ticket, who));
         } else {
-            self.rest.push_back((ticket, who));
+            self.rest.get_or_insert_default().push_back((ticket, who));
         }
         ticket
     }
 
     /// Leaves, from whichever place. Returns whether it was the first.
     pub(crate) fn remove(&mut self, ticket: Ticket) -> bool {
-        if self.is_first(ticket) {
-            self.first = self.rest.pop_front();
-            if self.rest.is_empty() {
-                self.rest = VecDeque::new();
-            }
-            return true;
+        let was_first = self.is_first(ticket);
+        if was_first {
+            self.first = self.rest.as_mut().and_then(|rest| rest.pop_front());
+        } else if let Some(rest) = &mut self.rest
+            && let Some(place) = rest.iter().position(|(other, _)| *other == ticket)
+        {
+            rest.remove(place);
         }
-        if let Some(place) = self.rest.iter().position(|(other, _)| *other == ticket) {
-            self.rest.remove(place);
-        }
-        false
+        self.rest = self.rest.take().filter(|rest| !rest.is_empty());
+        was_first
     }
 
     pub(crate) fn is_first(&self, ticket: Ticket) -> bool {
@@ -85,14 +85,15 @@ mod tests {
         assert!(!queue.remove(b), "leaving twice is leaving once");
         assert!(queue.remove(a));
         assert!(queue.is_first(c));
+        assert!(queue.rest.is_none(), "what is empty is given back");
     }
 
     #[test]
     fn alone_it_allocates_nothing() {
         let mut queue = Queue::new();
         let ticket = queue.push(());
-        assert_eq!(queue.rest.capacity(), 0);
+        assert!(queue.rest.is_none());
         queue.remove(ticket);
-        assert_eq!(queue.rest.capacity(), 0);
+        assert!(queue.rest.is_none());
     }
 }
