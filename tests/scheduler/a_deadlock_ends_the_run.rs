@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{env, thread};
 
@@ -22,7 +23,7 @@ const LATER: Duration = Duration::from_millis(300);
 type Case = (&'static str, fn() -> io::Result<()>);
 
 /// They end with a deadlock, and the report contains what is written behind.
-const DEADLOCKS: [(Case, &str); 9] = [
+const DEADLOCKS: [(Case, &str); 10] = [
     (("one fiber that nobody unparks", || on(1, wait_for_ever)), "'main' on worker 0 waits to be unparked"),
     (("on several workers", || on(4, wait_for_ever)), "1 fiber on 4 workers"),
     (("by joining in a circle", joining_in_a_circle), "deadlock: fiber "),
@@ -31,6 +32,7 @@ const DEADLOCKS: [(Case, &str); 9] = [
     (("after a blocking job", || on(2, after_a_blocking_job)), "wait_for_ever"),
     (("after a plain thread has ended", after_a_plain_thread), "wait_for_ever"),
     (("while a thousand fibers wait", a_thousand), "1001 fibers"),
+    (("with a fiber on each of many workers", on_each_of_many_workers), "9 fibers on 8 workers"),
     (("with a reactor that has no sockets", || with_reactor(wait_for_ever)), "wait_for_ever"),
 ];
 
@@ -71,6 +73,7 @@ fn main() {
         let output = run(name);
         assert!(output.starts_with("deadlock\nevery fiber waits"), "{name}: {output}");
         assert!(output.contains(part), "{name}: {part:?} is missing in {output}");
+        assert!(!output.contains("is ready"), "{name}: a fiber was woken: {output}");
         println!("deadlock {name} ... ok");
     }
     for (name, _) in &WAITS {
@@ -137,6 +140,27 @@ fn a_thousand() -> io::Result<()> {
     on(2, || {
         let fibers: Vec<_> = (0..1000).map(|_| spawn(wait_for_ever)).collect();
         fibers.into_iter().for_each(|fiber| fiber.join().expect("no panic"));
+    })
+}
+
+/// None of them is woken, however late its worker learns of the verdict.
+fn on_each_of_many_workers() -> io::Result<()> {
+    const WORKERS: usize = 8;
+    on(WORKERS, || {
+        let begun = Arc::new(AtomicUsize::new(0));
+        for _ in 0..WORKERS {
+            let begun = begun.clone();
+            drop(spawn(move || {
+                begun.fetch_add(1, Ordering::Relaxed);
+                // Holds its worker, so that each gets one.
+                while begun.load(Ordering::Relaxed) < WORKERS {
+                    thread::yield_now();
+                }
+                let ended = park::wait(Reason::Parked, None);
+                println!("a fiber goes on: {ended:?}");
+            }));
+        }
+        wait_for_ever();
     })
 }
 

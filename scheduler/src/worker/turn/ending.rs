@@ -8,7 +8,9 @@ use crate::primitive::deque::Steal;
 impl Worker {
     /// Whether the runtime stops, and this worker has not acted on it yet.
     pub(super) fn must_notice_shutdown(&self) -> bool {
-        self.shared.is_stopping() && !self.stopping.get()
+        // After a deadlock the first worker, which stops the others, may be gone before they have been asked what their fibers wait
+        // for: those are to be found waiting, and are not woken any more.
+        self.shared.is_stopping() && !self.stopping.get() && self.shared.deadlock.get().is_none()
     }
 
     /// Asks every fiber of this worker to end.
