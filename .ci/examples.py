@@ -7,6 +7,7 @@ Everything speaks to 127.0.0.1, on ports that the system picks, and every proces
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -145,9 +146,48 @@ def echo_sends_everything_back():
         assert second.returncode == 1 and "in use" in second.stderr
 
 
+def an_echo_is_one_recv_and_one_send():
+    """In steady state, as strace counts: no eventfd, no futex, no epoll_ctl, no read in vain; and what is left of epoll_wait."""
+    if shutil.which("strace") is None:
+        print("   not checked: there is no strace")
+        return
+    connections, rounds = 100, 100
+    requests = connections * rounds
+    for workers in "1", "2":
+        with Server(ECHO, "--addr", "127.0.0.1:0", "--workers", workers) as server:
+            host, port = server.addr.split(":")
+            clients = [socket.create_connection((host, int(port)), LIMIT) for _ in range(connections)]
+
+            def one_round():
+                for client in clients:
+                    client.sendall(b"x" * 64)
+                for client in clients:
+                    assert len(client.recv(64, socket.MSG_WAITALL)) == 64
+
+            one_round()
+            tracer = subprocess.Popen(["strace", "-c", "-f", "-U", "name,calls,errors", "-p", str(server.process.pid)],
+                                      stderr=subprocess.PIPE, text=True)
+            attached = tracer.stderr.readline()
+            if "attached" not in attached:
+                print(f"   not checked: {attached.strip()}")
+                return
+            time.sleep(0.3)
+            for _ in range(rounds):
+                one_round()
+            tracer.send_signal(signal.SIGINT)
+            summary = tracer.communicate(timeout=LIMIT)[1]
+            rows = (line.split() for line in summary.splitlines())
+            calls = {row[0]: int(row[1]) for row in rows if len(row) >= 2 and row[1].isdigit() and row[0] != "total"}
+            reads, writes, waits = (calls.pop(name, 0) for name in ("recvfrom", "sendto", "epoll_wait"))
+            print(f"   {workers} workers, {requests} requests: {reads} recv, {writes} send, {waits} epoll_wait, others {calls}")
+            assert reads == writes == requests and waits < requests, summary
+            # The watchdog's, ten a second.
+            assert sum(calls.values()) < requests / 50, summary
+
+
 def main():
     for check in (calls_between_processes, a_fiber_or_a_thread_a_connection, failures_are_one_clear_line,
-                  echo_sends_everything_back):
+                  echo_sends_everything_back, an_echo_is_one_recv_and_one_send):
         print(check.__name__.replace("_", " "))
         check()
     print("the examples do what they say")
