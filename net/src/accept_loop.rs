@@ -16,7 +16,8 @@ use rustix::io::Errno;
 use crate::backoff::Backoff;
 
 const BACKOFF_MIN: Duration = Duration::from_millis(1);
-const BACKOFF_MAX: Duration = Duration::from_millis(100);
+/// What a server that was out of descriptors for long may still wait when there are some again.
+const BACKOFF_MAX: Duration = Duration::from_millis(50);
 
 /// The state of the loop: what `Incoming` is made of.
 #[derive(Debug)]

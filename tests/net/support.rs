@@ -105,6 +105,24 @@ pub(crate) fn counters() -> fibra::net::reactor::Counters {
     fibra::net::reactor::counters().expect("this worker has a reactor")
 }
 
+/// Whether a process may have `limit` descriptors.
+pub(crate) fn may_open(limit: usize) -> io::Result<bool> {
+    Ok(Command::new("sh").args(["-c", &format!("ulimit -n {limit}")]).output()?.status.success())
+}
+
+/// How many descriptors this process has.
+pub(crate) fn open_descriptors() -> io::Result<usize> {
+    Ok(std::fs::read_dir("/proc/self/fd")?.count())
+}
+
+/// How much memory this process has in use.
+pub(crate) fn resident_kib() -> io::Result<usize> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+    kib.ok_or_else(|| io::Error::other("/proc/self/status has no VmRSS"))
+}
+
 /// Runs the calling test's body in a process of its own, which may open `limit` descriptors. `test` is the test's path.
 pub(crate) fn with_descriptors(limit: usize, test: &str, body: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     const INSIDE: &str = "FIBRA_TEST_DESCRIPTORS";
@@ -119,5 +137,6 @@ pub(crate) fn with_descriptors(limit: usize, test: &str, body: impl FnOnce() -> 
         .output()?;
     let output = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success() && output.contains("1 passed"), "{output}\n{}", String::from_utf8_lossy(&run.stderr));
+    println!("{output}");
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::accept_loop::AcceptLoop;
 /// The connections that a [`TcpListener`] accepts; made by [`incoming`](TcpListener::incoming).
 ///
 /// Out of descriptors or memory (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, or a firewall's `EPERM`), it sleeps for 1 ms, doubling up
-/// to 100 ms while that lasts, and goes on; the connections wait in the backlog meanwhile. A connection that was aborted
+/// to 50 ms while that lasts, and goes on; the connections wait in the backlog meanwhile. A connection that was aborted
 /// before it was accepted is skipped.
 ///
 /// # Differences from std
