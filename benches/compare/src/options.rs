@@ -1,0 +1,95 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::serve::Workload;
+use crate::{load, serve};
+
+/// Compares fibra with a thread per connection, an event loop (mio), tokio, may, vthread and Go, on this machine.
+///
+/// Every server runs in a process of its own and so does the client. Each peer is measured once a round, in an order that changes from
+/// round to round; what is reported are medians over the rounds.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// An outline within two minutes: one short round, pinned, without the numbers of connections between
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// How often everything is measured [default: 5, quick: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: Option<u32>,
+
+    /// How long each measurement takes, in seconds [default: 1, quick: 0.25]
+    #[arg(long)]
+    pub(crate) seconds: Option<f64>,
+
+    /// Numbers of connections [default: 1,10,100,1000,10000; quick: 1,100,1000,10000]
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) connections: Vec<u32>,
+
+    /// Only these peers, by name or the beginning of one
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+
+    /// Only this workload
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) workload: Vec<Workload>,
+
+    /// Only this placement [default: both, quick: pinned]
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) placement: Vec<Placement>,
+
+    /// In the open loop, requests are due at this share of what the event loop (or whoever comes first) served in the closed one
+    #[arg(long, default_value_t = 0.6)]
+    pub(crate) open_share: f64,
+
+    /// Also count each server's system calls for a request, with strace
+    #[arg(long)]
+    pub(crate) syscalls: bool,
+
+    /// Where the results go: compare.html, compare.json, compare.svg
+    #[arg(long, default_value = "target/compare")]
+    pub(crate) out: PathBuf,
+
+    /// The date to print [default: today]
+    #[arg(long)]
+    pub(crate) date: Option<String>,
+
+    /// What to call this machine [default: its processor]
+    #[arg(long)]
+    pub(crate) machine: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run one of the servers, until killed; it prints its address
+    Serve(serve::Arguments),
+    /// The client of a comparison
+    #[command(hide = true)]
+    Load(load::Arguments),
+}
+
+/// On which CPUs server and client run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Placement {
+    /// The server on one CPU with one worker, the client on another
+    Pinned,
+    /// Wherever the system puts them; a worker for each CPU
+    Unpinned,
+}
+
+impl Placement {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Placement::Pinned => "pinned",
+            Placement::Unpinned => "unpinned",
+        }
+    }
+}

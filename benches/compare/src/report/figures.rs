@@ -1,0 +1,130 @@
+//! Which plots there are: from results to lines and bars.
+
+use super::bars::{Bars, Row};
+use super::plot::{Plot, Scale, Series};
+use super::text;
+use crate::options::Placement;
+use crate::results::{GroupResults, Results, Summary};
+use crate::serve::Workload;
+
+/// What a line plot shows.
+pub(super) struct Figure {
+    pub(super) title: &'static str,
+    scale: Scale,
+    format: fn(f64) -> String,
+    value: fn(&Summary) -> Option<f64>,
+}
+
+pub(super) const THROUGHPUT: Figure = Figure {
+    title: "Requests a second, closed loop",
+    scale: Scale::Linear,
+    format: text::rate,
+    value: |summary| Some(summary.requests_per_second),
+};
+
+pub(super) const CLOSED_P99: Figure = Figure {
+    title: "p99, closed loop",
+    scale: Scale::Log,
+    format: text::time,
+    value: |summary| Some(summary.closed.p99_us),
+};
+
+pub(super) const OPEN_P99: Figure = Figure {
+    title: "p99, open loop",
+    scale: Scale::Log,
+    format: text::time,
+    value: |summary| summary.open.map(|open| open.p99_us),
+};
+
+/// All that there are for each workload and placement.
+pub(super) const ALL: [Figure; 8] = [
+    THROUGHPUT,
+    Figure {
+        title: "Server's CPU time for a request, closed loop",
+        scale: Scale::Linear,
+        format: |us| format!("{us:.0}us"),
+        value: |summary| Some(summary.server_cpu_us),
+    },
+    Figure {
+        title: "p50, closed loop",
+        scale: Scale::Log,
+        format: text::time,
+        value: |summary| Some(summary.closed.p50_us),
+    },
+    CLOSED_P99,
+    Figure {
+        title: "p99.9, closed loop",
+        scale: Scale::Log,
+        format: text::time,
+        value: |summary| Some(summary.closed.p999_us),
+    },
+    Figure {
+        title: "p50, open loop",
+        scale: Scale::Log,
+        format: text::time,
+        value: |summary| summary.open.map(|open| open.p50_us),
+    },
+    OPEN_P99,
+    Figure {
+        title: "p99.9, open loop",
+        scale: Scale::Log,
+        format: text::time,
+        value: |summary| summary.open.map(|open| open.p999_us),
+    },
+];
+
+/// The groups of one workload and placement, by connections.
+pub(super) fn groups(results: &Results, workload: Workload, placement: Placement) -> Vec<&GroupResults> {
+    let wanted = |group: &&GroupResults| (group.group.workload, group.group.placement) == (workload, placement);
+    results.groups.iter().filter(wanted).collect()
+}
+
+impl Figure {
+    /// The plot of these groups, if it would show anything.
+    pub(super) fn plot<'a>(&'a self, results: &'a Results, groups: &[&GroupResults]) -> Option<Plot<'a>> {
+        let series = results.subjects.iter().enumerate().map(|(index, subject)| Series {
+            name: subject.peer.name,
+            label: subject.peer.label,
+            index,
+            values: groups.iter().map(|group| group.summary(index).as_ref().and_then(self.value)).collect(),
+        });
+        let plot = Plot {
+            title: self.title,
+            scale: self.scale,
+            format: self.format,
+            connections: groups.iter().map(|group| group.group.connections).collect(),
+            series: series.collect(),
+        };
+        (!plot.is_empty()).then_some(plot)
+    }
+}
+
+/// What an idle connection takes, and how many threads there are then. Two plots, if it was measured.
+pub(super) fn resources(results: &Results) -> Option<(Bars<'_>, Bars<'_>)> {
+    let group = &results.groups[text::largest_idle(results)?];
+    let (mut memory, mut threads) = (Vec::new(), Vec::new());
+    for (index, subject) in results.subjects.iter().enumerate() {
+        let Some(summary) = group.summary(index) else { continue };
+        let Some(idle) = summary.idle else { continue };
+        let row = |value, rest, text| Row { name: subject.peer.name, label: subject.peer.label, value, rest, text };
+        let total = idle.resident_kib + idle.page_tables_kib;
+        memory.push(row(idle.resident_kib, idle.page_tables_kib, format!("{total:.1}")));
+        threads.push(row(summary.threads, 0.0, text::count(summary.threads)));
+    }
+    let memory = Bars { title: "KiB for each idle connection (pale: page tables)", rows: memory };
+    Some((memory, Bars { title: "Threads of the system, with all connections", rows: threads }))
+}
+
+/// Lines of handler code.
+pub(super) fn lines(results: &Results, workload: Workload) -> Bars<'_> {
+    let rows = results.subjects.iter().filter_map(|subject| {
+        let (_, lines) = subject.lines.iter().find(|(of, _)| *of == workload)?;
+        let (name, label) = (subject.peer.name, subject.peer.label);
+        Some(Row { name, label, value: *lines as f64, rest: 0.0, text: lines.to_string() })
+    });
+    let title = match workload {
+        Workload::Echo => "Lines of code of the echo handler",
+        Workload::Request => "Lines of code of the request handler",
+    };
+    Bars { title, rows: rows.collect() }
+}
