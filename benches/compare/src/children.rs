@@ -38,13 +38,13 @@ impl Process {
     fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         match self.out.read_line(&mut line) {
-            Ok(0) => Err(io::Error::other(self.last_words())),
+            Ok(0) => Err(io::Error::other(self.last_words().unwrap_or_else(|| "it closed its output".to_owned()))),
             read => read.map(|_| line),
         }
     }
 
-    /// Kills it, and returns the last line that it wrote to its error stream, or how it ended.
-    fn last_words(&mut self) -> String {
+    /// Kills it, and returns the last line that it wrote to its error stream, or else how it had ended.
+    fn last_words(&mut self) -> Option<String> {
         // Should it still run, its end is our doing and says nothing.
         let ended = self.child.try_wait().ok().flatten();
         let _ = self.child.kill();
@@ -52,10 +52,9 @@ impl Process {
         if let Some(err) = &mut self.child.stderr {
             let _ = err.read_to_string(&mut said);
         }
-        match (said.lines().rfind(|line| !line.trim().is_empty()), ended) {
-            (Some(line), _) => line.trim_start_matches("fibra-compare: ").to_owned(),
-            (None, Some(status)) => format!("it ended without a word: {status}"),
-            (None, None) => "it closed its output".to_owned(),
+        match said.lines().rfind(|line| !line.trim().is_empty()) {
+            Some(line) => Some(line.trim_start_matches("fibra-compare: ").to_owned()),
+            None => ended.map(|status| format!("it ended without a word: {status}")),
         }
     }
 }
@@ -104,10 +103,14 @@ impl Server {
         let mut process = Process::start(&arguments, start.cpu, Stdio::null())?;
         let timeout = Timespec { tv_sec: START.as_secs() as i64, tv_nsec: 0 };
         if poll(&mut [PollFd::new(&process.out.get_ref().as_fd(), PollFlags::IN)], Some(&timeout))? == 0 {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it did not listen within {} s", START.as_secs())));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("it did not listen within {} s", START.as_secs()),
+            ));
         }
         let line = process.line()?;
-        let address = line.trim().parse().map_err(|_| io::Error::other(format!("it printed no address but: {line}")))?;
+        let address =
+            line.trim().parse().map_err(|_| io::Error::other(format!("it printed no address but: {line}")))?;
         Ok(Server { process, address })
     }
 
@@ -130,9 +133,9 @@ impl Server {
         })
     }
 
-    /// Why the server ended, if it did.
-    pub(crate) fn obituary(&mut self) -> Option<String> {
-        self.process.child.try_wait().ok().flatten().map(|_| self.process.last_words())
+    /// Ends it. What it said last, or how it had ended before.
+    pub(crate) fn last_words(&mut self) -> Option<String> {
+        self.process.last_words()
     }
 }
 

@@ -33,7 +33,9 @@ impl Machine {
 /// As the kernel knows it, and whether it is a virtual one.
 fn processor() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.split_once(':')).map(|(_, value)| value.trim());
+    let value = |key: &str| {
+        text.lines().find_map(|line| line.strip_prefix(key)?.split_once(':')).map(|(_, value)| value.trim())
+    };
     let name = value("model name").or_else(|| value("Hardware"))?;
     let flags = value("flags").unwrap_or_default();
     let is_virtual = flags.split(' ').any(|flag| flag == "hypervisor");

@@ -12,12 +12,15 @@ const OTHER_DESCRIPTORS: u64 = 64;
 
 pub(crate) struct Plan {
     pub(crate) peers: Vec<&'static Peer>,
+    /// In the order of measurement.
     pub(crate) groups: Vec<Group>,
     pub(crate) rounds: usize,
     /// Of each measurement.
     pub(crate) seconds: f64,
     pub(crate) warm_up: f64,
     pub(crate) open_share: f64,
+    /// How many file descriptors a process may have for connections.
+    pub(crate) descriptors: u64,
     /// If no measurement is to begin later than this many seconds after the start.
     pub(crate) deadline: Option<f64>,
 }
@@ -42,7 +45,8 @@ impl Plan {
         let mut remarks = Vec::new();
         let peers = peers(&options.only)?;
         let limit = placement::raise_descriptor_limit()?.saturating_sub(OTHER_DESCRIPTORS);
-        let default_connections: &[u32] = if options.quick { &[1, 100, 1000, 10_000] } else { &[1, 10, 100, 1000, 10_000] };
+        let default_connections: &[u32] =
+            if options.quick { &[1, 100, 1000, 10_000] } else { &[1, 10, 100, 1000, 10_000] };
         let mut connections = or_default(&options.connections, default_connections);
         connections.sort_unstable();
         connections.dedup();
@@ -56,9 +60,11 @@ impl Plan {
         let default_placements: &[Placement] =
             if options.quick { &[Placement::Pinned] } else { &[Placement::Pinned, Placement::Unpinned] };
         let mut groups = Vec::new();
+        // What tells most comes first, should the time not suffice for the rest.
+        connections.sort_by_key(|&count| count.abs_diff(1000));
         for placement in or_default(&options.placement, default_placements) {
-            for workload in or_default(&options.workload, &Workload::ALL) {
-                for &count in &connections {
+            for &count in &connections {
+                for workload in or_default(&options.workload, &Workload::ALL) {
                     let connections = count as usize;
                     // The client of an open loop never sleeps, so it needs a CPU of its own.
                     let open = placement == Placement::Pinned && (!options.quick || connections == 1000);
@@ -80,6 +86,7 @@ impl Plan {
             seconds,
             warm_up: (seconds / 4.0).max(0.1),
             open_share: options.open_share,
+            descriptors: limit,
             deadline: options.quick.then_some(110.0),
         };
         Ok((plan, remarks))
@@ -98,7 +105,10 @@ fn peers(only: &[String]) -> io::Result<Vec<&'static Peer>> {
     for prefix in only {
         if !PEERS.iter().any(|peer| peer.name.starts_with(prefix.as_str())) {
             let names = PEERS.iter().map(|peer| peer.name).collect::<Vec<_>>().join(", ");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("no peer is called {prefix}: there are {names}")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("no peer is called {prefix}: there are {names}"),
+            ));
         }
     }
     let chosen = |peer: &&Peer| only.is_empty() || only.iter().any(|prefix| peer.name.starts_with(prefix.as_str()));

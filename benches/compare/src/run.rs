@@ -139,6 +139,13 @@ impl Run {
 
     fn sample(&self, round: usize, group: &Group, peer: &Peer, index: usize, rate: Option<f64>) -> io::Result<Sample> {
         let Group { workload, placement, connections, open } = *group;
+        if connections as u64 * peer.descriptors > self.plan.descriptors {
+            let Plan { descriptors, .. } = self.plan;
+            let needs = peer.descriptors;
+            return Err(io::Error::other(format!(
+                "it takes {needs} file descriptors for each connection, and a process may have {descriptors} (ulimit -Hn)"
+            )));
+        }
         let (start, client_cpu) = self.start(workload, placement, peer, index);
         let mut server = Server::start(&start)?;
         let sample = || {
@@ -164,8 +171,8 @@ impl Run {
                 }),
             })
         };
-        // If the server ended, that is the cause, whatever the client made of it.
-        sample().map_err(|error: io::Error| server.obituary().map_or(error, io::Error::other))
+        // What the server said, if anything, is the cause, whatever the client made of it.
+        sample().map_err(|error: io::Error| server.last_words().map_or(error, io::Error::other))
     }
 
     /// How to start that server, and the CPU of its client.

@@ -26,6 +26,8 @@ pub(crate) struct Peer {
     /// Its file.
     pub(crate) source: &'static str,
     pub(crate) language: &'static str,
+    /// How many file descriptors a connection takes.
+    pub(crate) descriptors: u64,
     pub(crate) kind: Kind,
 }
 
@@ -43,6 +45,7 @@ pub(crate) const PEERS: [Peer; 8] = [
         label: "event loop (mio)",
         source: include_str!("servers/event_loop.rs"),
         language: "Rust",
+        descriptors: 1,
         kind: Kind::Here(event_loop::serve),
     },
     Peer {
@@ -50,6 +53,7 @@ pub(crate) const PEERS: [Peer; 8] = [
         label: "fibra",
         source: include_str!("servers/fibra.rs"),
         language: "Rust",
+        descriptors: 1,
         kind: Kind::Here(fibra::serve),
     },
     Peer {
@@ -57,6 +61,7 @@ pub(crate) const PEERS: [Peer; 8] = [
         label: "tokio, current thread",
         source: include_str!("servers/tokio.rs"),
         language: "Rust",
+        descriptors: 1,
         kind: Kind::Here(tokio::current_thread),
     },
     Peer {
@@ -64,6 +69,7 @@ pub(crate) const PEERS: [Peer; 8] = [
         label: "tokio, multi-thread",
         source: include_str!("servers/tokio.rs"),
         language: "Rust",
+        descriptors: 1,
         kind: Kind::Here(tokio::multi_thread),
     },
     Peer {
@@ -71,6 +77,7 @@ pub(crate) const PEERS: [Peer; 8] = [
         label: "may",
         source: include_str!("servers/may.rs"),
         language: "Rust",
+        descriptors: 1,
         kind: Kind::Here(may::serve),
     },
     Peer {
@@ -78,6 +85,7 @@ pub(crate) const PEERS: [Peer; 8] = [
         label: "vthread",
         source: include_str!("servers/vthread/main.rs"),
         language: "Rust",
+        descriptors: 3, // While it waits, two duplicates.
         kind: Kind::Apart(vthread::build),
     },
     Peer {
@@ -85,6 +93,7 @@ pub(crate) const PEERS: [Peer; 8] = [
         label: "Go",
         source: include_str!("servers/go/main.go"),
         language: "Go",
+        descriptors: 1,
         kind: Kind::Apart(go::build),
     },
     Peer {
@@ -92,6 +101,7 @@ pub(crate) const PEERS: [Peer; 8] = [
         label: "thread per connection",
         source: include_str!("servers/threads.rs"),
         language: "Rust",
+        descriptors: 1,
         kind: Kind::Here(threads::serve),
     },
 ];

@@ -43,7 +43,8 @@ impl Strace {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;
-        let mut err = child.stderr.take().map(BufReader::new).ok_or_else(|| io::Error::other("strace without output"))?;
+        let mut err =
+            child.stderr.take().map(BufReader::new).ok_or_else(|| io::Error::other("strace without output"))?;
         let mut line = String::new();
         err.read_line(&mut line)?;
         if line.contains(" attached") {

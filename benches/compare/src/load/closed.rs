@@ -5,27 +5,39 @@ use std::io;
 use super::connection::{Connections, Nanos};
 use super::measurement::{Load, Measurement};
 
-/// Keeps one request under way on each connection, and measures after `warm_up` seconds for `seconds`.
+/// A measurement goes on until everyone has had an answer on average, but at most so many times as long as asked.
+const LONGER: f64 = 10.0;
+
+/// Keeps one request under way on each connection, and measures after `warm_up` seconds for `seconds`; longer if a server is so slow
+/// that its answers would not go round.
 pub(super) fn measure(connections: &mut Connections, server: u32, warm_up: f64, seconds: f64) -> io::Result<Load> {
     for index in 0..connections.len() {
         connections.send(index, connections.now())?;
     }
-    let begin = connections.now() + (warm_up * 1e9) as Nanos;
-    while connections.now() < begin {
-        connections.turn(None, |_, _, now| Some(now))?;
-    }
+    go_round(connections, warm_up, |_, _| {})?;
     let mut measurement = Measurement::new(server, 0);
-    let end = begin + (seconds * 1e9) as Nanos;
-    measurement.start_at(begin, connections.now())?;
-    while connections.now() < end {
+    measurement.start_at(0, connections.now())?;
+    go_round(connections, seconds, |since, now| measurement.answered(since, now))?;
+    measurement.stop_at(0, connections.now())?;
+    connections.drain()?;
+    Ok(measurement.finish())
+}
+
+fn go_round(connections: &mut Connections, seconds: f64, mut answered: impl FnMut(Nanos, Nanos)) -> io::Result<()> {
+    let start = connections.now();
+    let (end, last) = (start + (seconds * 1e9) as Nanos, start + (seconds * LONGER * 1e9) as Nanos);
+    let mut missing = connections.len();
+    loop {
+        let now = connections.now();
+        if now >= last || (now >= end && missing == 0) {
+            return Ok(());
+        }
         connections.turn(None, |_, since, now| {
-            measurement.answered(since, now);
+            missing = missing.saturating_sub(1);
+            answered(since, now);
             Some(now)
         })?;
     }
-    measurement.stop_at(end, connections.now())?;
-    connections.drain()?;
-    Ok(measurement.finish())
 }
 
 /// Makes `each` requests on every connection.

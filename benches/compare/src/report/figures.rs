@@ -76,7 +76,9 @@ pub(super) const ALL: [Figure; 8] = [
 /// The groups of one workload and placement, by connections.
 pub(super) fn groups(results: &Results, workload: Workload, placement: Placement) -> Vec<&GroupResults> {
     let wanted = |group: &&GroupResults| (group.group.workload, group.group.placement) == (workload, placement);
-    results.groups.iter().filter(wanted).collect()
+    let mut groups: Vec<_> = results.groups.iter().filter(wanted).collect();
+    groups.sort_by_key(|group| group.group.connections);
+    groups
 }
 
 impl Figure {

@@ -111,9 +111,10 @@ fn table(out: &mut String, results: &Results, group: &GroupResults) {
         "server busy",
         "client busy",
     ];
-    let due = group.open_rate.filter(|_| group.group.open).map_or(String::new(), |rate| {
-        format!("; in the open loop {} requests/s were due", text::rate(rate))
-    });
+    let due = group
+        .open_rate
+        .filter(|_| group.group.open)
+        .map_or(String::new(), |rate| format!("; in the open loop {} requests/s were due", text::rate(rate)));
     let connections = text::count(group.group.connections as f64);
     let _ = write!(out, "<table><tr><th>{connections} connections{due}</th>");
     for title in HEAD {
@@ -157,7 +158,9 @@ fn row(summary: &Summary) -> String {
 fn resources(results: &Results) -> String {
     let (memory, threads) = figures::resources(results).map_or_else(Default::default, |(memory, threads)| {
         let connections = text::largest_idle(results).map_or(0, |group| results.groups[group].group.connections);
-        let threads = threads.svg().replace("with all connections", &format!("at {} connections", text::count(connections as f64)));
+        let threads = threads
+            .svg()
+            .replace("with all connections", &format!("at {} connections", text::count(connections as f64)));
         (memory.svg(), threads)
     });
     let lines = Workload::ALL.map(|workload| figures::lines(results, workload).svg());
@@ -176,8 +179,12 @@ fn system_calls(results: &Results) -> String {
             })
             .collect();
         // What less than one request in a thousand makes is left out.
-        let names: BTreeSet<&String> =
-            counted.iter().flat_map(|(_, calls)| calls.iter()).filter(|(_, n)| **n >= 0.001).map(|(name, _)| name).collect();
+        let names: BTreeSet<&String> = counted
+            .iter()
+            .flat_map(|(_, calls)| calls.iter())
+            .filter(|(_, n)| **n >= 0.001)
+            .map(|(name, _)| name)
+            .collect();
         if names.is_empty() {
             continue;
         }
@@ -194,7 +201,8 @@ fn system_calls(results: &Results) -> String {
         for (subject, calls) in &counted {
             let _ = write!(out, "<tr><td>{}</td>", escape(subject.peer.label));
             for &name in &names {
-                let _ = write!(out, "<td>{}</td>", calls.get(name).map_or(String::new(), |calls| format!("{calls:.3}")));
+                let _ =
+                    write!(out, "<td>{}</td>", calls.get(name).map_or(String::new(), |calls| format!("{calls:.3}")));
             }
             out.push_str("</tr>\n");
         }

@@ -19,16 +19,16 @@ pub(super) fn picture(results: &Results) -> String {
     let mut y = GAP + legend_height + GAP;
     let echo = best_placement(results, Workload::Echo);
     let request = best_placement(results, Workload::Request);
-    y += row(&mut body, y, [plot(results, Workload::Echo, echo, &THROUGHPUT), latency(results, Workload::Request, request)]);
+    y += row(
+        &mut body,
+        y,
+        [plot(results, Workload::Echo, echo, &THROUGHPUT), latency(results, Workload::Request, request)],
+    );
     let memory = figures::resources(results).map(|(memory, _)| (memory.svg(), memory.height()));
     let lines = figures::lines(results, Workload::Request);
     y += row(&mut body, y, [memory, Some((lines.svg(), lines.height()))]);
-    let _ = writeln!(
-        body,
-        r#"<text class="axis" x="{GAP}" y="{:.0}">{}</text>"#,
-        y + 6.0,
-        escape(&text::method(results))
-    );
+    let _ =
+        writeln!(body, r#"<text class="axis" x="{GAP}" y="{:.0}">{}</text>"#, y + 6.0, escape(&text::method(results)));
     let height = y + GAP;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\">\n\

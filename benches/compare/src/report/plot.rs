@@ -183,7 +183,8 @@ mod tests {
     #[test]
     fn nothing_to_show_is_no_plot() {
         let series = Series { name: "fibra", label: "fibra", index: 0, values: vec![None] };
-        let plot = Plot { title: "t", scale: Scale::Log, format: text::time, connections: vec![1], series: vec![series] };
+        let plot =
+            Plot { title: "t", scale: Scale::Log, format: text::time, connections: vec![1], series: vec![series] };
         assert!(plot.is_empty());
         assert!(plot.svg().contains("</svg>"), "and no failure either");
     }

@@ -36,7 +36,9 @@ pub(super) fn sheet() -> String {
         let _ = write!(dark, "--{name}:{on_dark};");
         let _ = writeln!(classes, ".p-{name}{{--peer:var(--{name})}}");
     }
-    format!(":root{{color-scheme:light dark;{light}}}\n@media(prefers-color-scheme:dark){{:root{{{dark}}}}}\n{classes}{PLOTS}")
+    format!(
+        ":root{{color-scheme:light dark;{light}}}\n@media(prefers-color-scheme:dark){{:root{{{dark}}}}}\n{classes}{PLOTS}"
+    )
 }
 
 /// The mark of the subject at `index` in line plots, around the origin: shapes differ, too, not only colours.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::figures;
 use crate::options::Placement;
 use crate::plan::Group;
 use crate::results::{Results, Sample, Summary};
@@ -25,18 +26,16 @@ pub(crate) fn tables(results: &Results) -> String {
     let mut out = format!("\n{}\n", method(results));
     for placement in [Placement::Pinned, Placement::Unpinned] {
         for workload in Workload::ALL {
-            let groups: Vec<_> = results
-                .groups
-                .iter()
-                .filter(|group| (group.group.placement, group.group.workload) == (placement, workload))
-                .collect();
+            let groups = figures::groups(results, workload, placement);
             if groups.is_empty() {
                 continue;
             }
             let _ = writeln!(out, "\n{}", heading(workload, placement));
             for (title, cell) in TABLES {
                 let rows: Vec<Vec<Option<String>>> = (0..results.subjects.len())
-                    .map(|index| groups.iter().map(|group| group.summary(index).and_then(|summary| cell(&summary))).collect())
+                    .map(|index| {
+                        groups.iter().map(|group| group.summary(index).and_then(|summary| cell(&summary))).collect()
+                    })
                     .collect();
                 if rows.iter().flatten().all(Option::is_none) {
                     continue;
@@ -82,7 +81,8 @@ fn resources(out: &mut String, results: &Results) {
     for workload in Workload::ALL {
         for subject in &results.subjects {
             for (_, calls) in subject.syscalls.iter().filter(|(of, _)| *of == workload) {
-                let list = calls.iter().map(|(name, calls)| format!("{name} {calls:.2}")).collect::<Vec<_>>().join("; ");
+                let list =
+                    calls.iter().map(|(name, calls)| format!("{name} {calls:.2}")).collect::<Vec<_>>().join("; ");
                 let _ = writeln!(out, "system calls, {}, {}: {list}", workload.name(), subject.peer.label);
             }
         }
@@ -92,7 +92,11 @@ fn resources(out: &mut String, results: &Results) {
 /// The group with the most idle connections, echo and pinned if there is a choice.
 pub(super) fn largest_idle(results: &Results) -> Option<usize> {
     let has_idle = |index: &usize| {
-        results.groups[*index].measured.iter().flat_map(|measured| &measured.samples).any(|sample| sample.idle.is_some())
+        results.groups[*index]
+            .measured
+            .iter()
+            .flat_map(|measured| &measured.samples)
+            .any(|sample| sample.idle.is_some())
     };
     (0..results.groups.len()).filter(has_idle).max_by_key(|&index| {
         let group = results.groups[index].group;
@@ -101,11 +105,14 @@ pub(super) fn largest_idle(results: &Results) -> Option<usize> {
 }
 
 fn table(out: &mut String, results: &Results, title: &str, columns: &[String], rows: &[Vec<Option<String>>]) {
-    let cell = |row: &[Option<String>], column: usize| row.get(column).cloned().flatten().unwrap_or_else(|| "-".to_owned());
+    let cell =
+        |row: &[Option<String>], column: usize| row.get(column).cloned().flatten().unwrap_or_else(|| "-".to_owned());
     let widths: Vec<usize> = columns
         .iter()
         .enumerate()
-        .map(|(column, name)| rows.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or(0).max(name.len()))
+        .map(|(column, name)| {
+            rows.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or(0).max(name.len())
+        })
         .collect();
     let _ = write!(out, "{title}\n  {:<24}", "");
     for (name, width) in columns.iter().zip(&widths) {

@@ -1,8 +1,8 @@
 //! Builds `go/main.go`, if there is a Go toolchain.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::io;
 
 pub(crate) fn build(folder: &Path) -> io::Result<PathBuf> {
     let program = folder.join("go-server");
