@@ -67,7 +67,7 @@ impl Plan {
                 for workload in or_default(&options.workload, &Workload::ALL) {
                     let connections = count as usize;
                     // The client of an open loop never sleeps, so it needs a CPU of its own.
-                    let open = placement == Placement::Pinned && (!options.quick || connections == 1000);
+                    let open = placement == Placement::Pinned && (!options.quick || connections > 1);
                     groups.push(Group { workload, placement, connections, open });
                 }
             }

@@ -1,5 +1,6 @@
 //! The report: tables on the terminal, JSON, a page, and a picture of its most telling plots.
 
+mod axis;
 mod bars;
 mod figures;
 mod json;

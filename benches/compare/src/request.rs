@@ -42,7 +42,7 @@ pub(crate) fn asks_for_pause(body: &[u8]) -> bool {
     body[0] != 0
 }
 
-/// The request's CPU: a chain of multiplications that each wait for the one before, so that every compiler makes the same of it.
+/// The request's CPU: a chain of steps that each wait for the one before and that no compiler can fold, so that all take the same time.
 /// Writes the result to the end of `body`.
 pub(crate) fn compute(body: &mut [u8]) {
     let seed = body[1..].first_chunk().map_or(0, |&seed| u64::from_be_bytes(seed));
@@ -51,9 +51,9 @@ pub(crate) fn compute(body: &mut [u8]) {
     }
 }
 
-/// `rounds` steps of a linear congruential generator (Knuth's MMIX).
+/// `rounds` steps of a generator. The shift is what keeps an optimiser from making one multiplication of several.
 pub(crate) fn scramble(seed: u64, rounds: u64) -> u64 {
-    (0..rounds).fold(seed, |x, _| x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+    (0..rounds).fold(seed, |x, _| (x ^ (x >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93).wrapping_add(1))
 }
 
 /// Sets how much work [`compute`] does.

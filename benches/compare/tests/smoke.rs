@@ -59,7 +59,7 @@ fn frame(pause: bool, seed: u64) -> ([u8; 64], [u8; 64]) {
     frame[4] = u8::from(pause);
     frame[5..13].copy_from_slice(&seed.to_be_bytes());
     let mut answer = frame;
-    let step = |x: u64, _| x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    let step = |x: u64, _| (x ^ (x >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93).wrapping_add(1);
     answer[56..].copy_from_slice(&(0..ROUNDS).fold(seed, step).to_be_bytes());
     (frame, answer)
 }

@@ -12,7 +12,7 @@ const TOP: f64 = 34.0;
 const ROW: f64 = 25.0;
 
 pub(super) struct Bars<'a> {
-    pub(super) title: &'a str,
+    pub(super) title: String,
     pub(super) rows: Vec<Row<'a>>,
 }
 
@@ -34,7 +34,7 @@ impl Bars<'_> {
         let height = self.height();
         let mut out = format!(
             r#"<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="{0}"><text class="title" x="4" y="18">{0}</text>"#,
-            escape(self.title)
+            escape(&self.title)
         );
         out.push('\n');
         let high = self.rows.iter().map(|row| row.value + row.rest).fold(f64::MIN_POSITIVE, f64::max);
@@ -46,7 +46,7 @@ impl Bars<'_> {
             let rest = width(row.rest);
             let _ = writeln!(
                 out,
-                r#"<g class="p-{}"><text x="{:.0}" y="{:.1}" text-anchor="end">{}</text><rect class="bar" x="{LEFT}" y="{y:.1}" width="{bar:.1}" height="17"/><rect class="rest" x="{:.1}" y="{y:.1}" width="{rest:.1}" height="17"/><text x="{:.1}" y="{:.1}">{}</text></g>"#,
+                r#"<g class="p-{}"><text x="{:.0}" y="{:.1}" text-anchor="end">{}</text><rect x="{LEFT}" y="{y:.1}" width="{bar:.1}" height="17"/><rect class="rest" x="{:.1}" y="{y:.1}" width="{rest:.1}" height="17"/><text x="{:.1}" y="{:.1}">{}</text></g>"#,
                 row.name,
                 LEFT - 8.0,
                 y + 13.0,

@@ -1,7 +1,8 @@
 //! Which plots there are: from results to lines and bars.
 
+use super::axis::Scale;
 use super::bars::{Bars, Row};
-use super::plot::{Plot, Scale, Series};
+use super::plot::{Plot, Series};
 use super::text;
 use crate::options::Placement;
 use crate::results::{GroupResults, Results, Summary};
@@ -37,12 +38,18 @@ pub(super) const OPEN_P99: Figure = Figure {
 };
 
 /// All that there are for each workload and placement.
-pub(super) const ALL: [Figure; 8] = [
+pub(super) const ALL: [Figure; 9] = [
     THROUGHPUT,
     Figure {
-        title: "Server's CPU time for a request, closed loop",
+        title: "Requests a second, relative to the first",
         scale: Scale::Linear,
-        format: |us| format!("{us:.0}us"),
+        format: |relative| format!("{relative:.2}"),
+        value: |summary| summary.relative,
+    },
+    Figure {
+        title: "Server's CPU time for a request, closed loop",
+        scale: Scale::Log,
+        format: text::time,
         value: |summary| Some(summary.server_cpu_us),
     },
     Figure {
@@ -101,20 +108,34 @@ impl Figure {
     }
 }
 
-/// What an idle connection takes, and how many threads there are then. Two plots, if it was measured.
-pub(super) fn resources(results: &Results) -> Option<(Bars<'_>, Bars<'_>)> {
-    let group = &results.groups[text::largest_idle(results)?];
-    let (mut memory, mut threads) = (Vec::new(), Vec::new());
-    for (index, subject) in results.subjects.iter().enumerate() {
-        let Some(summary) = group.summary(index) else { continue };
-        let Some(idle) = summary.idle else { continue };
-        let row = |value, rest, text| Row { name: subject.peer.name, label: subject.peer.label, value, rest, text };
-        let total = idle.resident_kib + idle.page_tables_kib;
-        memory.push(row(idle.resident_kib, idle.page_tables_kib, format!("{total:.1}")));
-        threads.push(row(summary.threads, 0.0, text::count(summary.threads)));
-    }
-    let memory = Bars { title: "KiB for each idle connection (pale: page tables)", rows: memory };
-    Some((memory, Bars { title: "Threads of the system, with all connections", rows: threads }))
+/// What an idle connection takes: of each peer where it had most of them.
+pub(super) fn memory(results: &Results) -> Option<Bars<'_>> {
+    let connections_of = |group: &GroupResults| group.group.connections;
+    let most = connections_of(&results.groups[text::largest_idle(results, None)?]);
+    let rows = results.subjects.iter().enumerate().filter_map(|(index, subject)| {
+        let group = &results.groups[text::largest_idle(results, Some(index))?];
+        let idle = group.summary(index)?.idle?;
+        let mut text = format!("{:.1}", idle.resident_kib + idle.page_tables_kib);
+        if connections_of(group) < most {
+            text.push_str(&format!(" ({})", text::count(connections_of(group) as f64)));
+        }
+        let (name, label) = (subject.peer.name, subject.peer.label);
+        Some(Row { name, label, value: idle.resident_kib, rest: idle.page_tables_kib, text })
+    });
+    let title = format!("KiB for each of {} idle connections (pale: page tables)", text::count(most as f64));
+    Some(Bars { title, rows: rows.collect() })
+}
+
+/// How many threads there are with the most connections.
+pub(super) fn threads(results: &Results) -> Option<Bars<'_>> {
+    let group = &results.groups[text::largest_idle(results, None)?];
+    let rows = results.subjects.iter().enumerate().filter_map(|(index, subject)| {
+        let threads = group.summary(index)?.threads;
+        let (name, label) = (subject.peer.name, subject.peer.label);
+        Some(Row { name, label, value: threads, rest: 0.0, text: text::count(threads) })
+    });
+    let title = format!("Threads of the system, at {} connections", text::count(group.group.connections as f64));
+    Some(Bars { title, rows: rows.collect() })
 }
 
 /// Lines of handler code.
@@ -124,9 +145,6 @@ pub(super) fn lines(results: &Results, workload: Workload) -> Bars<'_> {
         let (name, label) = (subject.peer.name, subject.peer.label);
         Some(Row { name, label, value: *lines as f64, rest: 0.0, text: lines.to_string() })
     });
-    let title = match workload {
-        Workload::Echo => "Lines of code of the echo handler",
-        Workload::Request => "Lines of code of the request handler",
-    };
+    let title = format!("Lines of code of the {} handler", workload.name());
     Bars { title, rows: rows.collect() }
 }

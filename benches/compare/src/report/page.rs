@@ -156,15 +156,9 @@ fn row(summary: &Summary) -> String {
 }
 
 fn resources(results: &Results) -> String {
-    let (memory, threads) = figures::resources(results).map_or_else(Default::default, |(memory, threads)| {
-        let connections = text::largest_idle(results).map_or(0, |group| results.groups[group].group.connections);
-        let threads = threads
-            .svg()
-            .replace("with all connections", &format!("at {} connections", text::count(connections as f64)));
-        (memory.svg(), threads)
-    });
-    let lines = Workload::ALL.map(|workload| figures::lines(results, workload).svg());
-    [memory, threads].into_iter().chain(lines).collect()
+    let lines = Workload::ALL.map(|workload| figures::lines(results, workload));
+    let bars = [figures::memory(results), figures::threads(results)].into_iter().flatten().chain(lines);
+    bars.map(|bars| bars.svg()).collect()
 }
 
 fn system_calls(results: &Results) -> String {

@@ -24,7 +24,7 @@ pub(super) fn picture(results: &Results) -> String {
         y,
         [plot(results, Workload::Echo, echo, &THROUGHPUT), latency(results, Workload::Request, request)],
     );
-    let memory = figures::resources(results).map(|(memory, _)| (memory.svg(), memory.height()));
+    let memory = figures::memory(results).map(|memory| (memory.svg(), memory.height()));
     let lines = figures::lines(results, Workload::Request);
     y += row(&mut body, y, [memory, Some((lines.svg(), lines.height()))]);
     let _ =
@@ -32,7 +32,7 @@ pub(super) fn picture(results: &Results) -> String {
     let height = y + GAP;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\">\n\
-         <style>{}</style>\n<rect width=\"100%\" height=\"100%\" style=\"fill:var(--ground)\"/>\n{body}</svg>\n",
+         <style>{}</style>\n<rect class=\"ground\" width=\"100%\" height=\"100%\"/>\n{body}</svg>\n",
         sheet()
     )
 }

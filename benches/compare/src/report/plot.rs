@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::axis::{Axis, Scale};
 use super::style::{escape, mark};
 use super::text;
 
@@ -13,12 +14,6 @@ const LEFT: f64 = 56.0;
 const RIGHT: f64 = 422.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 222.0;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scale {
-    Linear,
-    Log,
-}
 
 pub(super) struct Plot<'a> {
     pub(super) title: &'a str,
@@ -51,7 +46,7 @@ impl Plot<'_> {
             escape(self.title)
         );
         out.push('\n');
-        let axis = Axis::new(self.scale, self.values());
+        let axis = Axis::new(self.scale, (BOTTOM, TOP), self.values());
         for &tick in &axis.ticks {
             let y = axis.y(tick);
             let _ = writeln!(
@@ -59,7 +54,7 @@ impl Plot<'_> {
                 r#"<path class="grid" d="M{LEFT},{y:.1}H{RIGHT}"/><text class="axis" x="{:.0}" y="{:.1}" text-anchor="end">{}</text>"#,
                 LEFT - 6.0,
                 y + 4.0,
-                (self.format)(tick),
+                text::short(&(self.format)(tick)),
             );
         }
         for (place, &connections) in self.connections.iter().enumerate() {
@@ -119,66 +114,9 @@ impl Plot<'_> {
     }
 }
 
-/// The vertical axis.
-struct Axis {
-    scale: Scale,
-    low: f64,
-    high: f64,
-    ticks: Vec<f64>,
-}
-
-impl Axis {
-    fn new(scale: Scale, values: impl Iterator<Item = f64>) -> Self {
-        let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
-        for value in values {
-            (low, high) = (low.min(value), high.max(value));
-        }
-        match scale {
-            Scale::Linear => {
-                let step = nice_step(high);
-                let steps = (high / step).ceil().max(1.0);
-                let ticks = (0..=steps as u32).map(|n| f64::from(n) * step).collect();
-                Axis { scale, low: 0.0, high: steps * step, ticks }
-            }
-            Scale::Log => {
-                let decade = |value: f64| value.max(1e-3).log10();
-                let (first, last) = (decade(low).floor() as i32, decade(high).ceil() as i32);
-                let last = last.max(first + 1);
-                let ticks = (first..=last).map(|exponent| 10_f64.powi(exponent)).collect();
-                Axis { scale, low: f64::from(first), high: f64::from(last), ticks }
-            }
-        }
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        let value = match self.scale {
-            Scale::Linear => value,
-            Scale::Log => value.max(1e-3).log10(),
-        };
-        BOTTOM - (value - self.low) / (self.high - self.low) * (BOTTOM - TOP)
-    }
-}
-
-/// 1, 2 or 5 times a power of ten, of which `high` has about four.
-fn nice_step(high: f64) -> f64 {
-    let rough = (high / 4.0).max(1e-9);
-    let power = 10_f64.powf(rough.log10().floor());
-    [1.0, 2.0, 5.0].map(|factor| factor * power).into_iter().find(|&step| step >= rough).unwrap_or(10.0 * power)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_axis_spans_its_values() {
-        let axis = Axis::new(Scale::Linear, [3.0, 172.0].into_iter());
-        assert_eq!(axis.ticks, [0.0, 50.0, 100.0, 150.0, 200.0]);
-        assert!((axis.y(0.0) - BOTTOM).abs() < 1e-9 && (axis.y(200.0) - TOP).abs() < 1e-9);
-        let axis = Axis::new(Scale::Log, [30.0, 9000.0].into_iter());
-        assert_eq!(axis.ticks, [10.0, 100.0, 1000.0, 10_000.0]);
-        assert!((axis.y(1000.0) - f64::midpoint(axis.y(100.0), axis.y(10_000.0))).abs() < 1e-9);
-    }
 
     #[test]
     fn nothing_to_show_is_no_plot() {

@@ -16,29 +16,48 @@ const COLOURS: [(&str, &str, &str); 8] = [
     ("threads", "#a8620f", "#e0a14a"),
 ];
 
-/// Everything that a plot needs, wherever it stands.
-const PLOTS: &str = "
-text{font:12px system-ui,sans-serif;fill:var(--text)}
-.title{font-weight:600}.axis{fill:var(--faint);font-size:11px}
-.grid{stroke:var(--grid);stroke-width:1}
-.line{fill:none;stroke:var(--peer);stroke-width:1.6}.mark{fill:var(--peer);stroke:var(--ground);stroke-width:.8}
-.p-fibra .line{stroke-width:3}
-.bar{fill:var(--peer)}.rest{fill:var(--peer);opacity:.45}
-";
+/// What else there is, on a light ground and on a dark one. Without variables: not everything that shows SVG knows them.
+const LIGHT: Ground =
+    Ground { ground: "#ffffff", text: "#1d2330", faint: "#667085", grid: "#e3e7ee", panel: "#f6f7f9" };
+const DARK: Ground = Ground { ground: "#14171d", text: "#e6e9ef", faint: "#98a2b3", grid: "#2b313c", panel: "#1c2027" };
 
-/// The style sheet of plots, as a picture or a part of a page.
+struct Ground {
+    ground: &'static str,
+    text: &'static str,
+    faint: &'static str,
+    grid: &'static str,
+    panel: &'static str,
+}
+
+/// The style sheet of plots, in a picture or in a page.
 pub(super) fn sheet() -> String {
-    let mut light = String::from("--ground:#fff;--text:#1d2330;--faint:#667085;--grid:#e3e7ee;--panel:#f6f7f9;");
-    let mut dark = String::from("--ground:#14171d;--text:#e6e9ef;--faint:#98a2b3;--grid:#2b313c;--panel:#1c2027;");
-    let mut classes = String::new();
-    for (name, on_light, on_dark) in COLOURS {
-        let _ = write!(light, "--{name}:{on_light};");
-        let _ = write!(dark, "--{name}:{on_dark};");
-        let _ = writeln!(classes, ".p-{name}{{--peer:var(--{name})}}");
-    }
+    let light = colours(&LIGHT, |(name, light, _)| (name, light));
+    let dark = colours(&DARK, |(name, _, dark)| (name, dark));
     format!(
-        ":root{{color-scheme:light dark;{light}}}\n@media(prefers-color-scheme:dark){{:root{{{dark}}}}}\n{classes}{PLOTS}"
+        ":root{{color-scheme:light dark}}\n\
+         text{{font:12px system-ui,sans-serif}}.title{{font-weight:600}}text.axis{{font-size:11px}}\n\
+         .line{{fill:none;stroke-width:1.6}}.p-fibra .line{{stroke-width:3}}.mark{{stroke-width:.8}}.rest{{opacity:.45}}\n\
+         {light}@media(prefers-color-scheme:dark){{\n{dark}}}\n"
     )
+}
+
+fn colours(
+    ground: &Ground,
+    of: fn((&'static str, &'static str, &'static str)) -> (&'static str, &'static str),
+) -> String {
+    let Ground { ground, text, faint, grid, panel } = ground;
+    let mut out = format!(
+        "body,.ground{{background:{ground};fill:{ground};color:{text}}}text{{fill:{text}}}.axis,.faint{{fill:{faint};color:{faint}}}\n\
+         .grid{{stroke:{grid};border-color:{grid}}}th,td{{border-color:{grid}}}.panel,.plots>svg,pre{{background:{panel}}}\n\
+         .mark{{stroke:{panel}}}\n"
+    );
+    for (name, colour) in COLOURS.map(of) {
+        let _ = writeln!(
+            out,
+            ".p-{name} .line{{stroke:{colour}}}.p-{name} .mark,.p-{name} rect{{fill:{colour}}}.p-{name} pre{{border-color:{colour}}}"
+        );
+    }
+    out
 }
 
 /// The mark of the subject at `index` in line plots, around the origin: shapes differ, too, not only colours.

@@ -54,30 +54,31 @@ pub(crate) fn tables(results: &Results) -> String {
 
 /// Memory, threads, lines and system calls.
 fn resources(out: &mut String, results: &Results) {
-    let mut columns = vec!["lines: echo".to_owned(), "request".to_owned()];
-    let largest = largest_idle(results);
-    if let Some(group) = largest {
-        let connections = count(results.groups[group].group.connections as f64);
-        columns.push("resident KiB".to_owned());
-        columns.push("page tables".to_owned());
-        columns.push(format!("threads at {connections}"));
-    }
+    let names = ["lines: echo", "request", "resident KiB", "page tables", "threads", "at connections"];
     let rows: Vec<Vec<Option<String>>> = results
         .subjects
         .iter()
         .enumerate()
         .map(|(index, subject)| {
             let mut row: Vec<_> = subject.lines.iter().map(|(_, lines)| Some(lines.to_string())).collect();
-            let summary = largest.and_then(|group| results.groups[group].summary(index));
+            let group = largest_idle(results, Some(index)).map(|group| &results.groups[group]);
+            let summary = group.and_then(|group| group.summary(index));
             let idle = summary.as_ref().and_then(|summary| summary.idle);
             row.push(idle.map(|idle| format!("{:.2}", idle.resident_kib)));
             row.push(idle.map(|idle| format!("{:.2}", idle.page_tables_kib)));
             row.push(summary.map(|summary| count(summary.threads)));
+            row.push(group.map(|group| count(group.group.connections as f64)));
             row
         })
         .collect();
     out.push('\n');
-    table(out, results, "lines of handler code; memory of an idle connection; threads", &columns, &rows);
+    table(
+        out,
+        results,
+        "lines of handler code; memory of an idle connection; threads",
+        &names.map(str::to_owned),
+        &rows,
+    );
     for workload in Workload::ALL {
         for subject in &results.subjects {
             for (_, calls) in subject.syscalls.iter().filter(|(of, _)| *of == workload) {
@@ -89,17 +90,15 @@ fn resources(out: &mut String, results: &Results) {
     }
 }
 
-/// The group with the most idle connections, echo and pinned if there is a choice.
-pub(super) fn largest_idle(results: &Results) -> Option<usize> {
-    let has_idle = |index: &usize| {
-        results.groups[*index]
-            .measured
-            .iter()
-            .flat_map(|measured| &measured.samples)
-            .any(|sample| sample.idle.is_some())
+/// The group with the most idle connections, of the subject at an index or of any; echo and pinned if there is a choice.
+pub(super) fn largest_idle(results: &Results, subject: Option<usize>) -> Option<usize> {
+    let has_idle = |group: &usize| {
+        let measured = results.groups[*group].measured.iter().enumerate();
+        let mut of_subject = measured.filter(|(index, _)| subject.is_none_or(|subject| subject == *index));
+        of_subject.any(|(_, measured)| measured.samples.iter().any(|sample| sample.idle.is_some()))
     };
-    (0..results.groups.len()).filter(has_idle).max_by_key(|&index| {
-        let group = results.groups[index].group;
+    (0..results.groups.len()).filter(has_idle).max_by_key(|&group| {
+        let group = results.groups[group].group;
         (group.connections, group.workload == Workload::Echo, group.placement == Placement::Pinned)
     })
 }
@@ -195,6 +194,18 @@ pub(super) fn time(us: f64) -> String {
     }
 }
 
+/// A figure without the zeros that say nothing, as an axis shows it: `60k` for `60.0k`.
+pub(super) fn short(figure: &str) -> String {
+    let Some((whole, rest)) = figure.split_once('.') else { return figure.to_owned() };
+    let unit_at = rest.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(rest.len());
+    let (fraction, unit) = rest.split_at(unit_at);
+    match (whole, fraction.trim_end_matches('0')) {
+        ("0", "") => "0".to_owned(),
+        (whole, "") => format!("{whole}{unit}"),
+        (whole, fraction) => format!("{whole}.{fraction}{unit}"),
+    }
+}
+
 /// A whole number with its thousands apart.
 pub(super) fn count(count: f64) -> String {
     let digits = format!("{count:.0}");
@@ -216,6 +227,7 @@ mod tests {
     fn figures_have_three_digits_or_so() {
         assert_eq!([8_630.0, 175_400.0, 1_932_000.0].map(rate), ["8.63k", "175k", "1.93M"]);
         assert_eq!([5.25, 990.0, 7_600.0, 486_900.0, 2e6].map(time), ["5.2us", "990us", "7.6ms", "487ms", "2.0s"]);
+        assert_eq!(["0.00k", "60.0k", "1.50ms", "10us", "0.20"].map(short), ["0", "60k", "1.5ms", "10us", "0.2"]);
         assert_eq!([7.0, 999.0, 1000.0, 1_234_567.0].map(count), ["7", "999", "1,000", "1,234,567"]);
     }
 }

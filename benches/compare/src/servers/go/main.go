@@ -110,7 +110,7 @@ func asksForPause(body []byte) bool { return body[0] != 0 }
 func compute(body []byte) {
 	x := binary.BigEndian.Uint64(body[1:])
 	for i := uint64(0); i < rounds; i++ {
-		x = x*6364136223846793005 + 1442695040888963407
+		x = (x^x>>32)*0xd6e8feb86659fd93 + 1
 	}
 	binary.BigEndian.PutUint64(body[len(body)-8:], x)
 }
