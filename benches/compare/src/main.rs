@@ -2,7 +2,7 @@
 //! alike, on your machine.
 //!
 //! ```text
-//! cargo run --release -p fibra-compare                  all of it, about an hour
+//! cargo run --release -p fibra-compare                  all of it, about half an hour
 //! cargo run --release -p fibra-compare -- --quick       the outline, two minutes
 //! cargo run --release -p fibra-compare -- --help
 //! ```

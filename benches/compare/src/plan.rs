@@ -87,7 +87,7 @@ impl Plan {
             warm_up: (seconds / 4.0).max(0.1),
             open_share: options.open_share,
             descriptors: limit,
-            deadline: options.quick.then_some(110.0),
+            deadline: options.quick.then_some(100.0),
         };
         Ok((plan, remarks))
     }

@@ -7,18 +7,19 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs, thread};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::rounds_in_5_us;
 use crate::placement;
 use crate::request;
-use crate::servers::{self, Kind, Peer};
+use crate::servers::{self, Kind, PEERS, Peer};
 
 /// Where every server listens: a free port, which it then [announces](announce).
 pub(crate) const LOOPBACK: &str = "127.0.0.1:0";
 
-/// What a server does for its clients; see [`request`](crate::request).
+/// What a server does for its clients; see [`request`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Workload {
@@ -49,8 +50,7 @@ pub(crate) struct Serving {
 /// `fibra-compare serve`
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Which server: event-loop, fibra, tokio-current, tokio-multi, may, vthread, go, threads
-    #[arg(value_parser = |name: &str| servers::named(name).ok_or("there is no such server"))]
+    #[arg(value_parser = peers())]
     peer: &'static Peer,
     workload: Workload,
     /// Keep it on this CPU
@@ -65,6 +65,11 @@ pub(crate) struct Arguments {
     /// End with this process
     #[arg(long, hide = true)]
     parent: Option<u32>,
+}
+
+fn peers() -> impl TypedValueParser<Value = &'static Peer> {
+    let names = PossibleValuesParser::new(PEERS.iter().map(|peer| peer.name));
+    names.try_map(|name| servers::named(&name).ok_or("there is no such server"))
 }
 
 /// Serves until killed.

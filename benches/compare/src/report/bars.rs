@@ -7,7 +7,7 @@ use super::style::escape;
 
 /// Where the bars are.
 const LEFT: f64 = 152.0;
-const RIGHT: f64 = 376.0;
+const RIGHT: f64 = 348.0;
 const TOP: f64 = 34.0;
 const ROW: f64 = 25.0;
 
