@@ -75,12 +75,17 @@ impl Measurement {
         Ok(())
     }
 
-    /// Stops the measurement of throughput and CPU time, if it is time and that has not been done.
-    pub(super) fn stop_at(&mut self, moment: Nanos, now: Nanos) -> io::Result<()> {
+    /// When it started, if it has.
+    pub(super) fn began(&self) -> Option<Nanos> {
+        self.started.as_ref().map(|reading| reading.now)
+    }
+
+    /// Stops the measurement of throughput and CPU time, if it is time and that has not been done. Whether it has stopped.
+    pub(super) fn stop_at(&mut self, moment: Nanos, now: Nanos) -> io::Result<bool> {
         if now >= moment && self.stopped.is_none() {
             self.stopped = Some(self.read(now)?);
         }
-        Ok(())
+        Ok(self.stopped.is_some())
     }
 
     fn read(&self, now: Nanos) -> io::Result<Reading> {
