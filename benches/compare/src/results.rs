@@ -9,6 +9,9 @@ use crate::serve::Workload;
 use crate::servers::{Peer, lines_of_code};
 use crate::syscalls::Calls;
 
+/// A machine on which others use more CPUs than this is not quiet.
+const QUIET: f64 = 0.1;
+
 pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) seconds: f64,
@@ -77,6 +80,7 @@ pub(crate) struct Summary {
     pub(crate) server_cpu_us: f64,
     pub(crate) server_busy: f64,
     pub(crate) client_busy: f64,
+    pub(crate) others_busy: f64,
     pub(crate) threads: f64,
     pub(crate) idle: Option<Idle>,
 }
@@ -112,6 +116,19 @@ impl Results {
         }
     }
 
+    /// What a reader must know: what went otherwise than planned, and whether the machine was busy with something else.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let samples = self.groups.iter().flat_map(|group| &group.measured).flat_map(|measured| &measured.samples);
+        let others = median(samples.map(|sample| sample.closed.others_busy).collect()).unwrap_or_default();
+        let absent = self.subjects.iter().filter_map(|subject| {
+            subject.absent.as_ref().map(|reason| format!("{} was not measured: {reason}", subject.peer.label))
+        });
+        let busy = (others > QUIET).then(|| {
+            format!("{others:.1} CPUs were busy with something else meanwhile: measure again on a quiet machine before you believe this")
+        });
+        busy.into_iter().chain(absent).chain(self.remarks.iter().cloned()).collect()
+    }
+
     /// How many rounds there are of what was measured most often.
     pub(crate) fn rounds(&self) -> usize {
         self.groups.iter().flat_map(|group| &group.measured).map(|measured| measured.samples.len()).max().unwrap_or(0)
@@ -143,6 +160,7 @@ impl GroupResults {
             server_cpu_us: of(&|sample| Some(sample.closed.server_cpu_us))?,
             server_busy: of(&|sample| Some(sample.closed.server_busy))?,
             client_busy: of(&|sample| Some(sample.closed.client_busy))?,
+            others_busy: of(&|sample| Some(sample.closed.others_busy))?,
             threads: of(&|sample| Some(sample.threads as f64))?,
             idle: samples.iter().any(|sample| sample.idle.is_some()).then(|| Idle {
                 resident_kib: of(&|sample| sample.idle.map(|idle| idle.resident_kib)).unwrap_or_default(),

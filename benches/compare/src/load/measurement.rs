@@ -1,7 +1,7 @@
 //! What one measurement yields: requests, latencies, CPU time.
 
-use std::io;
 use std::time::Duration;
+use std::{fs, io};
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub(crate) struct Load {
     pub(crate) client_busy: f64,
     /// How busy the server was.
     pub(crate) server_busy: f64,
+    /// How many CPUs were busy with anything else, the hypervisor's other guests included.
+    pub(crate) others_busy: f64,
     /// In an open loop: requests that were due and had no answer when the client stopped waiting. Their latencies count as how long they
     /// waited until then.
     pub(crate) unanswered: u64,
@@ -59,6 +61,7 @@ struct Reading {
     answered: u64,
     server_cpu: Duration,
     client_cpu: Duration,
+    all_cpu: Duration,
 }
 
 impl Measurement {
@@ -94,6 +97,7 @@ impl Measurement {
             answered: self.answered,
             server_cpu: cpu_time_of(self.server)?,
             client_cpu: cpu_time_of(std::process::id())?,
+            all_cpu: cpu_time_of_all()?,
         })
     }
 
@@ -121,6 +125,7 @@ impl Measurement {
         let requests = (to.answered - from.answered) as f64;
         let server_cpu = to.server_cpu.saturating_sub(from.server_cpu).as_secs_f64();
         let client_cpu = to.client_cpu.saturating_sub(from.client_cpu).as_secs_f64();
+        let all_cpu = to.all_cpu.saturating_sub(from.all_cpu).as_secs_f64();
         let at = |quantile| self.histogram.value_at_quantile(quantile) as f64 / 1e3;
         Load {
             requests_per_second: requests / seconds,
@@ -136,6 +141,7 @@ impl Measurement {
             server_cpu_us: server_cpu * 1e6 / requests.max(1.0),
             server_busy: server_cpu / seconds,
             client_busy: client_cpu / seconds,
+            others_busy: (all_cpu - server_cpu - client_cpu).max(0.0) / seconds,
             unanswered: self.unanswered,
         }
     }
@@ -158,6 +164,20 @@ fn cpu_time_of(pid: u32) -> io::Result<Duration> {
     Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
+/// The time that all CPUs together have been busy or were not to be had, interrupts left out: those are for our packets, mostly.
+fn cpu_time_of_all() -> io::Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let fields: Vec<u64> =
+        text.lines().next().unwrap_or_default().split(' ').filter_map(|field| field.parse().ok()).collect();
+    match fields[..] {
+        [user, nice, system, _idle, _iowait, _irq, _softirq, steal, ..] => {
+            let ticks = (user + nice + system + steal) as f64;
+            Ok(Duration::from_secs_f64(ticks / rustix::param::clock_ticks_per_second() as f64))
+        }
+        _ => Err(io::Error::other("/proc/stat is not as expected")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,7 +185,10 @@ mod tests {
     #[test]
     fn the_cpu_time_of_a_process_grows_when_it_computes() {
         let before = cpu_time_of(std::process::id()).unwrap();
-        while cpu_time_of(std::process::id()).unwrap() - before < Duration::from_millis(1) {
+        let all_before = cpu_time_of_all().unwrap();
+        while cpu_time_of(std::process::id()).unwrap() - before < Duration::from_millis(1)
+            || cpu_time_of_all().unwrap() == all_before
+        {
             std::hint::black_box(crate::request::scramble(1, 1000));
         }
     }

@@ -14,7 +14,7 @@ pub(super) fn json(results: &Results) -> io::Result<String> {
         "seconds": results.seconds,
         "open_share": results.open_share,
         "rounds": results.rounds(),
-        "remarks": results.remarks,
+        "notes": results.notes(),
         "peers": peers,
         "groups": groups,
     }))?)

@@ -51,11 +51,7 @@ fn versions(results: &Results) -> String {
 }
 
 fn remarks(results: &Results) -> String {
-    let absent = results.subjects.iter().filter_map(|subject| {
-        subject.absent.as_ref().map(|reason| format!("{} was not measured: {reason}", subject.peer.label))
-    });
-    let all = absent.chain(results.remarks.iter().cloned());
-    all.map(|remark| format!("<p>Note: {}.</p>\n", escape(&remark))).collect()
+    results.notes().into_iter().map(|remark| format!("<p>Note: {}.</p>\n", escape(&remark))).collect()
 }
 
 fn peers(results: &Results) -> String {
@@ -97,7 +93,7 @@ fn sections(results: &Results) -> String {
 
 /// One group in figures.
 fn table(out: &mut String, results: &Results, group: &GroupResults) {
-    const HEAD: [&str; 12] = [
+    const HEAD: [&str; 13] = [
         "requests/s",
         "relative",
         "p50",
@@ -110,6 +106,7 @@ fn table(out: &mut String, results: &Results, group: &GroupResults) {
         "CPU us",
         "server busy",
         "client busy",
+        "others busy",
     ];
     let due = group
         .open_rate
@@ -123,7 +120,7 @@ fn table(out: &mut String, results: &Results, group: &GroupResults) {
     out.push_str("</tr>\n");
     for (index, subject) in results.subjects.iter().enumerate() {
         let cells = match (group.summary(index), &group.measured[index].failure) {
-            (_, Some(failure)) => format!("<td colspan=\"12\">failed: {}</td>", escape(failure)),
+            (_, Some(failure)) => format!("<td colspan=\"13\">failed: {}</td>", escape(failure)),
             (Some(summary), None) => row(&summary),
             (None, None) => continue,
         };
@@ -150,6 +147,7 @@ fn row(summary: &Summary) -> String {
         format!("{:.2}", summary.server_cpu_us),
         format!("{:.0}%", summary.server_busy * 100.0),
         format!("{:.0}%", summary.client_busy * 100.0),
+        format!("{:.0}%", summary.others_busy * 100.0),
     ]
     .map(|cell| format!("<td>{cell}</td>"))
     .concat()

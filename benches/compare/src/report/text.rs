@@ -46,8 +46,8 @@ pub(crate) fn tables(results: &Results) -> String {
         }
     }
     resources(&mut out, results);
-    for remark in &results.remarks {
-        let _ = writeln!(out, "\nnote: {remark}");
+    for note in results.notes() {
+        let _ = writeln!(out, "\nnote: {note}");
     }
     out
 }
