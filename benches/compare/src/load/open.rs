@@ -60,7 +60,8 @@ pub(super) fn measure(
         measurement.start_at(begin, now)?;
         // Should this process have been held up, the measurement began late, and takes its time nevertheless.
         let stopped = measurement.stop_at(measurement.began().unwrap_or(begin) + (end - begin), now)?;
-        if stopped && (now >= end + GRACE || (waiting == 0 && connections.under_way == 0)) {
+        let all_answered = table.due(number) >= end && waiting == 0 && connections.under_way == 0;
+        if stopped && (all_answered || now >= end + GRACE) {
             break;
         }
         for _ in 0..SENT_AT_ONCE {
@@ -88,6 +89,11 @@ pub(super) fn measure(
             })
         })?;
     }
+    // What this process was too slow for was due nevertheless.
+    while table.due(number) < end {
+        counts[(number % table.connections) as usize].due += 1;
+        number += 1;
+    }
     let never_sent = counts.iter().enumerate().flat_map(|(index, count)| {
         let table = &table;
         (count.sent..count.due).map(move |nth| table.due_on(index, nth))
@@ -101,7 +107,34 @@ pub(super) fn measure(
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
     use super::*;
+    use crate::serve::Workload;
+
+    #[test]
+    fn a_stall_is_paid_for_by_everyone_who_was_due_meanwhile() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut message = [0; 64];
+            for served in 0.. {
+                stream.read_exact(&mut message).unwrap();
+                if served == 100 {
+                    thread::sleep(Duration::from_millis(200));
+                }
+                stream.write_all(&message).unwrap();
+            }
+        });
+        let mut connections = Connections::new(server, Workload::Echo).unwrap();
+        connections.open(1).unwrap();
+        let load = measure(&mut connections, std::process::id(), 1000.0, 0.0, 0.5).unwrap();
+        // A fifth of all were due in the first half of the stall. Whoever sends only when the server is ready sees one.
+        assert!(load.latency.p90_us > 90_000.0, "{load:?}");
+    }
 
     #[test]
     fn connections_take_turns() {
