@@ -50,6 +50,12 @@ type Outcome = *const thread::Result<()>;
 /// What a closure may take of the stack that it runs on, in bytes; a larger one is boxed.
 const ENTRY_SIZE_MAX: usize = 512;
 
+/// How much [`Context::prefetch`] fetches: the frames of a fiber that waits for a socket, in a release build, and a little of its caller's.
+const PREFETCHED_LINES: usize = 10;
+
+/// The size of a cache line, in bytes.
+const LINE: usize = 64;
+
 thread_local! {
     static RUNNING: Cell<*const Context> = const { Cell::new(ptr::null()) };
 }
@@ -183,6 +189,16 @@ impl Context {
         });
         RUNNING.set(outer);
         ptr::with_exposed_provenance(outcome)
+    }
+
+    /// Has the cache fetch what a suspended context will touch first when it goes on: the frames above its stack pointer. For a scheduler
+    /// that knows some time ahead; it changes nothing else, and does nothing useful for a context that runs.
+    #[inline]
+    pub fn prefetch(&self) {
+        let at = self.at.get();
+        for line in 0..PREFETCHED_LINES {
+            switch::prefetch(at.wrapping_add(line * LINE));
+        }
     }
 
     /// The right to switch to it.

@@ -31,7 +31,7 @@ use aarch64 as arch;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as arch;
 
-pub(crate) use arch::{PREPARED, SAVED, prepare, switch};
+pub(crate) use arch::{PREPARED, SAVED, prefetch, prepare, switch};
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!(

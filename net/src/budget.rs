@@ -1,7 +1,8 @@
 //! How long fibers may go on without waiting: a budget of work, after which one lets the others run.
 //!
 //! A fiber whose socket is always ready never parks, and would hold its worker for as long as its peer keeps up. So what fibers do is
-//! paid for from their worker's budget, and who finds it used up yields first. Each look that the worker takes outside renews it.
+//! paid for from their worker's budget, and who finds it used up yields first. Each look that the worker takes outside renews it, and so does
+//! each fiber that waits.
 //!
 //! Invariants:
 //! * No clock is read: a unit is about what a small system call takes, 1 to 2 us, so that the budget fits the 100 us in which a

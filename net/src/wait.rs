@@ -154,6 +154,8 @@ impl Wait<'_> {
             }
             waited?;
             self.registration.ensure(self.fd)?;
+            // Who waits does not hold the worker up.
+            budget::renew();
             waited = park::wait(reason, deadline);
         }
     }

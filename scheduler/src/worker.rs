@@ -265,7 +265,11 @@ impl Worker {
             // Woken by a fiber: likely to be waited for next. Woken by the driver or from outside: in turn.
             match self.running.get() {
                 Some(_) => self.ready.push_woken(runnable),
-                None => self.ready.push_back(runnable),
+                None => {
+                    // Others run before it, which gives the cache time. SAFETY: it was parked, so it has started and not ended.
+                    unsafe { fiber.as_ref().owned().context.get_unchecked() }.prefetch();
+                    self.ready.push_back(runnable);
+                }
             }
         }
     }

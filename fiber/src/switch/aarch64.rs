@@ -49,6 +49,13 @@ pub(crate) unsafe fn switch(saved: *mut usize, to: usize, message: usize) -> usi
     answer
 }
 
+/// Has the cache fetch the line of `address`, whether there is anything or not.
+#[inline(always)]
+pub(crate) fn prefetch(address: usize) {
+    // SAFETY: a hint to the processor, which no address makes fault, and which touches neither memory nor flags.
+    unsafe { asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly)) };
+}
+
 /// Lays out a fresh stack below `argument` so that the first switch to what is returned, [`PREPARED`] bytes further down, calls
 /// `entry(argument)`. The word right below `argument` is left to the caller.
 ///

@@ -2,6 +2,7 @@
 //!
 //! A suspended stack, from its stack pointer up: where to go on, `rbx`, `rbp`.
 
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::arch::{asm, naked_asm};
 
 use super::Entry;
@@ -44,6 +45,13 @@ pub(crate) unsafe fn switch(saved: *mut usize, to: usize, message: usize) -> usi
         );
     }
     answer
+}
+
+/// Has the cache fetch the line of `address`, whether there is anything or not.
+#[inline(always)]
+pub(crate) fn prefetch(address: usize) {
+    // SAFETY: a hint to the processor, which no address makes fault.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::without_provenance(address)) };
 }
 
 /// Lays out a fresh stack below `argument` so that the first switch to what is returned, [`PREPARED`] bytes further down, calls

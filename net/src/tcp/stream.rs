@@ -7,6 +7,8 @@ use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
 use super::connect;
 use crate::byte_stream::{ByteStream, Received, byte_stream};
 use crate::handle::{handle, timeouts};
@@ -99,9 +101,10 @@ impl TcpStream {
 }
 
 impl ByteStream for net::TcpStream {
+    // Past libc, whose wrappers are cancellation points of pthreads and take half as long again.
     fn read(&self, buf: &mut [u8]) -> io::Result<Received> {
         // Urgent data stops a read short, too, but of that the reactor tells: see `Happening`.
-        Read::read(&mut &*self, buf).map(Received::all)
+        Ok(Received::all(recv(self, buf, RecvFlags::empty())?.0))
     }
 
     fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Received> {
@@ -109,7 +112,12 @@ impl ByteStream for net::TcpStream {
     }
 
     fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        Write::write(&mut &*self, buf)
+        // As std: where there is no such flag, its sockets have the option instead.
+        #[cfg(not(target_vendor = "apple"))]
+        const FLAGS: SendFlags = SendFlags::NOSIGNAL;
+        #[cfg(target_vendor = "apple")]
+        const FLAGS: SendFlags = SendFlags::empty();
+        Ok(send(self, buf, FLAGS)?)
     }
 
     fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
