@@ -47,6 +47,10 @@
 //! * Host names are resolved on the blocking pool, hence this crate's own [`ToSocketAddrs`].
 //! * File descriptors are always in non-blocking mode, which a process sees that inherits one.
 //!
+//! # Features
+//!
+//! * `tls`, off unless asked for: the module `tls`, TLS on TCP by rustls.
+//!
 //! # Modules
 //!
 //! | module | what it is |
@@ -54,6 +58,7 @@
 //! | `tcp` | [`TcpListener`], [`TcpStream`], [`Incoming`], [`Keepalive`]; connecting to whichever address is there first |
 //! | `udp` | [`UdpSocket`] |
 //! | [`unix`] | [`UnixListener`], [`UnixStream`], [`UnixDatagram`] |
+//! | `tls` | TLS on TCP, with the feature `tls` |
 //! | `resolve` | [`ToSocketAddrs`] |
 //! | `handle`, `byte_stream`, `split`, `accept_loop` | what several of these types offer, written once |
 //! | `socket`, `listening` | what sockets share: descriptor, registration, timeouts; what listeners share |
@@ -87,6 +92,8 @@ mod serve;
 mod socket;
 mod split;
 mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod udp;
 pub mod unix;
 mod wait;

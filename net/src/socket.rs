@@ -22,6 +22,8 @@ use crate::backoff::{ASK_AGAIN_MAX, ASK_AGAIN_MIN, Backoff};
 use crate::budget;
 use crate::lingering::Lingering;
 use crate::registration::{Registration, Side};
+#[cfg(feature = "tls")]
+use crate::wait::first;
 use crate::wait::{Evidence, Wait, uninterrupted};
 
 /// A non-blocking socket `S` that parks. See the [module](self).
@@ -112,6 +114,32 @@ impl<S: AsFd> Socket<S> {
         op: impl FnMut(&S) -> io::Result<T>,
     ) -> io::Result<T> {
         self.wait(side, timeout, op, |_| Evidence::default())
+    }
+
+    /// Runs `op` for whichever side is ready, until that succeeds or fails for good, within the read timeout.
+    #[cfg(feature = "tls")]
+    pub(crate) fn either<T>(&self, mut op: impl FnMut(Side, &S) -> io::Result<T>) -> io::Result<T> {
+        const SIDES: [Side; 2] = [Side::Read, Side::Write];
+        if self.is_nonblocking() {
+            return match uninterrupted(&mut || op(Side::Write, &self.io)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    uninterrupted(&mut || op(Side::Read, &self.io))
+                }
+                result => result,
+            };
+        }
+        let deadline = self.read_timeout.get().and_then(|timeout| clock::now().checked_add(timeout));
+        let waits = SIDES.map(|side| self.waiting(side, None));
+        match first(&waits, deadline, |index| op(SIDES[index], &self.io))? {
+            Some((_, result)) => result,
+            None => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// Lets whoever waits for `side` look again.
+    #[cfg(feature = "tls")]
+    pub(crate) fn nudge(&self, side: Side) {
+        self.registration.sides().direction(side).raise(false);
     }
 
     /// Runs `op` if it need not wait, also not for others who wait for `side` already.

@@ -138,6 +138,11 @@ impl TcpListener {
         self.socket.shutdown()
     }
 
+    #[cfg(feature = "tls")]
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.socket.is_shut_down()
+    }
+
     /// The address that it listens on.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ use crate::socket::{Socket, zero_timeout};
 /// [`set_linger`](Self::set_linger), [`set_keepalive`](Self::set_keepalive), [`set_user_timeout`](Self::set_user_timeout). Any other
 /// option can be set through [`AsFd`](std::os::fd::AsFd).
 pub struct TcpStream {
-    pub(super) socket: Arc<Socket<net::TcpStream>>,
+    pub(crate) socket: Arc<Socket<net::TcpStream>>,
 }
 
 handle!(TcpStream, Socket<net::TcpStream>, net::TcpStream);

@@ -1,0 +1,214 @@
+//! An established TLS connection: its socket, and the records between it and the plaintext.
+//!
+//! ```text
+//!   reader ─▶ lock ─▶ plaintext there? ─ no ─▶ wait for the socket ─▶ lock ─▶ read(2), decrypt ─▶ plaintext
+//!   writer ─▶ lock ─▶ encrypt, write(2) ─ no room ─▶ wait for the socket ─▶ lock ─▶ write(2)
+//! ```
+//!
+//! Invariants:
+//! * Nobody waits under the lock: it is held for one step of [`Records`], so a reader that waits for its peer does not hold up a
+//!   writer, nor the other way round.
+//! * There is one reader and one writer at a time, by the types that own a session: plaintext that is left over needs nobody
+//!   to be woken for it.
+//! * What has to go out always has somebody who waits for room: who wrote it; or, if that was cut or rustls itself answers, the reader.
+
+use std::io::{self, IoSlice};
+use std::net;
+use std::net::Shutdown;
+use std::thread;
+
+use fibra_scheduler::cancel;
+use parking_lot::{Mutex, MutexGuard};
+
+use super::records::{Outcome, Pulled, Pushed, Records};
+use crate::TcpStream;
+use crate::registration::Side;
+use crate::socket::Socket;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Session {
+    stream: TcpStream,
+    records: Mutex<Records>,
+}
+
+impl Session {
+    /// One whose handshake is over.
+    pub(super) fn new(stream: TcpStream, records: Records) -> Self {
+        Self { stream, records: Mutex::new(records) }
+    }
+
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// The records, for what does not wait.
+    pub(super) fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock()
+    }
+
+    pub(super) fn socket(&self) -> &Socket<net::TcpStream> {
+        &self.stream.socket
+    }
+
+    pub(super) fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let behind = {
+                let mut records = self.records();
+                if let Some(read) = records.read(buf) {
+                    return read;
+                }
+                records.is_behind()
+            };
+            let pulled = if behind { self.pull_and_push(buf) } else { self.pull(buf) };
+            if let Outcome::Read(read) = pulled?.outcome {
+                return Ok(read);
+            }
+        }
+    }
+
+    fn pull(&self, buf: &mut [u8]) -> io::Result<Pulled> {
+        let step = |socket: &net::TcpStream| {
+            let mut records = self.records();
+            // Since a writer has been cut.
+            if records.is_behind() { Ok(Pulled::BEHIND) } else { records.pull(socket, buf) }
+        };
+        self.socket().run(Side::Read, step, Pulled::evidence)
+    }
+
+    fn pull_and_push(&self, buf: &mut [u8]) -> io::Result<Pulled> {
+        self.socket().either(|side, socket| match side {
+            Side::Read => self.records().pull(socket, buf),
+            Side::Write => self.records().push(socket).map(|_| Pulled::ADVANCED),
+        })
+    }
+
+    /// Encrypts and sends some of `bufs`. What was encrypted is accepted, also if sending it is cut.
+    pub(super) fn write(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut accepted = None;
+        let sent = self.send(|records| {
+            accepted = Some(records.encrypt(bufs)?);
+            Ok(())
+        });
+        match (accepted, sent) {
+            (Some(accepted), Ok(())) => Ok(accepted),
+            (Some(accepted), Err(error)) if is_cut(&error) => Ok(accepted),
+            (_, Err(error)) => {
+                self.records().cut_short = true;
+                Err(error)
+            }
+            (None, Ok(())) => unreachable!("what was not prepared is not sent"),
+        }
+    }
+
+    /// Waits until everything is out.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        if self.records().tls().wants_write() { self.send(|_| Ok(())) } else { Ok(()) }
+    }
+
+    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        if how != Shutdown::Read {
+            self.send(|records| {
+                records.end_writing();
+                Ok(())
+            })?;
+        }
+        if how != Shutdown::Write {
+            self.records().read_ended = true;
+        }
+        self.end(how)
+    }
+
+    /// Ends TCP's side of it.
+    pub(super) fn end(&self, how: Shutdown) -> io::Result<()> {
+        match self.stream.shutdown(how) {
+            // A peer that has closed already answers `close_notify` by a reset.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Sends what is left, then what `prepare` makes.
+    fn send(&self, prepare: impl FnOnce(&mut Records) -> io::Result<()>) -> io::Result<()> {
+        let mut prepare = Some(prepare);
+        let mut pushing = Pushing { session: self, counted: false };
+        let step = |socket: &net::TcpStream| {
+            let mut records = self.records();
+            let pushed = records.push(socket).and_then(|pushed| match prepare.take() {
+                Some(prepare) => {
+                    prepare(&mut records)?;
+                    records.push(socket)
+                }
+                None => Ok(pushed),
+            });
+            if matches!(&pushed, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+                pushing.count(&mut records);
+            }
+            pushed
+        };
+        self.socket().run(Side::Write, step, Pushed::evidence).map(|_| ())
+    }
+
+    /// Tells the peer that the plaintext is complete, if that can be said at once and is true: nobody knows if a write has failed, or of a
+    /// fiber that panics, was cancelled or is late. Returns whether everything is out.
+    fn part(&self) -> bool {
+        let mut records = self.records();
+        if records.cut_short || thread::panicking() || cancel::check().is_err() {
+            return false;
+        }
+        records.end_writing();
+        records.push(self.socket().io()).is_ok()
+    }
+
+    /// As `shutdown(Write)`, but never waits. If not everything could be sent, the peer sees that it was cut.
+    pub(super) fn end_writing(&self) -> io::Result<()> {
+        if self.part() { self.end(Shutdown::Write) } else { Ok(()) }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.part();
+        // Closing while something is unread resets the connection, and the peer may lose what was sent last. What rustls alone would
+        // read (session tickets) is read here. Plaintext that nobody has read is, as with TCP, a reason to reset.
+        let Self { stream, records } = self;
+        let records = records.get_mut();
+        if records.read(&mut [0]).is_none() {
+            let _ = records.pull(stream.socket.io(), &mut [0]);
+        }
+    }
+}
+
+/// Whether an operation fails for who has called it, not for the connection.
+fn is_cut(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) || cancel::is_cancelled(error)
+}
+
+/// One that waits until everything is out.
+struct Pushing<'a> {
+    session: &'a Session,
+    counted: bool,
+}
+
+impl Pushing<'_> {
+    fn count(&mut self, records: &mut Records) {
+        if !self.counted {
+            self.counted = true;
+            records.pushers += 1;
+        }
+    }
+}
+
+impl Drop for Pushing<'_> {
+    fn drop(&mut self) {
+        if self.counted {
+            let mut records = self.session.records();
+            records.pushers -= 1;
+            let behind = records.is_behind();
+            drop(records);
+            if behind {
+                self.session.socket().nudge(Side::Read);
+            }
+        }
+    }
+}
