@@ -5,6 +5,8 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsFd;
+#[cfg(feature = "tokio-io")]
+use std::task::{Context, Poll};
 
 use rustix::net::{RecvFlags, recv};
 
@@ -75,6 +77,20 @@ impl<S: ByteStream> Socket<S> {
     /// As `write`, but fails with `WouldBlock` instead of waiting.
     pub(crate) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
         self.run_now(Side::Write, |stream| stream.write(buf), |sent| moved(*sent, buf.len()))
+    }
+}
+
+#[cfg(feature = "tokio-io")]
+impl<S: ByteStream> Socket<S> {
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let asked = buf.len();
+        let read = self.poll(Side::Read, cx, |stream| stream.read(buf), |read| received(read, asked));
+        read.map_ok(|read| read.bytes)
+    }
+
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let asked = bufs.iter().take(VECTORED_MAX).map(|buf| buf.len()).sum();
+        self.poll(Side::Write, cx, |stream| stream.write_vectored(bufs), |sent| moved(*sent, asked))
     }
 }
 

@@ -11,26 +11,40 @@
 //! | first → next, while ready | the leaver ([`Turn`]'s drop: done, timed out, cancelled or panicking): the new first |
 //! | joined an empty queue, while ready | nobody: the joiner looks before it parks |
 //!
+//! With the feature `tokio-io` there may be a task as well, which is polled: it does not line up, since a future that is dropped says
+//! so to nobody, and would keep its place for ever. It tries whenever the direction is ready, and leaves its waker if not. One place
+//! for a waker is enough: `AsyncRead` and `AsyncWrite` promise to wake whoever polled last.
+//!
 //! Invariants:
-//! * The readiness word's `WAITED` bit is set exactly while the queue is not empty, and changes only under its lock.
-//! * Nobody parks or makes a system call under the lock.
+//! * The readiness word's `WAITED` bit is set exactly while the queue is not empty or a waker is there, and changes only under the
+//!   lock.
+//! * Nobody parks or makes a system call under the lock, nor is a waker woken or dropped.
+
+use std::mem;
 
 use fibra_scheduler::park::Unparker;
 use parking_lot::Mutex;
 
 use crate::queue::{Queue, Ticket};
 use crate::readiness::{Readiness, Snapshot};
+use crate::task::Task;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Direction {
     readiness: Readiness,
-    queue: Mutex<Queue<Unparker>>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    queue: Queue<Unparker>,
+    task: Task,
 }
 
 impl Direction {
     pub(crate) const fn new() -> Self {
-        Self { readiness: Readiness::new(), queue: Mutex::new(Queue::new()) }
+        Self { readiness: Readiness::new(), waiting: Mutex::new(Waiting { queue: Queue::new(), task: Task::nobody() }) }
     }
 
     pub(crate) fn readiness(&self) -> &Readiness {
@@ -46,20 +60,37 @@ impl Direction {
         let before = self.readiness.raise(probe);
         // If it was ready before, then the first has been told, or is trying right now and will see the new tick.
         if before.is_waited() && !before.is_ready() {
-            let first = self.queue.lock().first().cloned();
+            let mut waiting = self.waiting.lock();
+            let first = waiting.queue.first().cloned();
+            let task = mem::take(&mut waiting.task);
+            if !task.is_nobody() {
+                self.readiness.set_waited(first.is_some());
+            }
+            drop(waiting);
             if let Some(first) = first {
                 first.unpark();
             }
+            task.wake();
         }
+    }
+
+    /// Has the task of `waker` woken when the direction is ready next. Who calls this looks at the readiness afterwards.
+    #[cfg(feature = "tokio-io")]
+    pub(crate) fn leave_waker(&self, waker: &std::task::Waker) {
+        let mut waiting = self.waiting.lock();
+        let before = waiting.task.replace(waker);
+        self.readiness.set_waited(true);
+        drop(waiting);
+        drop(before);
     }
 
     /// Lines up for the direction until the turn is dropped.
     pub(crate) fn line_up(&self, unparker: Unparker) -> Turn<'_> {
-        let mut queue = self.queue.lock();
-        let ticket = queue.push(unparker);
+        let mut waiting = self.waiting.lock();
+        let ticket = waiting.queue.push(unparker);
         self.readiness.set_waited(true);
-        let come = queue.is_first(ticket);
-        drop(queue);
+        let come = waiting.queue.is_first(ticket);
+        drop(waiting);
         Turn { direction: self, ticket, come }
     }
 }
@@ -75,24 +106,24 @@ pub(crate) struct Turn<'a> {
 impl Turn<'_> {
     /// Whether it is this one's turn to try. Stays true from then on.
     pub(crate) fn has_come(&mut self) -> bool {
-        self.come = self.come || self.direction.queue.lock().is_first(self.ticket);
+        self.come = self.come || self.direction.waiting.lock().queue.is_first(self.ticket);
         self.come
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut queue = self.direction.queue.lock();
-        let was_first = queue.remove(self.ticket);
-        let next = match queue.first() {
+        let mut waiting = self.direction.waiting.lock();
+        let was_first = waiting.queue.remove(self.ticket);
+        let next = match waiting.queue.first() {
             None => {
-                self.direction.readiness.set_waited(false);
+                self.direction.readiness.set_waited(!waiting.task.is_nobody());
                 None
             }
             Some(next) if was_first && self.direction.load().is_ready() => Some(next.clone()),
             Some(_) => None,
         };
-        drop(queue);
+        drop(waiting);
         if let Some(next) = next {
             next.unpark();
         }

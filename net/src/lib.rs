@@ -49,7 +49,33 @@
 //!
 //! # Features
 //!
-//! * `tls`, off unless asked for: the module `tls`, TLS on TCP by rustls.
+//! Both are off unless asked for.
+//!
+//! * `tls`: the module `tls`, TLS on TCP by rustls.
+//! * `tokio-io`: [`TcpStream`], [`UnixStream`], `TlsStream` and their halves are `tokio::io::AsyncRead` and `AsyncWrite`, so that crates
+//!   of the async world (hyper, h2, ...) run on fibers, under [`block_on`](fibra_scheduler::block_on), with no runtime of tokio's. A task may
+//!   wait for both directions at once. The deadline and the cancellation of the fiber cut it, timeouts of the stream do not. Outside of a
+//!   runtime what would have to wait fails with `Unsupported`.
+//!
+//! ```no_run
+//! # #[cfg(not(feature = "tokio-io"))] fn main() {}
+//! # #[cfg(feature = "tokio-io")]
+//! # fn main() -> std::io::Result<()> {
+//! # fibra_scheduler::runtime::Builder::new(fibra_net::reactor::Factory::default()).run(|| {
+//! use std::future::poll_fn;
+//! use std::pin::Pin;
+//! use tokio::io::{AsyncRead, ReadBuf};
+//!
+//! let mut stream = fibra_net::TcpStream::connect("127.0.0.1:7000")?;
+//! let mut bytes = [0; 1024];
+//! let mut bytes = ReadBuf::new(&mut bytes);
+//! // With tokio's feature io-util: `stream.read(&mut bytes)` of `AsyncReadExt`. (Import that or `std::io::Read`, not both.)
+//! fibra_scheduler::block_on(poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut bytes)))??;
+//! println!("{:?}", bytes.filled());
+//! # Ok(())
+//! # })?
+//! # }
+//! ```
 //!
 //! # Modules
 //!
@@ -59,6 +85,7 @@
 //! | `udp` | [`UdpSocket`] |
 //! | [`unix`] | [`UnixListener`], [`UnixStream`], [`UnixDatagram`] |
 //! | `tls` | TLS on TCP, with the feature `tls` |
+//! | `tokio_io` | streams for futures, with the feature `tokio-io` |
 //! | `resolve` | [`ToSocketAddrs`] |
 //! | `handle`, `byte_stream`, `split`, `accept_loop` | what several of these types offer, written once |
 //! | `socket`, `listening` | what sockets share: descriptor, registration, timeouts; what listeners share |
@@ -67,7 +94,7 @@
 //! | `wait` | the one loop in which every operation waits; or for the first of several |
 //! | `backoff` | waiting for what no event announces |
 //! | `budget` | how long a fiber may go on without waiting |
-//! | `registration`, `direction`, `queue`, `readiness` | a socket's readiness: who may try, who waits, in which order |
+//! | `registration`, `direction`, `queue`, `readiness`, `task` | a socket's readiness: who may try, who waits, in which order |
 //! | [`reactor`] | epoll behind the scheduler's [`Driver`](fibra_scheduler::driver::Driver) |
 //!
 //! What it does not know: stacks, run queues and timers (the scheduler's), and any protocol above the sockets'.
@@ -91,9 +118,12 @@ mod seats;
 mod serve;
 mod socket;
 mod split;
+mod task;
 mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "tokio-io")]
+mod tokio_io;
 mod udp;
 pub mod unix;
 mod wait;

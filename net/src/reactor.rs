@@ -20,6 +20,8 @@ mod counters;
 mod crew;
 mod interest;
 mod slots;
+#[cfg(feature = "tokio-io")]
+mod wakers;
 
 use std::cell::RefCell;
 use std::io;
@@ -42,6 +44,8 @@ pub(crate) use crew::Errand;
 use crew::{Crew, Errands};
 pub(crate) use interest::Interest;
 use slots::Slots;
+#[cfg(feature = "tokio-io")]
+pub(crate) use wakers::wake;
 
 /// How many events one `epoll_wait` takes at most; more stay in the kernel for the next. 12 KiB for each worker.
 const EVENTS_PER_POLL: usize = 1024;
@@ -250,6 +254,8 @@ impl Driver for Reactor {
         }
         let tally = &self.local.handle.tally;
         Tally::bump(&tally.polls);
+        #[cfg(feature = "tokio-io")]
+        let held = wakers::hold_back();
         let slots = self.local.slots.borrow();
         let mut woken = false;
         for event in &self.events {
@@ -265,6 +271,8 @@ impl Driver for Reactor {
             }
         }
         drop(slots);
+        #[cfg(feature = "tokio-io")]
+        drop(held);
         if woken {
             self.local.handle.errands.run();
         }

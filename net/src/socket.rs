@@ -12,6 +12,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(feature = "tokio-io")]
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fibra_scheduler::clock;
@@ -177,6 +179,18 @@ impl<S: AsFd> Socket<S> {
             });
             backoff.pause(*deadline)?;
         }
+    }
+
+    /// Runs `op` if `side` is ready, also if others wait; else has the task woken when it is. No timeout counts.
+    #[cfg(feature = "tokio-io")]
+    pub(crate) fn poll<T>(
+        &self,
+        side: Side,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut(&S) -> io::Result<T>,
+        evidence: impl Fn(&T) -> Evidence,
+    ) -> Poll<io::Result<T>> {
+        self.waiting(side, None).poll(cx, || op(&self.io), evidence)
     }
 
     fn wait<T>(

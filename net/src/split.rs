@@ -71,6 +71,21 @@ impl<S: Halves> Drop for WriteHalf<S> {
     }
 }
 
+#[cfg(feature = "tokio-io")]
+impl<S> ReadHalf<S> {
+    pub(crate) fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+}
+
+#[cfg(feature = "tokio-io")]
+#[allow(private_bounds, reason = "sealed: made by into_split only")]
+impl<S: Halves> WriteHalf<S> {
+    pub(crate) fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+}
+
 /// For what concerns both directions: addresses, timeouts, options.
 impl<S> AsRef<S> for ReadHalf<S> {
     fn as_ref(&self) -> &S {

@@ -22,6 +22,8 @@
 mod error;
 mod handshake;
 mod listener;
+#[cfg(feature = "tokio-io")]
+mod poll;
 mod records;
 mod session;
 mod stream;

@@ -19,6 +19,8 @@
 //!   a thread is not in the queue; it competes with the fibers as threads compete in std.
 
 mod first;
+#[cfg(feature = "tokio-io")]
+mod poll;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};

@@ -62,6 +62,11 @@ impl TlsStream {
         Self { session: Arc::new(Session::new(stream, records)) }
     }
 
+    #[cfg(feature = "tokio-io")]
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// Connects to one of `addr`'s addresses, as [`TcpStream::connect`] does, and makes the handshake with the server that calls itself
     /// `name`, within 10 s. For another time, or a connection that is there, see [`Handshake::client`].
     ///

@@ -45,7 +45,7 @@ use crate::socket::Socket;
 /// More than std has: [`try_read`](Self::try_read), [`try_write`](Self::try_write), [`into_split`](Self::into_split),
 /// [`peek`](Self::peek), [`peer_cred`](Self::peer_cred).
 pub struct UnixStream {
-    pub(super) socket: Arc<Socket<net::UnixStream>>,
+    pub(crate) socket: Arc<Socket<net::UnixStream>>,
 }
 
 handle!(UnixStream, Socket<net::UnixStream>, net::UnixStream);
