@@ -26,6 +26,7 @@ impl<T> Queue<T> {
     }
 
     /// Joins at the end.
+    #[inline]
     pub(crate) fn push(&mut self, who: T) -> Ticket {
         let ticket = Ticket(self.issued);
         self.issued += 1;
@@ -38,7 +39,20 @@ impl<T> Queue<T> {
     }
 
     /// Leaves, from whichever place. Returns whether it was the first.
+    #[inline]
     pub(crate) fn remove(&mut self, ticket: Ticket) -> bool {
+        if self.rest.is_some() {
+            return self.remove_from_many(ticket);
+        }
+        let was_first = self.is_first(ticket);
+        if was_first {
+            self.first = None;
+        }
+        was_first
+    }
+
+    #[cold]
+    fn remove_from_many(&mut self, ticket: Ticket) -> bool {
         let was_first = self.is_first(ticket);
         if was_first {
             self.first = self.rest.as_mut().and_then(|rest| rest.pop_front());
@@ -51,6 +65,7 @@ impl<T> Queue<T> {
         was_first
     }
 
+    #[inline]
     pub(crate) fn is_first(&self, ticket: Ticket) -> bool {
         matches!(&self.first, Some((first, _)) if *first == ticket)
     }

@@ -149,10 +149,13 @@ impl Registration {
     /// # Errors
     ///
     /// `Unsupported` if the calling fiber's worker has no reactor; else what `epoll_ctl` reports (`ENOMEM`, `ENOSPC`).
+    #[inline]
     pub(crate) fn ensure(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        if self.is_registered() {
-            return Ok(());
-        }
+        if self.is_registered() { Ok(()) } else { self.register(fd) }
+    }
+
+    #[cold]
+    fn register(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         let mut home = self.home.lock();
         if !self.is_registered() {
             let interest = if self.is_shared() { Interest::ToAccept } else { Interest::Both };
