@@ -442,7 +442,18 @@ pub fn suspend() {
 /// ```
 #[inline(always)]
 pub unsafe fn hand_over(next: *const Context) {
-    let running = running();
+    // SAFETY: it runs; the rest is the caller's word.
+    unsafe { hand_over_from(running(), next) };
+}
+
+/// As [`hand_over`], for who has the running context at hand.
+///
+/// # Safety
+///
+/// As there; and `running` points to the innermost running context.
+#[inline(always)]
+pub unsafe fn hand_over_from(running: *const Context, next: *const Context) {
+    debug_assert_eq!(running, RUNNING.get(), "not the innermost running context");
     // SAFETY: both are there: the one runs, for the other the caller answers, and for that it can be switched to.
     unsafe {
         let at = (*next).at.replace(0);

@@ -42,7 +42,7 @@ pub fn sleep(duration: Duration) -> Result<(), Interrupted> {
 /// Lets every other fiber that is ready on this worker run first. On a plain thread, [`std::thread::yield_now`].
 #[inline]
 pub fn yield_now() {
-    if !Worker::yield_running() {
+    if !Worker::yield_to_next() && !Worker::yield_running() {
         thread::yield_now();
     }
 }

@@ -17,6 +17,7 @@
 mod affinity;
 mod allowance;
 mod answer;
+mod hand_over;
 mod idle;
 mod listing;
 mod live;
@@ -32,7 +33,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fibra_fiber::{Context, StackPool};
+use fibra_fiber::StackPool;
 
 use crate::clock;
 use crate::control::{Control, FiberRef, Heap, Lease, Runnable};
@@ -299,7 +300,7 @@ impl Worker {
     }
 
     /// Parks the running fiber until its token is given or `deadline` passes. `None` if no fiber runs on this thread.
-    #[inline(never)] // As `yield_running`.
+    #[inline(never)] // One copy, with all of the way to the switch in it.
     pub(crate) fn park_running(reason: Reason, deadline: Option<Instant>) -> Option<Wakeup> {
         Worker::park_here(reason, deadline)
     }
@@ -345,7 +346,8 @@ impl Worker {
             // arms it disarms it.
             unsafe { worker.timers.borrow_mut().arm(Control::timer(fiber), deadline) };
         }
-        Worker::go_to(worker.pop_next());
+        // SAFETY: it runs, and is innermost: that was checked.
+        unsafe { Worker::go_to(owned.context.get_unchecked(), worker.pop_next()) };
         owned.token.take();
         if deadline.is_none() {
             return Wakeup::Unparked;
@@ -354,66 +356,6 @@ impl Worker {
         unsafe { worker.timers.borrow_mut().cancel(Control::timer(fiber)) };
         if owned.timed_out.get() { Wakeup::TimedOut } else { Wakeup::Unparked }
     }
-
-    /// Puts the running fiber at the back of the queue and runs the others first. `false` if no fiber runs here.
-    #[inline(never)] // One copy, with all of the way to the switch in it.
-    pub(crate) fn yield_running() -> bool {
-        let queue_it = |worker: Option<&Worker>| {
-            let (worker, fiber) = worker.and_then(|worker| Some((worker, worker.running.get()?)))?;
-            // SAFETY: as in `park_running`.
-            let control = unsafe { fiber.as_ref() };
-            check_innermost(control);
-            // SAFETY: as in `park_running`.
-            hook::fire(&unsafe { control.owned() }.hook);
-            // SAFETY: the running fiber gives up running for this runnable, and switches away at once; nobody can take it
-            // before, since only this worker reads the queue.
-            worker.ready.push_back(unsafe { Runnable::from_raw(fiber) });
-            Some(worker.pop_next())
-        };
-        let Some(next) = Worker::with(queue_it) else { return false };
-        Worker::go_to(next);
-        true
-    }
-
-    /// Leaves the running fiber, which is parked or queued by now. Returns when it is resumed.
-    #[inline(always)]
-    fn go_to(next: Next) {
-        match next {
-            // SAFETY: the context of a started fiber of this worker that was ready: it stays in the control block until the
-            // fiber has ended, and only this thread resumes it.
-            Next::Other(context) => unsafe { fibra_fiber::hand_over(context) },
-            Next::Same => {}
-            Next::Loop => fibra_fiber::suspend(),
-        }
-    }
-
-    /// Where to go from the running fiber: straight to the next one, which counts as running from now on, if all that the worker's loop
-    /// would do is to resume that.
-    #[inline(always)]
-    fn pop_next(&self) -> Next {
-        if !self.hands_over.get() || !self.pace.tally.take_turn() {
-            return Next::Loop;
-        }
-        let Some(next) = self.ready.pop_started() else {
-            self.pace.tally.return_turn();
-            return Next::Loop;
-        };
-        let next = next.into_raw();
-        if self.running.replace(Some(next)) == Some(next) {
-            return Next::Same;
-        }
-        // SAFETY: its fiber has not ended, so it is live; we are its home.
-        Next::Other(unsafe { next.as_ref().owned().context.get_unchecked() })
-    }
-}
-
-/// Where a fiber that switches away goes.
-enum Next {
-    Other(*const Context),
-    /// It is itself the next: it has yielded, and nobody else is ready.
-    Same,
-    /// The worker's loop decides.
-    Loop,
 }
 
 /// What runs in a context of its own inside a fiber would suspend only that, while the whole fiber counts as parked.

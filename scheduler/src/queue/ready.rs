@@ -98,6 +98,26 @@ impl Ready {
         self.first.get().filter(is_started).and_then(|_| self.pop_front())
     }
 
+    /// Puts the running fiber at the back and takes the fiber that comes next instead, if it comes from the queue and has started.
+    #[inline(always)]
+    pub(crate) fn rotate(&self, running: NonNull<Control>) -> Option<NonNull<Control>> {
+        let first = self.first.get()?;
+        // SAFETY: a queued fiber is live, and only its worker, which owns the queue, touches what is owned.
+        let is_started = unsafe { first.as_ref().owned() }.context.is_filled();
+        if self.slot.get().is_some() || !is_started {
+            return None;
+        }
+        self.slot_runs.set(0);
+        next(running).set(None);
+        // The queue is not empty, so there is a last one.
+        if let Some(last) = self.last.replace(Some(running)) {
+            next(last).set(Some(running));
+        }
+        // Only now: the first may have been the last, too.
+        self.first.set(next(first).get());
+        Some(first)
+    }
+
     /// The fibers that are ready.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Control> {
         let queue = iter::successors(self.first.get(), |&fiber| next(fiber).get());
