@@ -48,6 +48,7 @@
 //! | [`server`] | [`Server`]: listener, connections, run to park |
 //! | [`client`] | [`Channel`]: a connection that many callers share; [`Proxy`](client::Proxy) |
 //! | [`service`](mod@service) | what a `#[service]` trait becomes: descriptor, dispatch |
+//! | [`session`] | calls that are sent twice and run once: state machines without I/O |
 //! | `outbox`, `waiters`, `scratch` | the output half of a connection, and how senders wait |
 //! | [`codec`] | MessagePack, the one way to and from serde |
 //! | [`wire`] | the protocol without I/O: `docs/wire-format.md` |
@@ -66,6 +67,7 @@ mod outbox;
 mod scratch;
 pub mod server;
 pub mod service;
+pub mod session;
 mod waiters;
 pub mod wire;
 

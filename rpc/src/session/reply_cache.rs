@@ -1,0 +1,325 @@
+//! The server's half of a session: what has run, what runs, and what was answered.
+//!
+//! ```text
+//!   acknowledged │ Done │ Running │ Unseen │ Done │ Held │ ··· at most a window ···
+//!                ▲
+//!        first_incomplete
+//! ```
+//!
+//! Calls of one *lane* run in order, one at a time: each names the one before it, and is held back until that has ended or was
+//! acknowledged, and nothing of the lane runs. Other calls run as they come.
+//!
+//! Invariants:
+//! * An xid is `New` (or `Held`, then released) at most once, unless it was [abandoned](ReplyCache::abandon), which says that it has not
+//!   run; so a call runs at most once.
+//! * All answers to one xid are the same bytes.
+//! * At most a window of xids is known, with at most `reply_bytes_max` of replies; and a call that is acknowledged while it runs, of which
+//!   there are no more than the server lets run.
+//! * A call of a lane runs only when its predecessor neither runs nor can run any more, and no other of its lane does.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use super::{Refused, Verdict, Xid};
+
+/// Buffers of replies that a session keeps for the next ones, ...
+const SPARES_MAX: usize = 16;
+
+/// ... each of at most this many bytes.
+const SPARE_BYTES_MAX: usize = 1024;
+
+/// See the [module](self). `A` stands for a caller who attaches to a call under way, and is to be told how it ends.
+#[derive(Debug)]
+pub struct ReplyCache<A> {
+    window: usize,
+    reply_bytes_max: usize,
+    /// Whatever comes before is acknowledged.
+    first_incomplete: Xid,
+    /// The calls from there on.
+    calls: VecDeque<Call<A>>,
+    /// Calls that were acknowledged before they ended.
+    lingering: Vec<(Xid, Option<Lane>)>,
+    reply_bytes: usize,
+    /// The lanes of which a call runs.
+    busy: Vec<Lane>,
+    /// How many are held.
+    held: usize,
+    spares: Vec<Vec<u8>>,
+}
+
+/// A call that arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its number.
+    pub xid: Xid,
+    /// The client's first incomplete call: whatever comes before it is acknowledged.
+    pub first_incomplete: Xid,
+    /// A hash of method and arguments.
+    pub fingerprint: u64,
+    /// Its place in a lane, if it has one.
+    pub turn: Option<Turn>,
+}
+
+/// The number of a lane within its session.
+pub type Lane = u8;
+
+/// A place in a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Which lane.
+    pub lane: Lane,
+    /// The call that it has to come after; 0 for the first of the lane.
+    pub after: Xid,
+}
+
+/// What the arrival or the end of one call means to others that were held. Added to, so that one may serve many times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Held calls that are to be run now.
+    pub released: Vec<Xid>,
+    /// Held calls that were acknowledged: nobody wants them any more, and they will not run.
+    pub dropped: Vec<Xid>,
+}
+
+#[derive(Debug)]
+struct Call<A> {
+    fingerprint: u64,
+    stage: Stage<A>,
+}
+
+#[derive(Debug)]
+enum Stage<A> {
+    /// Not here yet, or abandoned.
+    Unseen,
+    Held {
+        turn: Turn,
+        attached: Vec<A>,
+    },
+    Running {
+        lane: Option<Lane>,
+        attached: Vec<A>,
+    },
+    Done {
+        reply: Vec<u8>,
+    },
+    /// Done, with a reply that was too large to keep.
+    Forgotten,
+}
+
+impl<A> Call<A> {
+    const UNSEEN: Self = Self { fingerprint: 0, stage: Stage::Unseen };
+}
+
+impl<A> ReplyCache<A> {
+    /// Of a session with that window (at least 1), of whose replies at most `reply_bytes_max` bytes are kept.
+    pub fn new(window: usize, reply_bytes_max: usize) -> Self {
+        Self {
+            window: window.max(1),
+            reply_bytes_max,
+            first_incomplete: 1,
+            calls: VecDeque::new(),
+            lingering: Vec::new(),
+            reply_bytes: 0,
+            busy: Vec::new(),
+            held: 0,
+            spares: Vec::new(),
+        }
+    }
+
+    /// A call arrives, for the first time or again.
+    ///
+    /// # Errors
+    ///
+    /// * [`Refused::BadAcknowledgement`]: it acknowledges itself or later calls, or is to come after one of those; nothing is changed.
+    /// * [`Refused::Stale`], [`Refused::OutOfWindow`], [`Refused::Conflict`], [`Refused::Forgotten`].
+    pub fn arrive(&mut self, arrival: Arrival, progress: &mut Progress) -> Result<Verdict<'_>, Refused> {
+        let Arrival { xid, first_incomplete, fingerprint, turn } = arrival;
+        if first_incomplete > xid || turn.is_some_and(|turn| turn.after >= xid) {
+            return Err(Refused::BadAcknowledgement);
+        }
+        self.acknowledge(first_incomplete, progress);
+        let place = self.place(xid)?;
+        while self.calls.len() <= place {
+            self.calls.push_back(Call::UNSEEN);
+        }
+        if let Stage::Unseen = self.calls[place].stage {
+            let attached = Vec::new();
+            if let Some(turn) = turn.filter(|&turn| !self.has_come(turn)) {
+                self.held += 1;
+                self.calls[place] = Call { fingerprint, stage: Stage::Held { turn, attached } };
+                return Ok(Verdict::Held);
+            }
+            let lane = turn.map(|turn| turn.lane);
+            self.busy.extend(lane);
+            self.calls[place] = Call { fingerprint, stage: Stage::Running { lane, attached } };
+            return Ok(Verdict::New);
+        }
+        let known = &self.calls[place];
+        if known.fingerprint != fingerprint {
+            return Err(Refused::Conflict);
+        }
+        match &known.stage {
+            Stage::Done { reply } => Ok(Verdict::Done(reply)),
+            Stage::Forgotten => Err(Refused::Forgotten),
+            Stage::Unseen | Stage::Held { .. } | Stage::Running { .. } => Ok(Verdict::InProgress),
+        }
+    }
+
+    /// Attaches to a call that is in progress.
+    ///
+    /// # Errors
+    ///
+    /// `who`, if the call neither runs nor is held.
+    pub fn attach(&mut self, xid: Xid, who: A) -> Result<(), A> {
+        match self.stage(xid) {
+            Some(Stage::Running { attached, .. } | Stage::Held { attached, .. }) => attached.push(who),
+            _ => return Err(who),
+        }
+        Ok(())
+    }
+
+    /// A call has run, and this is its reply. Returns who attached to it, to be answered alike; `None`, and nothing is changed: it was not
+    /// running.
+    pub fn finish(&mut self, xid: Xid, reply: &[u8], progress: &mut Progress) -> Option<Vec<A>> {
+        let fits = reply.len() <= self.reply_bytes_max - self.reply_bytes;
+        let (lane, attached) = match self.stage(xid) {
+            Some(stage @ Stage::Running { .. }) => {
+                let Stage::Running { lane, attached } = mem::replace(stage, Stage::Forgotten) else { return None };
+                (lane, attached)
+            }
+            _ => (self.stop_lingering(xid)?, Vec::new()),
+        };
+        self.leave(lane);
+        if fits && xid >= self.first_incomplete {
+            let mut kept = self.spares.pop().unwrap_or_default();
+            kept.extend_from_slice(reply);
+            self.reply_bytes += reply.len();
+            if let Some(stage) = self.stage(xid) {
+                *stage = Stage::Done { reply: kept };
+            }
+        }
+        self.release(progress);
+        Some(attached)
+    }
+
+    /// A call that was `New`, released or `Held` has not run and will not: it expired, was cancelled first, or there was no room. If it
+    /// comes again, it is new. Returns who attached to it; `None`, and nothing is changed: it neither ran nor was held.
+    pub fn abandon(&mut self, xid: Xid, progress: &mut Progress) -> Option<Vec<A>> {
+        let (lane, attached) = match self.stage(xid) {
+            Some(stage @ (Stage::Running { .. } | Stage::Held { .. })) => match mem::replace(stage, Stage::Unseen) {
+                Stage::Held { attached, .. } => {
+                    self.held -= 1;
+                    (None, attached)
+                }
+                Stage::Running { lane, attached } => (lane, attached),
+                Stage::Unseen | Stage::Done { .. } | Stage::Forgotten => return None,
+            },
+            _ => (self.stop_lingering(xid)?, Vec::new()),
+        };
+        self.leave(lane);
+        self.release(progress);
+        Some(attached)
+    }
+
+    /// Whatever comes before this is acknowledged.
+    pub fn acknowledge(&mut self, first_incomplete: Xid, progress: &mut Progress) {
+        if first_incomplete <= self.first_incomplete {
+            return;
+        }
+        while self.first_incomplete < first_incomplete {
+            let Some(call) = self.calls.pop_front() else {
+                self.first_incomplete = first_incomplete;
+                break;
+            };
+            match call.stage {
+                Stage::Running { lane, .. } => self.lingering.push((self.first_incomplete, lane)),
+                Stage::Held { .. } => {
+                    self.held -= 1;
+                    progress.dropped.push(self.first_incomplete);
+                }
+                Stage::Done { mut reply } => {
+                    self.reply_bytes -= reply.len();
+                    if self.spares.len() < SPARES_MAX && reply.capacity() <= SPARE_BYTES_MAX {
+                        reply.clear();
+                        self.spares.push(reply);
+                    }
+                }
+                Stage::Forgotten | Stage::Unseen => {}
+            }
+            self.first_incomplete += 1;
+        }
+        self.release(progress);
+    }
+
+    /// Whatever comes before this is acknowledged.
+    pub fn first_incomplete(&self) -> Xid {
+        self.first_incomplete
+    }
+
+    /// Bytes of replies that are kept.
+    pub fn reply_bytes(&self) -> usize {
+        self.reply_bytes
+    }
+
+    /// Whether nothing of it runs or is held.
+    pub fn is_idle(&self) -> bool {
+        let is_under_way = |call: &Call<A>| matches!(call.stage, Stage::Running { .. } | Stage::Held { .. });
+        self.lingering.is_empty() && !self.calls.iter().any(is_under_way)
+    }
+
+    /// Takes the held calls whose turn has come.
+    fn release(&mut self, progress: &mut Progress) {
+        if self.held == 0 {
+            return;
+        }
+        for place in 0..self.calls.len() {
+            let Stage::Held { turn, .. } = self.calls[place].stage else { continue };
+            if !self.has_come(turn) {
+                continue;
+            }
+            let stage = &mut self.calls[place].stage;
+            if let Stage::Held { attached, .. } = mem::replace(stage, Stage::Unseen) {
+                *stage = Stage::Running { lane: Some(turn.lane), attached };
+                self.busy.push(turn.lane);
+                self.held -= 1;
+                progress.released.push(self.first_incomplete + place as u64);
+            }
+        }
+    }
+
+    /// Whether whatever comes before in the lane has run to its end, or was acknowledged and does not run.
+    fn has_come(&self, turn: Turn) -> bool {
+        if self.busy.contains(&turn.lane) {
+            return false;
+        }
+        let predecessor = match self.place(turn.after) {
+            Ok(place) => self.calls.get(place),
+            Err(_) => return turn.after < self.first_incomplete,
+        };
+        predecessor.is_some_and(|call| matches!(call.stage, Stage::Done { .. } | Stage::Forgotten))
+    }
+
+    /// Nothing of the lane runs any more.
+    fn leave(&mut self, lane: Option<Lane>) {
+        self.busy.retain(|&busy| Some(busy) != lane);
+    }
+
+    /// Where in the window an xid is.
+    fn place(&self, xid: Xid) -> Result<usize, Refused> {
+        let first_incomplete = self.first_incomplete;
+        let ahead = xid.checked_sub(first_incomplete).ok_or(Refused::Stale { first_incomplete })?;
+        let end = first_incomplete.saturating_add(self.window as u64);
+        usize::try_from(ahead).ok().filter(|&place| place < self.window).ok_or(Refused::OutOfWindow { end })
+    }
+
+    fn stage(&mut self, xid: Xid) -> Option<&mut Stage<A>> {
+        let place = self.place(xid).ok()?;
+        self.calls.get_mut(place).map(|call| &mut call.stage)
+    }
+
+    /// A call that was acknowledged while it ran has ended. Nobody waits for it.
+    fn stop_lingering(&mut self, xid: Xid) -> Option<Option<Lane>> {
+        let place = self.lingering.iter().position(|&(lingering, _)| lingering == xid)?;
+        Some(self.lingering.swap_remove(place).1)
+    }
+}

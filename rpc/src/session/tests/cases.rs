@@ -1,0 +1,181 @@
+//! One verdict at a time.
+
+use super::super::{Arrival, Progress, Refused, ReplyCache, Turn, Verdict, Xid};
+
+fn call(xid: Xid, first_incomplete: Xid) -> Arrival {
+    Arrival { xid, first_incomplete, fingerprint: xid, turn: None }
+}
+
+fn after(xid: Xid, predecessor: Xid) -> Arrival {
+    Arrival { turn: Some(Turn { lane: 0, after: predecessor }), ..call(xid, 1) }
+}
+
+/// A session of four calls and 100 bytes; `A` is who attached.
+fn session() -> ReplyCache<&'static str> {
+    ReplyCache::new(4, 100)
+}
+
+/// Arrives, where nothing is released or dropped.
+fn arrive<'a>(session: &'a mut ReplyCache<&'static str>, arrival: Arrival) -> Result<Verdict<'a>, Refused> {
+    let mut progress = Progress::default();
+    let verdict = session.arrive(arrival, &mut progress);
+    assert_eq!(progress, Progress::default());
+    verdict
+}
+
+fn finish(session: &mut ReplyCache<&'static str>, xid: Xid, reply: &[u8]) -> (Option<Vec<&'static str>>, Vec<Xid>) {
+    let mut progress = Progress::default();
+    let attached = session.finish(xid, reply, &mut progress);
+    (attached, progress.released)
+}
+
+#[test]
+fn a_call_runs_once_and_its_reply_is_repeated() {
+    let mut session = session();
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::New));
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::InProgress));
+    assert_eq!(session.attach(1, "again"), Ok(()));
+    assert_eq!(finish(&mut session, 1, b"eight"), (Some(vec!["again"]), vec![]));
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::Done(b"eight")));
+    assert_eq!(session.attach(1, "late"), Err("late"));
+    assert_eq!(finish(&mut session, 1, b"nine"), (None, vec![]), "it has ended");
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::Done(b"eight")));
+}
+
+#[test]
+fn what_is_acknowledged_is_stale_and_forgotten() {
+    let mut session = session();
+    for xid in 1..=2 {
+        assert_eq!(arrive(&mut session, call(xid, 1)), Ok(Verdict::New));
+        finish(&mut session, xid, &[0; 40]);
+    }
+    assert_eq!(session.reply_bytes(), 80);
+    assert_eq!(arrive(&mut session, call(3, 2)), Ok(Verdict::New));
+    assert_eq!(session.reply_bytes(), 40);
+    assert_eq!(arrive(&mut session, call(1, 1)), Err(Refused::Stale { first_incomplete: 2 }));
+    assert_eq!(
+        arrive(&mut session, call(2, 1)),
+        Ok(Verdict::Done(&[0; 40])),
+        "an old acknowledgement takes nothing back"
+    );
+}
+
+#[test]
+fn a_call_may_be_as_far_ahead_as_the_window() {
+    let mut session = session();
+    assert_eq!(arrive(&mut session, call(4, 1)), Ok(Verdict::New));
+    assert_eq!(arrive(&mut session, call(5, 1)), Err(Refused::OutOfWindow { end: 5 }));
+    assert_eq!(arrive(&mut session, call(Xid::MAX, 1)), Err(Refused::OutOfWindow { end: 5 }));
+    assert_eq!(arrive(&mut session, call(5, 2)), Ok(Verdict::New));
+    assert_eq!(arrive(&mut session, call(2, 1)), Ok(Verdict::New), "a hole is filled late");
+}
+
+#[test]
+fn an_xid_stands_for_one_call() {
+    let mut session = session();
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::New));
+    let other = Arrival { fingerprint: 99, ..call(1, 1) };
+    assert_eq!(arrive(&mut session, other), Err(Refused::Conflict));
+    finish(&mut session, 1, b"");
+    assert_eq!(arrive(&mut session, other), Err(Refused::Conflict));
+}
+
+#[test]
+fn an_acknowledgement_of_what_comes_is_refused_and_changes_nothing() {
+    let mut session = session();
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::New));
+    assert_eq!(arrive(&mut session, call(2, 3)), Err(Refused::BadAcknowledgement));
+    assert_eq!(arrive(&mut session, after(2, 2)), Err(Refused::BadAcknowledgement));
+    assert_eq!(session.first_incomplete(), 1);
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::InProgress));
+}
+
+#[test]
+fn a_reply_too_large_to_keep_is_not_run_for_again() {
+    let mut session = session();
+    for xid in 1..=2 {
+        assert_eq!(arrive(&mut session, call(xid, 1)), Ok(Verdict::New));
+    }
+    finish(&mut session, 1, &[0; 60]);
+    finish(&mut session, 2, &[0; 60]);
+    assert_eq!(session.reply_bytes(), 60);
+    assert_eq!(arrive(&mut session, call(2, 1)), Err(Refused::Forgotten));
+}
+
+#[test]
+fn what_was_abandoned_is_new_again() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::New));
+    assert_eq!(session.attach(1, "again"), Ok(()));
+    assert_eq!(session.abandon(1, &mut progress), Some(vec!["again"]));
+    assert_eq!(session.abandon(1, &mut progress), None);
+    assert_eq!(arrive(&mut session, Arrival { fingerprint: 7, ..call(1, 1) }), Ok(Verdict::New));
+}
+
+#[test]
+fn a_lane_waits_for_its_hole() {
+    let mut session = session();
+    assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::Held));
+    assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::InProgress));
+    assert_eq!(arrive(&mut session, after(2, 1)), Ok(Verdict::Held));
+    assert_eq!(arrive(&mut session, call(4, 1)), Ok(Verdict::New), "of no lane: held up by nobody");
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::New));
+    assert_eq!(finish(&mut session, 1, b""), (Some(vec![]), vec![2]));
+    assert_eq!(finish(&mut session, 2, b""), (Some(vec![]), vec![3]));
+    assert_eq!(finish(&mut session, 3, b""), (Some(vec![]), vec![]));
+}
+
+#[test]
+fn a_lane_goes_on_behind_what_its_client_gave_up() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::Held));
+    session.acknowledge(3, &mut progress);
+    assert_eq!(progress, Progress { released: vec![3], dropped: vec![] });
+}
+
+#[test]
+fn a_lane_waits_for_the_end_of_a_run_that_its_client_gave_up() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    assert_eq!(arrive(&mut session, after(1, 0)), Ok(Verdict::New));
+    assert_eq!(arrive(&mut session, after(2, 1)), Ok(Verdict::Held));
+    session.acknowledge(2, &mut progress);
+    assert_eq!(progress, Progress::default(), "the first still runs");
+    assert!(!session.is_idle());
+    assert_eq!(finish(&mut session, 1, b""), (Some(vec![]), vec![2]));
+    assert_eq!(session.reply_bytes(), 0, "nobody will ask for it");
+}
+
+#[test]
+fn a_held_call_that_is_acknowledged_never_runs() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    assert_eq!(arrive(&mut session, after(2, 1)), Ok(Verdict::Held));
+    session.acknowledge(3, &mut progress);
+    assert_eq!(progress, Progress { released: vec![], dropped: vec![2] });
+    assert!(session.is_idle());
+}
+
+#[test]
+fn a_lane_waits_for_the_end_of_a_run_also_behind_a_call_that_never_ran() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    assert_eq!(arrive(&mut session, after(1, 0)), Ok(Verdict::New));
+    assert_eq!(arrive(&mut session, after(2, 1)), Ok(Verdict::Held));
+    assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::Held));
+    session.acknowledge(3, &mut progress);
+    assert_eq!(progress, Progress { released: vec![], dropped: vec![2] });
+    assert_eq!(finish(&mut session, 1, b""), (Some(vec![]), vec![3]));
+}
+
+#[test]
+fn lanes_do_not_wait_for_each_other() {
+    let mut session = session();
+    let of_another = Arrival { turn: Some(Turn { lane: 1, after: 0 }), ..call(2, 1) };
+    assert_eq!(arrive(&mut session, after(1, 0)), Ok(Verdict::New));
+    assert_eq!(arrive(&mut session, of_another), Ok(Verdict::New));
+    assert_eq!(finish(&mut session, 2, b""), (Some(vec![]), vec![]));
+    assert_eq!(arrive(&mut session, after(3, 1)), Ok(Verdict::Held));
+}
