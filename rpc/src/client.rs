@@ -1,7 +1,7 @@
-//! Calling: one connection that any number of fibers and threads share.
+//! Calling: one connection at a time, that any number of fibers and threads share, and one session for all of them.
 //!
 //! ```text
-//!   caller ─ encode ─▶ outbox ─┬ alone: writes it itself ───────▶ socket ─▶ reader fiber ─▶ pending
+//!   caller ─ encode ─▶ outbox ─┬ alone: writes it itself ───────▶ socket ─▶ reader fiber ─▶ calls
 //!      ▲                       └ others wait too: writer fiber ─▶                             │
 //!      └── parks under its xid ◀───────────────────── unpark ─────────────────────────────────┘
 //! ```
@@ -11,21 +11,24 @@
 //! | this one | [`Channel`]: what callers share |
 //! | [`proxy`] | [`Proxy`]: a channel and a timeout; what a generated proxy is made of |
 //! | `exchange` | one call, from its arguments to its outcome |
-//! | `pending` | the calls that wait, by xid |
-//! | `connection` | the socket, its two fibers, and its loss |
-//! | `connect` | dialling, and the preface |
+//! | `calls` | the calls that wait, by xid, over all connections |
+//! | `link` | the fiber that reads, and that connects again |
+//! | `connection` | one socket, its output, and its loss |
+//! | `connect` | dialling, prefaces, and the session |
 //!
 //! Invariants:
-//! * A call ends: with a reply, at its deadline, by cancellation, or with the connection.
+//! * A call ends: with a reply, at its deadline, by cancellation, or because nothing can say any more whether it ran.
+//! * A call that may have left is sent again only to the session that it was sent to, or if it is idempotent.
 //! * A caller writes only what the socket takes at once. What would make it wait is the writer fiber's, so that a
 //!   deadline holds whatever the peer does, and a caller that is cancelled leaves no torn frame.
 //! * When the last holder of a channel is gone, what it has sent is still written; then the connection closes and its
 //!   fibers end.
 
+mod calls;
 mod connect;
 mod connection;
 mod exchange;
-mod pending;
+mod link;
 pub mod proxy;
 
 use std::fmt;
@@ -36,13 +39,17 @@ use fibra_net::ToSocketAddrs;
 
 use crate::error::ConnectError;
 use crate::limits::Limits;
-use connection::Connection;
+use link::Link;
 pub use proxy::Proxy;
 
 /// A connection to a server, shared by cloning: by fibers of any worker, and by plain threads.
 ///
 /// Calls are made through a proxy, such as the one that `#[service]` writes for a trait. Any number of calls may be under
 /// way at once; their replies come in any order.
+///
+/// A channel is one session of its server. When its connection is lost, it connects again as long as calls wait, or when the next
+/// one comes, and sends what has no reply once more; the server runs no at-most-once call twice. What ends so is only what cannot be
+/// decided: see [`CallError::Disconnected`](crate::CallError::Disconnected).
 #[derive(Clone)]
 pub struct Channel {
     open: Arc<Open>,
@@ -50,12 +57,12 @@ pub struct Channel {
 
 /// Keeps the connection open until the last channel is dropped.
 struct Open {
-    connection: Arc<Connection>,
+    link: Arc<Link>,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.connection.finish();
+        self.link.calls().finish();
     }
 }
 
@@ -71,6 +78,7 @@ impl Channel {
     /// * [`ConnectError::Refused`], [`ConnectError::TimedOut`], [`ConnectError::Io`]: the last address did not answer.
     /// * [`ConnectError::Closed`], [`ConnectError::NotFibra`], [`ConnectError::Version`]: it was not a fibra server of our
     ///   version that answered, or it was on its way out.
+    /// * [`ConnectError::Session`]: the server has as many sessions as it may have.
     /// * [`ConnectError::Spawn`]: the connection's fibers could not be started.
     pub fn connect(addr: impl ToSocketAddrs) -> Result<Self, ConnectError> {
         Self::connect_with(addr, Limits::default())
@@ -85,23 +93,22 @@ impl Channel {
         if !fibra_scheduler::in_fiber() {
             return Err(ConnectError::NoRuntime);
         }
-        let (stream, peer) = connect::dial(addr)?;
-        let connection = Connection::start(stream, peer, limits.bounded()).map_err(ConnectError::Spawn)?;
-        Ok(Self { open: Arc::new(Open { connection }) })
+        let link = Link::start(addr, limits.bounded())?;
+        Ok(Self { open: Arc::new(Open { link }) })
     }
 
     /// The server's address.
     pub fn peer_addr(&self) -> SocketAddr {
-        self.connection().peer()
+        self.link().peer()
     }
 
-    /// What has happened on this connection so far.
+    /// What has happened on this channel so far.
     pub fn stats(&self) -> Stats {
-        self.connection().pending().stats()
+        self.link().calls().stats()
     }
 
-    fn connection(&self) -> &Connection {
-        &self.open.connection
+    fn link(&self) -> &Link {
+        &self.open.link
     }
 }
 
@@ -111,7 +118,7 @@ impl fmt::Debug for Channel {
     }
 }
 
-/// Counts of one connection, taken at one moment.
+/// Counts of one channel, taken at one moment.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -121,4 +128,6 @@ pub struct Stats {
     pub in_flight: usize,
     /// Replies that came after their caller had given up, and were dropped.
     pub late_replies: u64,
+    /// Connections there have been, the present one included.
+    pub connections: u64,
 }

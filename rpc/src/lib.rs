@@ -50,6 +50,7 @@
 //! | [`service`](mod@service) | what a `#[service]` trait becomes: descriptor, dispatch |
 //! | [`session`] | calls that are sent twice and run once: state machines without I/O |
 //! | `outbox`, `waiters`, `scratch` | the output half of a connection, and how senders wait |
+//! | `handshake`, `random` | the frame that opens a connection; names and secrets |
 //! | [`codec`] | MessagePack, the one way to and from serde |
 //! | [`wire`] | the protocol without I/O: `docs/wire-format.md` |
 //! | [`error`] | [`CallError`] and whether the call ran |
@@ -62,8 +63,10 @@
 pub mod client;
 pub mod codec;
 pub mod error;
+mod handshake;
 pub mod limits;
 mod outbox;
+mod random;
 mod scratch;
 pub mod server;
 pub mod service;

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use crate::session::WINDOW;
+
 /// The limits of one connection that its owner may set.
 ///
 /// Both ends apply their own: a call is bounded by the smaller of the two.
@@ -27,6 +29,11 @@ pub struct Limits {
     ///
     /// At the limit a client's next caller parks until a call ends; a server refuses the call, which then has not run.
     pub in_flight: usize,
+    /// At-most-once calls of a session from the oldest that its client has no reply to up to the newest. Default 512, at most 65,535; both
+    /// sides keep to the smaller of theirs.
+    ///
+    /// At the limit a client's next such caller parks until that oldest call ends. So what the server keeps for a client has a bound.
+    pub window: usize,
     /// Bytes waiting in a connection's output buffer for the peer to take them. Default 8 MiB.
     ///
     /// At the limit senders park, and a server stops reading; see [`WRITE_STALL_MAX`] for how long. One frame is let
@@ -36,7 +43,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { frame_bytes: 4 * 1024 * 1024, in_flight: 1_024, buffered_bytes: 8 * 1024 * 1024 }
+        Self { frame_bytes: 4 * 1024 * 1024, in_flight: 1_024, window: WINDOW, buffered_bytes: 8 * 1024 * 1024 }
     }
 }
 
@@ -45,6 +52,7 @@ impl Limits {
     pub(crate) fn bounded(mut self) -> Self {
         self.frame_bytes = self.frame_bytes.clamp(1024, u32::MAX as usize);
         self.in_flight = self.in_flight.max(1);
+        self.window = self.window.clamp(1, u16::MAX.into());
         self.buffered_bytes = self.buffered_bytes.max(1);
         self
     }
@@ -88,7 +96,17 @@ pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long connecting may take, name resolution not included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a server waits for the next of the eight bytes that open a connection.
+/// How long a client whose connection was lost waits before it connects again, at first ...
+pub const RECONNECT_WAIT_MIN: Duration = Duration::from_millis(10);
+
+/// ... and at most: each attempt that fails doubles it. What is waited is a random half to all of it.
+pub const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Bytes of replies that a server keeps for a session. A reply beyond is not kept: if it gets lost, its caller learns only that the call
+/// has run.
+pub const SESSION_REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long a server waits for the next bytes of what opens a connection.
 pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a peer may take nothing of what we write before the connection is closed.

@@ -10,8 +10,8 @@
 //! Invariants:
 //! * At most one flusher. A frame that is queued while one is at work is written by it.
 //! * Bytes leave in the order of the queue. What a flusher could not write stays, and the next goes on from there.
-//! * Once closed, no write begins. [`may_have_left`](Outbox::may_have_left) is exact for whole frames except while a
-//!   write is under way, when it says yes.
+//! * Once closed, no write begins. [`exposed`](Outbox::exposed) is exact for whole frames except while a write is under way, which it
+//!   takes for done.
 //! * At most `buffered_bytes` and one frame more are held; senders wait for room.
 
 use std::io::{self, Write};
@@ -87,14 +87,38 @@ impl Outbox {
         self.queue(frames, true)
     }
 
-    fn queue(&self, frames: &mut Vec<u8>, wake: bool) -> Result<Queued, Refused> {
+    /// As [`append`](Self::append), of a frame that stays with its sender.
+    pub(crate) fn append_copy(&self, frame: &[u8]) -> Result<Queued, Refused> {
         let mut state = self.state.lock();
+        self.admit(&state)?;
+        state.end += frame.len() as u64;
+        state.queued.extend_from_slice(frame);
+        Ok(Queued { end: state.end, bytes: state.queued.len() })
+    }
+
+    /// Wakes the writing fiber if nobody else is writing what is queued.
+    pub(crate) fn wake_writer(&self) {
+        let state = self.state.lock();
+        let writer = if state.flushing { None } else { state.writer.clone() };
+        drop(state);
+        if let Some(writer) = writer {
+            writer.unpark();
+        }
+    }
+
+    fn admit(&self, state: &State) -> Result<(), Refused> {
         if state.closed || state.finished {
             return Err(Refused::Closed);
         }
         if state.buffered() >= self.buffered_bytes_max {
             return Err(Refused::Full);
         }
+        Ok(())
+    }
+
+    fn queue(&self, frames: &mut Vec<u8>, wake: bool) -> Result<Queued, Refused> {
+        let mut state = self.state.lock();
+        self.admit(&state)?;
         state.end += frames.len() as u64;
         // Whoever writes finds the frame by itself.
         let writer = if wake && !state.flushing { state.writer.clone() } else { None };
@@ -197,9 +221,9 @@ impl Outbox {
         }
     }
 
-    /// Whether the operating system may have the whole of a frame that ends at `end`, so that the peer may act on it.
-    pub(crate) fn may_have_left(&self, end: u64) -> bool {
-        end <= self.state.lock().exposed
+    /// How much of the stream the operating system may have: the peer may act on the frames that end there or before.
+    pub(crate) fn exposed(&self) -> u64 {
+        self.state.lock().exposed
     }
 
     /// Takes no more frames; those queued are still written.

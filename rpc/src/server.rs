@@ -13,7 +13,8 @@
 //! | [`builder`] | [`Builder`]: services, limits, where to listen |
 //! | `registry` | which service has which method |
 //! | `accept` | the accept loop, as a fiber or as a thread |
-//! | `opening` | the prefaces |
+//! | `opening` | the prefaces, and the session |
+//! | `sessions` | whose calls a connection brings, and what has been answered |
 //! | `connection` | a connection: reading, running, answering, and how the reader's role changes hands |
 //! | `reader` | that role: the input read and not yet acted on |
 //! | `handler` | one call, from its frame to its reply, without I/O |
@@ -31,6 +32,7 @@ mod opening;
 mod reader;
 mod registry;
 mod roster;
+mod sessions;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -1,6 +1,5 @@
 //! A call ends at its deadline even if the server takes nothing of it; what has begun to leave still leaves whole.
 
-use std::io::{Read, Write};
 use std::time::Duration;
 
 use fibra::net::TcpListener;
@@ -17,17 +16,12 @@ fn while_the_server_does_not_read() {
     on_one_worker(|| {
         let listener = TcpListener::bind(LOOPBACK).expect("a free port");
         let addr = listener.local_addr().expect("it is bound");
-        let server = fibra::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("a client");
-            stream.read_exact(&mut [0; 8]).expect("a preface");
-            stream.write_all(&raw::PREFACE).expect("it reads");
-            stream
-        });
+        let server = fibra::spawn(move || Raw::accept(&listener, &raw::Opened::default()).0.stream);
         let mut limits = Limits::default();
         limits.frame_bytes = 2 * LARGE;
         limits.buffered_bytes = 2 * LARGE;
         let proxy = DeskClient::new(Channel::connect_with(addr, limits).expect("it listens"));
-        let mut server = Raw { stream: join(server) };
+        let mut server = Raw { stream: join(server), flags: 0 };
 
         let error = proxy.within(Duration::from_millis(20)).echo("x".repeat(LARGE)).expect_err("nobody reads");
         assert!(matches!(error, CallError::Timeout { .. }), "{error:?}");

@@ -1,11 +1,13 @@
-//! When the connection is lost, `executed` is `Maybe` for a call that had left and `No` for one that had not.
+//! When the connection is lost and no other is to be had, a call ends at its deadline: `executed` is `Maybe` if it had left, and `No` if not.
 
-use std::io::{Read, Write};
+use std::time::Duration;
 
 use fibra::net::TcpListener;
 use fibra::rpc::{CallError, Executed};
 
 use crate::support::{DeskClient, LOOPBACK, connect, join, on_one_worker, raw, serve};
+
+const SHORT: Duration = Duration::from_millis(300);
 
 #[test]
 fn a_server_that_goes_away_in_the_middle_of_a_call() {
@@ -14,7 +16,7 @@ fn a_server_that_goes_away_in_the_middle_of_a_call() {
         let proxy = connect(&server);
         let call = fibra::spawn({
             let proxy = proxy.clone();
-            move || proxy.wait_for_ever()
+            move || proxy.within(SHORT).wait_for_ever()
         });
         counter.turnstile.wait_for(1);
         server.shutdown();
@@ -23,10 +25,10 @@ fn a_server_that_goes_away_in_the_middle_of_a_call() {
         assert!(matches!(error, CallError::Disconnected { .. }), "{error:?}");
         assert_eq!(error.executed(), Executed::Maybe);
 
-        let error = proxy.add(3, 5).expect_err("the proxy's connection is gone");
+        let error = proxy.within(SHORT).add(3, 5).expect_err("nobody listens any more");
         assert!(matches!(error, CallError::Disconnected { .. }), "{error:?}");
         assert_eq!(error.executed(), Executed::No);
-        assert!(error.to_string().contains("connect again"), "{error}");
+        assert!(error.to_string().contains("connection refused"), "{error}");
     });
 }
 
@@ -36,12 +38,8 @@ fn calls_that_never_left_have_not_run() {
     on_one_worker(|| {
         let listener = TcpListener::bind(LOOPBACK).expect("a free port");
         let addr = listener.local_addr().expect("it is bound");
-        let server = fibra::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("a client");
-            stream.read_exact(&mut [0; 8]).expect("a preface");
-            stream.write_all(&raw::PREFACE).expect("it reads");
-            stream
-        });
+        // The listener goes with the fiber, so that there is one connection only.
+        let server = fibra::spawn(move || raw::Raw::accept(&listener, &raw::Opened::default()).0.stream);
         let proxy = DeskClient::connect(addr).expect("it listens");
         let stream = join(server);
 
@@ -49,7 +47,7 @@ fn calls_that_never_left_have_not_run() {
         let calls: Vec<_> = (0..16)
             .map(|_| {
                 let proxy = proxy.clone();
-                fibra::spawn(move || proxy.echo("x".repeat(3 << 20)))
+                fibra::spawn(move || proxy.within(Duration::from_secs(1)).echo("x".repeat(3 << 20)))
             })
             .collect();
         crate::support::wait_until(|| proxy.channel().stats().in_flight == 16);

@@ -1,12 +1,16 @@
 //! A thousand calls are under way at once on one connection, and each gets its own reply.
 
-use crate::support::{connect, join, on_two_workers, serve};
+use fibra::rpc::{Channel, Limits, Server};
+
+use crate::support::{DeskClient, join, on_two_workers, serve_with};
 
 #[test]
 fn calls_that_wait_and_calls_that_do_not() {
     on_two_workers(|| {
-        let (server, counter) = serve();
-        let proxy = connect(&server);
+        let mut limits = Limits::default();
+        limits.window = 1000;
+        let (server, counter) = serve_with(Server::builder().limits(limits));
+        let proxy = DeskClient::new(Channel::connect_with(server.local_addr(), limits).expect("it listens"));
         let calls: Vec<_> = (0..1000_i64)
             .map(|n| {
                 let proxy = proxy.clone();

@@ -10,7 +10,7 @@ fn handlers_that_wait_are_cancelled() {
         let calls: Vec<_> = (0..50)
             .map(|n| {
                 let proxy = proxies[n % 5].clone();
-                fibra::spawn(move || proxy.wait_for_ever())
+                fibra::spawn(move || proxy.within(std::time::Duration::from_secs(1)).wait_for_ever())
             })
             .collect();
         counter.turnstile.wait_for(50);
@@ -45,7 +45,7 @@ fn a_dropped_server_takes_no_more_connections() {
         let (server, _) = serve();
         let (addr, proxy) = (server.local_addr(), connect(&server));
         drop(server);
-        wait_until(|| proxy.add(1, 2).is_err());
+        wait_until(|| proxy.within(std::time::Duration::from_millis(20)).add(1, 2).is_err());
         wait_until(|| crate::support::DeskClient::connect(addr).is_err());
     });
 }

@@ -1,4 +1,4 @@
-//! Dialling a server, and exchanging prefaces with it.
+//! Dialling a server: prefaces, and then the session, which is opened or resumed.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -8,36 +8,115 @@ use fibra_net::{TcpStream, ToSocketAddrs};
 use fibra_scheduler::clock;
 
 use crate::error::ConnectError;
+use crate::handshake;
 use crate::limits::{CONNECT_TIMEOUT, WRITE_STALL_MAX};
-use crate::wire::preface;
+use crate::random;
+use crate::wire::frame::{Frame, GOAWAY_EXPIRED, GOAWAY_WRONG_INCARNATION, Open};
+use crate::wire::{encode, preface};
 
-/// A connection to the first address that answers as a fibra server of our version.
-pub(super) fn dial(addr: impl ToSocketAddrs) -> Result<(TcpStream, SocketAddr), ConnectError> {
-    let addrs = addr.to_socket_addrs().map_err(ConnectError::Resolve)?;
-    let deadline = clock::now() + CONNECT_TIMEOUT;
-    let mut failed = None;
-    for peer in addrs {
-        match open(peer, deadline) {
-            Ok(stream) => return Ok((stream, peer)),
-            Err(error) => failed = Some(error),
-        }
-    }
-    Err(failed.unwrap_or_else(|| ConnectError::Resolve(io::Error::new(io::ErrorKind::NotFound, "it has no addresses"))))
+/// Who a channel is to its server.
+pub(super) struct Identity {
+    client: [u8; 16],
+    secret: [u8; 16],
+    incarnation: u64,
+    /// The incarnation of the server that has the session; 0: none has.
+    server: u64,
 }
 
-fn open(peer: SocketAddr, deadline: Instant) -> Result<TcpStream, ConnectError> {
-    let failed = |source| io_error(peer, source);
-    let stream = TcpStream::connect_timeout(&peer, left(deadline)).map_err(failed)?;
-    let answer = exchange(&stream, deadline).map_err(failed)?;
-    match preface::decode(&answer) {
-        Some(preface::VERSION) => Ok(stream),
-        Some(theirs) => Err(ConnectError::Version { peer, ours: preface::VERSION, theirs }),
-        None => Err(ConnectError::NotFibra { peer }),
+/// A connection, open.
+pub(super) struct Connected {
+    pub(super) stream: TcpStream,
+    /// The server's incarnation.
+    pub(super) server: u64,
+    /// The session is the one of the connection before: what was sent can be sent again.
+    pub(super) resumed: bool,
+    /// Calls that the session may have outstanding.
+    pub(super) window: usize,
+}
+
+impl Identity {
+    pub(super) fn new() -> Self {
+        Self { client: random::bytes(), secret: random::bytes(), incarnation: 1, server: 0 }
+    }
+
+    /// Opens a connection to the first address that answers as a fibra server of our version.
+    pub(super) fn dial(
+        &mut self,
+        addr: impl ToSocketAddrs,
+        window: usize,
+    ) -> Result<(Connected, SocketAddr), ConnectError> {
+        let addrs = addr.to_socket_addrs().map_err(ConnectError::Resolve)?;
+        let deadline = clock::now() + CONNECT_TIMEOUT;
+        let mut failed = None;
+        for peer in addrs {
+            match self.open(peer, window, deadline) {
+                Ok(connected) => return Ok((connected, peer)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        let nowhere = || ConnectError::Resolve(io::Error::new(io::ErrorKind::NotFound, "it has no addresses"));
+        Err(failed.unwrap_or_else(nowhere))
+    }
+
+    /// Opens a connection to this address.
+    pub(super) fn open(
+        &mut self,
+        peer: SocketAddr,
+        window: usize,
+        deadline: Instant,
+    ) -> Result<Connected, ConnectError> {
+        let failed = |source| io_error(peer, source);
+        let stream = TcpStream::connect_timeout(&peer, left(deadline)).map_err(failed)?;
+        let answer = exchange_prefaces(&stream, deadline).map_err(failed)?;
+        match preface::decode(&answer) {
+            Some(preface::VERSION) => {}
+            Some(theirs) => return Err(ConnectError::Version { peer, ours: preface::VERSION, theirs }),
+            None => return Err(ConnectError::NotFibra { peer }),
+        }
+        match self.exchange_opens(&stream, window, deadline).map_err(failed)? {
+            Some(Frame::Opened(opened)) => {
+                // A session that another server has, or the same after a restart, is not the one of before, even if it was there.
+                let (server, resumed) = (opened.incarnation, opened.resumed && opened.incarnation == self.server);
+                Ok(Connected { stream, server, resumed, window: opened.window.max(1).into() })
+            }
+            Some(Frame::GoAway { code, message }) => {
+                if matches!(code, GOAWAY_EXPIRED | GOAWAY_WRONG_INCARNATION) {
+                    self.incarnation += 1;
+                    self.server = 0;
+                }
+                Err(ConnectError::Session { peer, message: String::from_utf8_lossy(&message).into_owned() })
+            }
+            _ => Err(ConnectError::NotFibra { peer }),
+        }
+    }
+
+    /// The connection is in use. Until then its session counts as none: were it lost before, the next to resume it would otherwise not
+    /// learn that it was new.
+    pub(super) fn settle(&mut self, server: u64) {
+        self.server = server;
+    }
+
+    /// Sends our open; returns the server's answer, if that is a frame.
+    fn exchange_opens(&self, mut stream: &TcpStream, window: usize, deadline: Instant) -> io::Result<Option<Frame>> {
+        let open = Open {
+            client: self.client,
+            incarnation: self.incarnation,
+            server: self.server,
+            window: u16::try_from(window).unwrap_or(u16::MAX),
+            secret: self.secret.to_vec().into(),
+        };
+        let mut frame = Vec::new();
+        encode::open(&mut frame, &open);
+        stream.write_all(&frame)?;
+        stream.set_read_timeout(Some(left(deadline)))?;
+        let answer = handshake::read_frame(stream)?;
+        stream.set_read_timeout(None)?;
+        Ok(answer.ok())
     }
 }
 
 /// Sends our preface; returns the server's.
-fn exchange(mut stream: &TcpStream, deadline: Instant) -> io::Result<[u8; preface::LEN]> {
+fn exchange_prefaces(mut stream: &TcpStream, deadline: Instant) -> io::Result<[u8; preface::LEN]> {
     // Calls are written by the batch: waiting for more would only delay them.
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(WRITE_STALL_MAX))?;
@@ -45,7 +124,6 @@ fn exchange(mut stream: &TcpStream, deadline: Instant) -> io::Result<[u8; prefac
     stream.write_all(&preface::encode(preface::VERSION))?;
     let mut answer = [0; preface::LEN];
     stream.read_exact(&mut answer)?;
-    stream.set_read_timeout(None)?;
     Ok(answer)
 }
 

@@ -1,19 +1,19 @@
-//! One connection of a client: the socket, the two fibers that serve it, and its loss.
+//! One connection of a channel: the socket, its output, and its loss.
 //!
 //! Invariants:
-//! * The first cause of a loss is the one that every caller is told.
-//! * When a caller learns of the loss, no write is begun any more: what it then says about "has it left?" stays true.
+//! * The first cause of a loss is the one that counts.
+//! * Once [`cause`](Connection::cause) tells it, no write is begun any more: what is then said about "has it left?" stays true.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::cancel;
+use parking_lot::Mutex;
 
-use super::pending::{Outcome, Pending};
+use super::calls::{Calls, Outcome};
 use crate::error::Disconnect;
-use crate::limits::{Limits, READ_BYTES};
+use crate::limits::READ_BYTES;
 use crate::outbox::Outbox;
 use crate::scratch;
 use crate::wire::decode::Decoder;
@@ -22,50 +22,25 @@ use crate::wire::header::{Kind, Malformed};
 
 pub(super) struct Connection {
     stream: TcpStream,
-    peer: SocketAddr,
-    limits: Limits,
     outbox: Outbox,
-    pending: Pending,
+    lost: Mutex<Option<Disconnect>>,
 }
 
 impl Connection {
-    /// Starts the reader and the writer fiber, on the caller's worker.
+    /// Starts the fiber that writes, on the caller's worker.
     ///
     /// # Errors
     ///
-    /// Outside a runtime.
-    pub(super) fn start(stream: TcpStream, peer: SocketAddr, limits: Limits) -> io::Result<Arc<Self>> {
-        let connection = Arc::new(Self {
-            stream,
-            peer,
-            limits,
-            outbox: Outbox::new(limits.buffered_bytes),
-            pending: Pending::new(limits.in_flight),
-        });
-        let reader = Ending(Arc::clone(&connection));
+    /// There is no fiber to be had.
+    pub(super) fn start(stream: TcpStream, buffered_bytes_max: usize) -> io::Result<Arc<Self>> {
+        let connection = Arc::new(Self { stream, outbox: Outbox::new(buffered_bytes_max), lost: Mutex::default() });
         let writer = Ending(Arc::clone(&connection));
-        // They serve the connection, not the caller, whose deadline is not theirs.
-        cancel::shield(|| {
-            fibra_scheduler::Builder::new().name("rpc reader").spawn_local(move || reader.0.read())?;
-            fibra_scheduler::Builder::new().name("rpc writer").spawn_local(move || writer.0.write())?;
-            Ok(connection)
-        })
-    }
-
-    pub(super) fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
+        fibra_scheduler::Builder::new().name("rpc writer").spawn_local(move || writer.0.write())?;
+        Ok(connection)
     }
 
     pub(super) fn outbox(&self) -> &Outbox {
         &self.outbox
-    }
-
-    pub(super) fn pending(&self) -> &Pending {
-        &self.pending
     }
 
     /// Writes what is queued if that takes no waiting; else, or if there is more to come, it is the writer's.
@@ -75,20 +50,18 @@ impl Connection {
         }
     }
 
-    /// Nobody will call any more: closes once what is queued is written.
-    pub(super) fn finish(&self) {
-        self.outbox.finish();
-    }
-
-    /// Ends the connection, and every call on it, for this reason; unless it has ended before.
-    fn lose(&self, cause: Disconnect) {
+    /// Ends the connection for this reason, unless it has ended before.
+    pub(super) fn lose(&self, cause: Disconnect) {
         // In this order: see the module's second invariant.
         self.outbox.close();
-        if self.pending.lose(&cause) {
-            tracing::debug!(peer = %self.peer, %cause, "a connection ended");
-        }
-        // Wakes the other fiber. Fails only if the peer was faster.
+        self.lost.lock().get_or_insert(cause);
+        // Wakes who reads and who writes. Fails only if the peer was faster.
         let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Why it has ended, if it has.
+    pub(super) fn cause(&self) -> Option<Disconnect> {
+        self.lost.lock().clone()
     }
 
     fn write(&self) {
@@ -99,19 +72,21 @@ impl Connection {
         }
     }
 
-    fn read(&self) {
-        let cause = match self.read_replies() {
-            Ok(cause) | Err(cause) => cause,
-        };
+    /// Completes calls until the connection ends. Whether any frame came.
+    pub(super) fn read(&self, calls: &Calls, frame_bytes_max: usize) -> bool {
+        let mut any = false;
+        let (Ok(cause) | Err(cause)) = self.read_replies(calls, frame_bytes_max, &mut any);
         self.lose(cause);
+        any
     }
 
-    /// Completes calls until the connection ends; returns how.
-    fn read_replies(&self) -> Result<Disconnect, Disconnect> {
-        let mut decoder = Decoder::new(self.limits.frame_bytes);
+    /// Returns how the connection ended.
+    fn read_replies(&self, calls: &Calls, frame_bytes_max: usize, any: &mut bool) -> Result<Disconnect, Disconnect> {
+        let mut decoder = Decoder::new(frame_bytes_max);
         loop {
             while let Some(frame) = decoder.next_frame().map_err(Disconnect::Malformed)? {
-                if let Some(end) = self.take(frame).map_err(Disconnect::Malformed)? {
+                *any = true;
+                if let Some(end) = take(calls, frame).map_err(Disconnect::Malformed)? {
                     return Ok(end);
                 }
             }
@@ -128,28 +103,36 @@ impl Connection {
             }
         }
     }
+}
 
-    /// Acts on one frame; the end of the connection, if that is what it says.
-    fn take(&self, frame: Frame) -> Result<Option<Disconnect>, Malformed> {
-        match frame {
-            Frame::Reply { xid, value } => self.pending.complete(xid, Kind::Reply, || {
+/// Acts on one frame; the end of the connection, if that is what it says.
+fn take(calls: &Calls, frame: Frame) -> Result<Option<Disconnect>, Malformed> {
+    let (kind, xid) = match frame {
+        Frame::Reply { xid, value } => {
+            calls.complete(xid, Kind::Reply, || {
                 let mut body = scratch::take();
                 body.extend_from_slice(&value);
                 Outcome::Value(body)
-            })?,
-            Frame::Failure { xid, code, message, details } => self.pending.complete(xid, Kind::Failure, || {
-                let message = String::from_utf8_lossy(&message).into_owned();
-                Outcome::Failure { code, message, details: details.to_vec() }
-            })?,
-            Frame::GoAway { code: _, message } => {
-                let message = String::from_utf8_lossy(&message).into_owned();
-                return Ok(Some(Disconnect::GoAway { message }));
-            }
-            Frame::Call(call) => return Err(Malformed::Unexpected { kind: Kind::Call, xid: call.xid }),
-            Frame::Cancel { xid } => return Err(Malformed::Unexpected { kind: Kind::Cancel, xid }),
+            })?;
+            return Ok(None);
         }
-        Ok(None)
-    }
+        Frame::Failure { xid, code, message, details } => {
+            calls.complete(xid, Kind::Failure, || {
+                let message = String::from_utf8_lossy(&message).into_owned();
+                Outcome::Failure { code, message, details: details.to_vec(), repeated: false }
+            })?;
+            return Ok(None);
+        }
+        Frame::GoAway { code, message } => {
+            let message = String::from_utf8_lossy(&message).into_owned();
+            return Ok(Some(Disconnect::GoAway { code, message }));
+        }
+        Frame::Call(call) => (Kind::Call, call.xid),
+        Frame::Cancel { xid } => (Kind::Cancel, xid),
+        Frame::Open(_) => (Kind::Open, 0),
+        Frame::Opened(_) => (Kind::Opened, 0),
+    };
+    Err(Malformed::Unexpected { kind, xid })
 }
 
 fn io_cause(error: io::Error) -> Disconnect {

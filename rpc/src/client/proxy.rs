@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Channel;
+use super::calls::Outcome;
 use super::exchange::Exchange;
-use super::pending::Outcome;
 use crate::codec;
 use crate::error::{CallError, Callee, ConnectError, Executed, Side};
 use crate::limits::CALL_TIMEOUT;
@@ -58,7 +58,7 @@ impl Proxy {
     ///
     /// Any [`CallError`] but [`Application`](CallError::Application).
     pub fn call<A: Serialize, T: DeserializeOwned>(&self, method: &'static Method, args: &A) -> Result<T, CallError> {
-        let exchange = Exchange::new(self.channel.connection(), method, self.timeout);
+        let exchange = Exchange::new(self.channel.link(), method, self.timeout);
         let outcome = exchange.call(args)?;
         read(&exchange, outcome, |_details, callee| {
             bad_reply(callee, "the method returned an error, and has none in this program".to_owned(), Executed::Yes)
@@ -76,7 +76,7 @@ impl Proxy {
         T: DeserializeOwned,
         E: DeserializeOwned,
     {
-        let exchange = Exchange::new(self.channel.connection(), method, self.timeout);
+        let exchange = Exchange::new(self.channel.link(), method, self.timeout);
         let outcome = exchange.call(args).map_err(widen)?;
         read(&exchange, outcome, |details, callee| match codec::decode(details) {
             Ok(error) => CallError::Application(error),
@@ -90,7 +90,7 @@ impl Proxy {
     ///
     /// A [`CallError`] whose [`executed`](CallError::executed) is [`Executed::No`].
     pub fn call_one_way<A: Serialize>(&self, method: &'static Method, args: &A) -> Result<(), CallError> {
-        Exchange::new(self.channel.connection(), method, self.timeout).call_one_way(args)
+        Exchange::new(self.channel.link(), method, self.timeout).call_one_way(args)
     }
 }
 
@@ -107,17 +107,33 @@ fn read<T: DeserializeOwned, E>(
             scratch::give(body);
             value
         }
-        Outcome::Failure { code, message, details } => Err(match Code::from_wire(code) {
-            Some(Code::Application) => application(&details, callee),
-            Some(Code::Panicked) => CallError::HandlerPanicked { callee, message },
-            Some(Code::UnknownMethod) => CallError::UnknownMethod { callee, message },
-            Some(Code::BadArguments) => CallError::BadArguments { callee, message },
-            Some(Code::Expired) => widen(exchange.timed_out(Executed::No)),
-            Some(Code::Overloaded) => CallError::Overloaded { callee, message },
-            Some(Code::ReplyTooLarge) => CallError::TooLarge { callee, side: Side::Reply, message },
-            Some(Code::ReplyUnencodable) => bad_reply(callee, message, Executed::Yes),
-            None => bad_reply(callee, format!("unknown failure code {code}: {message}"), Executed::Maybe),
-        }),
+        Outcome::Failure { code, message, details, repeated } => {
+            let kind = Code::from_wire(code);
+            let refused = |message, executed| CallError::Refused { callee, message, executed };
+            // Of a call that is run at most once, all copies get the one answer. Not so of an idempotent one; nor are these an answer.
+            let of_this_copy = if exchange.in_session() {
+                matches!(kind, Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement))
+            } else {
+                matches!(kind, Some(Code::UnknownMethod | Code::BadArguments | Code::Expired | Code::Overloaded))
+            };
+            if repeated && of_this_copy {
+                return Err(refused(message, Executed::Maybe));
+            }
+            Err(match kind {
+                Some(Code::Application) => application(&details, callee),
+                Some(Code::Panicked) => CallError::HandlerPanicked { callee, message },
+                Some(Code::UnknownMethod) => CallError::UnknownMethod { callee, message },
+                Some(Code::BadArguments) => CallError::BadArguments { callee, message },
+                Some(Code::Expired) => widen(exchange.timed_out(Executed::No)),
+                Some(Code::Overloaded) => CallError::Overloaded { callee, message },
+                Some(Code::ReplyTooLarge) => CallError::TooLarge { callee, side: Side::Reply, message },
+                Some(Code::ReplyUnencodable) => bad_reply(callee, message, Executed::Yes),
+                Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement) => refused(message, Executed::No),
+                Some(Code::Stale | Code::SessionEnded | Code::InProgress) => refused(message, Executed::Maybe),
+                Some(Code::Forgotten) => refused(message, Executed::Yes),
+                None => bad_reply(callee, format!("unknown failure code {code}: {message}"), Executed::Maybe),
+            })
+        }
     }
 }
 

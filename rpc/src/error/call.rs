@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ConnectError;
 use crate::wire::header::Malformed;
 
 /// Did the handler run? The question to ask before a call is repeated.
@@ -89,13 +90,14 @@ pub enum CallError<E = Infallible> {
         /// [`Executed::No`] if it had not been sent.
         executed: Executed,
     },
-    /// The connection was lost, or had been before the call. Connect again.
+    /// The connection was lost, and either no other was to be had before the call's deadline, or the server that answers now cannot say
+    /// whether the call has run. The next call connects again.
     Disconnected {
         /// What was called.
         callee: Callee,
         /// How the connection ended.
         cause: Disconnect,
-        /// [`Executed::No`] if the operating system had not been given the whole of the call.
+        /// [`Executed::No`] if the operating system was never given the whole of the call.
         executed: Executed,
     },
     /// The handler ran and panicked: a bug in the service. Other calls are not affected.
@@ -138,6 +140,15 @@ pub enum CallError<E = Infallible> {
         /// What the side with the limit says.
         message: String,
     },
+    /// The server refused this copy of the call; or it has an answer, and cannot give it any more.
+    Refused {
+        /// What was called.
+        callee: Callee,
+        /// Why.
+        message: String,
+        /// [`Executed::Maybe`] if another copy may have run; [`Executed::Yes`] if only the reply is gone.
+        executed: Executed,
+    },
     /// The server is at a limit and refused the call, which has not run. Call again later.
     Overloaded {
         /// What was called.
@@ -158,6 +169,7 @@ impl<E> CallError<E> {
             Self::Timeout { executed, .. }
             | Self::Cancelled { executed, .. }
             | Self::Disconnected { executed, .. }
+            | Self::Refused { executed, .. }
             | Self::BadReply { executed, .. } => *executed,
         }
     }
@@ -174,6 +186,7 @@ impl<E> CallError<E> {
             Self::BadArguments { callee, message } => CallError::BadArguments { callee, message },
             Self::BadReply { callee, message, executed } => CallError::BadReply { callee, message, executed },
             Self::TooLarge { callee, side, message } => CallError::TooLarge { callee, side, message },
+            Self::Refused { callee, message, executed } => CallError::Refused { callee, message, executed },
             Self::Overloaded { callee, message } => CallError::Overloaded { callee, message },
         }
     }
@@ -188,7 +201,7 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
             Self::Cancelled { callee, .. } => {
                 write!(f, "{callee}: the calling fiber was cancelled while it waited; {advice}")
             }
-            Self::Disconnected { callee, cause, .. } => write!(f, "{callee}: {cause}; connect again; {advice}"),
+            Self::Disconnected { callee, cause, .. } => write!(f, "{callee}: {cause}; {advice}"),
             Self::HandlerPanicked { callee, message } => {
                 write!(f, "{callee}: the handler panicked ({}): a bug in the service; {advice}", OneLine(message))
             }
@@ -214,6 +227,9 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
                     "{callee}: the reply is too large ({}): ask for less or raise the limit; {advice}",
                     OneLine(message)
                 )
+            }
+            Self::Refused { callee, message, .. } => {
+                write!(f, "{callee}: the server refused it ({}); {advice}", OneLine(message))
             }
             Self::Overloaded { callee, message } => {
                 write!(
@@ -245,6 +261,8 @@ pub enum Disconnect {
     ClosedByPeer,
     /// The server closed it and said why.
     GoAway {
+        /// The kind of reason: see `docs/wire-format.md`.
+        code: u8,
         /// The server's reason.
         message: String,
     },
@@ -252,6 +270,10 @@ pub enum Disconnect {
     Io(Arc<io::Error>),
     /// The server sent what is not the protocol: a bug there, or not a fibra server.
     Malformed(Malformed),
+    /// It was lost, and there is no other to be had.
+    Unreachable(Arc<ConnectError>),
+    /// It was lost, and the server that answers now knows nothing of the session: it has restarted, or the session has ended.
+    SessionLost,
     /// This side closed it: the runtime that it ran on has ended.
     RuntimeEnded,
 }
@@ -260,10 +282,12 @@ impl fmt::Display for Disconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClosedByPeer => f.write_str("the server closed the connection"),
-            Self::GoAway { message } => write!(f, "the server closed the connection: {}", OneLine(message)),
+            Self::GoAway { message, .. } => write!(f, "the server closed the connection: {}", OneLine(message)),
             Self::Io(error) => write!(f, "the connection was lost: {error}"),
             Self::Malformed(reason) => write!(f, "the server broke the protocol: {reason}"),
-            Self::RuntimeEnded => f.write_str("the connection's fibra runtime has ended"),
+            Self::Unreachable(error) => write!(f, "the connection was lost: {error}"),
+            Self::SessionLost => f.write_str("the connection was lost, and the server has no memory of the session"),
+            Self::RuntimeEnded => f.write_str("the connection's fibra runtime has ended: connect again"),
         }
     }
 }
@@ -273,13 +297,14 @@ impl Error for Disconnect {
         match self {
             Self::Io(error) => error.source(),
             Self::Malformed(reason) => reason.source(),
-            Self::ClosedByPeer | Self::GoAway { .. } | Self::RuntimeEnded => None,
+            Self::Unreachable(error) => error.source(),
+            Self::ClosedByPeer | Self::GoAway { .. } | Self::SessionLost | Self::RuntimeEnded => None,
         }
     }
 }
 
 /// Text from another process, for a message of one line: without line breaks, and without what steers a terminal.
-struct OneLine<'a>(&'a str);
+pub(super) struct OneLine<'a>(pub(super) &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

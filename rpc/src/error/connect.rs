@@ -6,6 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::call::OneLine;
+
 /// Why there is no connection to a server.
 #[non_exhaustive]
 #[derive(Debug)]
@@ -45,6 +47,13 @@ pub enum ConnectError {
         /// The newest version that the server speaks.
         theirs: u8,
     },
+    /// The server has no session for this client.
+    Session {
+        /// Where.
+        peer: SocketAddr,
+        /// Why not, in the server's words.
+        message: String,
+    },
     /// The network or the operating system failed.
     Io {
         /// Where.
@@ -77,6 +86,9 @@ impl fmt::Display for ConnectError {
                 f,
                 "cannot connect to {peer}: it speaks protocol version {theirs} and this program {ours}; update the older one"
             ),
+            Self::Session { peer, message } => {
+                write!(f, "cannot connect to {peer}: it opens no session: {}", OneLine(message))
+            }
             Self::Io { peer, source } => write!(f, "cannot connect to {peer}: {source}"),
             Self::Spawn(error) => write!(f, "cannot start the connection's fibers: {error}"),
         }
@@ -92,7 +104,8 @@ impl Error for ConnectError {
             | Self::TimedOut { .. }
             | Self::Closed { .. }
             | Self::NotFibra { .. }
-            | Self::Version { .. } => None,
+            | Self::Version { .. }
+            | Self::Session { .. } => None,
         }
     }
 }

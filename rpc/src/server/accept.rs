@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use super::connection;
 use super::registry::Registry;
 use super::roster::{Refused, Roster, Task};
+use super::sessions::Sessions;
 use crate::limits::Limits;
 use crate::waiters::Waiters;
 
@@ -34,6 +35,7 @@ pub(super) struct Context {
     pub(super) registry: Registry,
     pub(super) limits: Limits,
     pub(super) roster: Arc<Roster>,
+    pub(super) sessions: Arc<Sessions>,
 }
 
 /// The accept loop of one server.

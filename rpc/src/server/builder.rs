@@ -11,6 +11,7 @@ use super::Server;
 use super::accept::{Acceptor, Context, Mode};
 use super::registry::Registry;
 use super::roster::Roster;
+use super::sessions::Sessions;
 use crate::error::BindError;
 use crate::limits::{CONNECTIONS_MAX, Limits};
 use crate::service::Service;
@@ -73,7 +74,8 @@ impl Builder {
         let registry = Registry::new(self.services)?;
         let (listener, local_addr) = listen(addr)?;
         let roster = Arc::new(Roster::new(self.connections_max));
-        let context = Arc::new(Context { registry, limits: self.limits, roster: Arc::clone(&roster) });
+        let sessions = Arc::new(Sessions::new(self.limits.window));
+        let context = Arc::new(Context { registry, limits: self.limits, roster: Arc::clone(&roster), sessions });
         let acceptor = Acceptor::start(self.mode, listener, local_addr, context).map_err(BindError::Spawn)?;
         Ok(Server { local_addr, acceptor, roster })
     }

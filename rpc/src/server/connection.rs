@@ -15,6 +15,9 @@
 //! * With the output full, the reader does not read, and who lost the role parks with its reply.
 //! * A malformed frame ends this connection, with a warning that names the peer and the reason, and no other.
 //!
+//! A call of the session that has been answered gets the same bytes; one that is being run waits for that run, as a handler that parks
+//! does. Only then do limits apply: to answer once more takes no room.
+//!
 //! On a plain thread nothing parks in the scheduler's sense, so the role stays and calls run one after the other.
 
 use std::cell::Cell;
@@ -31,6 +34,7 @@ use super::handler::{self, Refusal};
 use super::opening;
 use super::reader::Reader;
 use super::roster::{Seat, Task};
+use super::sessions::{Arrived, Held, StillRuns};
 use crate::limits::FLUSH_BYTES;
 use crate::outbox::{Outbox, Refused};
 use crate::scratch;
@@ -40,12 +44,14 @@ use crate::wire::header::{Kind, Malformed};
 
 /// Serves one connection until it ends.
 pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
-    if let Err(unopened) = opening::open(&seat.entry().stream) {
-        return unopened.log(peer);
-    }
+    let session = match opening::open(&seat.entry().stream, &context.sessions) {
+        Ok(session) => session,
+        Err(unopened) => return unopened.log(peer),
+    };
     let reader = Reader::new(context.limits.frame_bytes);
     let connection = Connection {
         outbox: Outbox::new(context.limits.buffered_bytes),
+        session,
         seat,
         peer,
         context,
@@ -59,6 +65,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
 
 struct Connection {
     outbox: Outbox,
+    session: Held,
     peer: SocketAddr,
     context: Arc<Context>,
     /// Calls begun and not ended.
@@ -139,6 +146,8 @@ impl Connection {
                 Some(Frame::GoAway { .. }) => {
                     return Err(Malformed::Unexpected { kind: Kind::GoAway, xid: 0 }.into());
                 }
+                Some(Frame::Open(_)) => return Err(Malformed::Unexpected { kind: Kind::Open, xid: 0 }.into()),
+                Some(Frame::Opened(_)) => return Err(Malformed::Unexpected { kind: Kind::Opened, xid: 0 }.into()),
                 None => {
                     self.flush()?;
                     self.room()?;
@@ -150,39 +159,81 @@ impl Connection {
         }
     }
 
-    /// Runs or refuses a call. Gives the role back, unless the handler parked.
+    /// Runs, refuses or repeats a call. Gives the role back, unless the handler parked.
     fn take_call(self: &Rc<Self>, reader: Reader, call: Call) -> Result<Option<Reader>, End> {
-        if reader.is_cancelled(call.xid) {
+        let (xid, one_way) = (call.xid, call.one_way);
+        if reader.is_cancelled(xid) {
             return Ok(Some(reader));
         }
-        let frame_bytes_max = self.context.limits.frame_bytes;
         let mut out = Vec::new();
         let deadline = reader.deadline(&call);
+        let in_session = call.in_session();
+        if in_session {
+            let arrival = self.session.arrival(&call);
+            match self.session.arrive(arrival, &mut out) {
+                Ok(Arrived::New) => {}
+                Ok(Arrived::Done) => return self.answered(out, reader),
+                Ok(Arrived::InProgress) => {
+                    // The input buffer is not held meanwhile.
+                    drop(call);
+                    let await_run = |out: &mut Vec<u8>| {
+                        let refusal = match self.session.wait(arrival, deadline, out) {
+                            Ok(Ok(())) => return,
+                            Ok(Err(refused)) => Refusal::Session(refused),
+                            Err(StillRuns) => Refusal::InProgress,
+                        };
+                        self.refuse(xid, one_way, refusal, out);
+                    };
+                    if self.is_full() {
+                        // It cannot be refused: it runs. So the reader itself waits.
+                        await_run(&mut out);
+                        return self.answered(out, reader);
+                    }
+                    return self.run_to_park(reader, out, await_run);
+                }
+                Err(refused) => {
+                    self.refuse(xid, one_way, Refusal::Session(refused), &mut out);
+                    return self.answered(out, reader);
+                }
+            }
+        }
         let refusal = if deadline.is_some_and(|deadline| deadline <= clock::now()) {
             Some(Refusal::Expired)
-        } else if self.in_flight.get() >= self.context.limits.in_flight {
+        } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
         } else {
             None
         };
         if let Some(refusal) = refusal {
-            handler::refuse(&call, refusal, frame_bytes_max, &mut out);
-            self.answer(out, true)?;
-            return Ok(Some(reader));
+            self.refuse(xid, one_way, refusal, &mut out);
+            if in_session {
+                self.session.finish(xid, &out);
+            }
+            return self.answered(out, reader);
         }
+        self.run_to_park(reader, out, |out| {
+            let run = || handler::run(&self.context.registry, call, self.peer, self.context.limits.frame_bytes, out);
+            match deadline {
+                // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
+                Some(deadline) => cancel::with_deadline(deadline, run),
+                None => run(),
+            }
+            if in_session {
+                self.session.finish(xid, out);
+            }
+        })
+    }
 
+    /// Does what may park, and sends the reply that it leaves in `out`. Gives the role back, unless it parked.
+    fn run_to_park(
+        self: &Rc<Self>,
+        reader: Reader,
+        mut out: Vec<u8>,
+        work: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Option<Reader>, End> {
         self.in_flight.update(|count| count + 1);
         let mut role = Some(reader);
-        let run = || {
-            park::on_first_park(&mut || role = self.pass_on(role.take()), || {
-                handler::run(&self.context.registry, call, self.peer, frame_bytes_max, &mut out);
-            });
-        };
-        match deadline {
-            // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
-            Some(deadline) => cancel::with_deadline(deadline, run),
-            None => run(),
-        }
+        park::on_first_park(&mut || role = self.pass_on(role.take()), || work(&mut out));
         // Not within the hook that was refused: what a logger does is not ours to know, and the hook must not wait.
         if let Some(error) = self.refused.take()
             && !self.warned.replace(true)
@@ -194,6 +245,20 @@ impl Connection {
         self.in_flight.update(|count| count - 1);
         answered?;
         Ok(role)
+    }
+
+    /// Sends a reply that took no running.
+    fn answered(&self, out: Vec<u8>, reader: Reader) -> Result<Option<Reader>, End> {
+        self.answer(out, true)?;
+        Ok(Some(reader))
+    }
+
+    fn refuse(&self, xid: u64, one_way: bool, refusal: Refusal, out: &mut Vec<u8>) {
+        handler::refuse(xid, one_way, refusal, self.context.limits.frame_bytes, out);
+    }
+
+    fn is_full(&self) -> bool {
+        self.in_flight.get() >= self.context.limits.in_flight
     }
 
     /// Hands the role to a new fiber of this worker. Gives it back if there is no fiber to be had; the other calls of this

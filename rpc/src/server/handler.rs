@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::registry::Registry;
 use crate::service::{Args, Rejected, Reply};
+use crate::session;
 use crate::wire::failure::Code;
 use crate::wire::frame::Call;
 
@@ -19,11 +20,15 @@ pub(super) enum Refusal {
     Expired,
     /// As many calls as this are under way on the connection.
     InFlight(usize),
+    /// It was sent before, and what it does goes on.
+    InProgress,
+    /// Its session does not take it.
+    Session(session::Refused),
 }
 
 /// Runs a call, and puts its reply in `out`.
 pub(super) fn run(registry: &Registry, call: Call, peer: SocketAddr, frame_bytes_max: usize, out: &mut Vec<u8>) {
-    let Call { xid, one_way, method, args, timeout: _ } = call;
+    let Call { xid, one_way, method, args, .. } = call;
     let Some(target) = registry.find(&method) else {
         let message = format!("the server has no method `{}`", method.escape_ascii());
         return Reply::new(out, xid, one_way, frame_bytes_max).failure(Code::UnknownMethod, &message);
@@ -56,13 +61,29 @@ pub(super) fn run(registry: &Registry, call: Call, peer: SocketAddr, frame_bytes
 }
 
 /// Turns a call away, and puts that reply in `out`.
-pub(super) fn refuse(call: &Call, refusal: Refusal, frame_bytes_max: usize, out: &mut Vec<u8>) {
-    let reply = Reply::new(out, call.xid, call.one_way, frame_bytes_max);
+pub(super) fn refuse(xid: u64, one_way: bool, refusal: Refusal, frame_bytes_max: usize, out: &mut Vec<u8>) {
+    let reply = Reply::new(out, xid, one_way, frame_bytes_max);
     match refusal {
         Refusal::Expired => reply.failure(Code::Expired, "its timeout had passed when its turn came"),
         Refusal::InFlight(max) => {
             reply.failure(Code::Overloaded, &format!("{max} calls are in flight on this connection"));
         }
+        Refusal::InProgress => reply.failure(Code::InProgress, "an earlier copy of the call still runs"),
+        Refusal::Session(refused) => reply.failure(code(refused), &refused.to_string()),
+    }
+}
+
+/// How a refusal travels.
+fn code(refused: session::Refused) -> Code {
+    use session::Refused;
+    match refused {
+        Refused::Stale { .. } => Code::Stale,
+        Refused::OutOfWindow { .. } => Code::OutOfWindow,
+        Refused::Conflict => Code::Conflict,
+        Refused::BadAcknowledgement => Code::BadAcknowledgement,
+        Refused::Forgotten => Code::Forgotten,
+        // A connection has its session: what it can still be told is that another has taken its place.
+        Refused::Expired | Refused::WrongIncarnation { .. } | Refused::NotYours => Code::SessionEnded,
     }
 }
 

@@ -42,6 +42,11 @@ impl Window {
         Self { size: size.max(1), first_incomplete: 1, complete: VecDeque::new() }
     }
 
+    /// Another size, at least 1. If that is less, what is outstanding stays so.
+    pub fn resize(&mut self, size: usize) {
+        self.size = size.max(1);
+    }
+
     /// The next xid, outstanding from now on; `None` while the window is full.
     pub fn open(&mut self) -> Option<Xid> {
         if self.complete.len() >= self.size {

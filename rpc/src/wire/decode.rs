@@ -17,8 +17,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::bytes::Bytes;
-use super::frame::{Call, Frame};
-use super::header::{self, FLAG_ONE_WAY, Header, Kind, Malformed};
+use super::frame::{Call, Frame, Open, Opened};
+use super::header::{self, FLAG_IDEMPOTENT, FLAG_ONE_WAY, FLAG_RESUMED, Header, Kind, Malformed};
 use crate::limits::READ_BYTES;
 
 /// A buffer longer than this is let go once it has been read empty.
@@ -50,6 +50,11 @@ impl Decoder {
     /// A decoder that accepts bodies of up to `frame_bytes_max`.
     pub fn new(frame_bytes_max: usize) -> Self {
         Self { chunk: Rc::default(), start: 0, end: 0, frame_bytes_max }
+    }
+
+    /// The same, of bytes that are there already.
+    pub fn of(bytes: Vec<u8>, frame_bytes_max: usize) -> Self {
+        Self { start: 0, end: bytes.len(), chunk: Rc::new(bytes), frame_bytes_max }
     }
 
     /// Where the next bytes go; never empty. Say how many came with [`filled`](Self::filled).
@@ -145,7 +150,9 @@ impl Decoder {
                 }
                 let method = fields.bytes(name.into(), "is shorter than its method name")?;
                 let one_way = header.flags & FLAG_ONE_WAY != 0;
-                Frame::Call(Call { xid, one_way, timeout, method, args: fields.remaining() })
+                let idempotent = header.flags & FLAG_IDEMPOTENT != 0;
+                let behind = header.behind;
+                Frame::Call(Call { xid, behind, one_way, idempotent, timeout, method, args: fields.remaining() })
             }
             Kind::Reply => Frame::Reply { xid, value: fields.remaining() },
             Kind::Failure => {
@@ -155,14 +162,30 @@ impl Decoder {
                 Frame::Failure { xid, code, message, details: fields.remaining() }
             }
             Kind::Cancel => {
-                if !fields.rest.is_empty() {
-                    return Err(fields.malformed("is not empty"));
-                }
+                fields.end()?;
                 Frame::Cancel { xid }
             }
             Kind::GoAway => {
                 let [code] = fields.array("lacks the code")?;
                 Frame::GoAway { code, message: fields.remaining() }
+            }
+            Kind::Open => {
+                let client = fields.array("lacks the client")?;
+                let incarnation = u64::from_be_bytes(fields.array("lacks the incarnation")?);
+                let server = u64::from_be_bytes(fields.array("lacks the server's incarnation")?);
+                let window = u16::from_be_bytes(fields.array("lacks the window")?);
+                let [secret] = fields.array("lacks the secret's length")?;
+                let secret = fields.bytes(secret.into(), "is shorter than its secret")?;
+                fields.end()?;
+                Frame::Open(Open { client, incarnation, server, window, secret })
+            }
+            Kind::Opened => {
+                let resumed = header.flags & FLAG_RESUMED != 0;
+                let incarnation = u64::from_be_bytes(fields.array("lacks the incarnation")?);
+                let window = u16::from_be_bytes(fields.array("lacks the window")?);
+                let lease = u32::from_be_bytes(fields.array("lacks the lease")?);
+                fields.end()?;
+                Frame::Opened(Opened { resumed, incarnation, window, lease })
             }
         })
     }
@@ -192,6 +215,10 @@ impl Fields<'_> {
 
     fn bytes(&mut self, len: usize, what: &'static str) -> Result<Bytes, Malformed> {
         self.take(len, what).map(|field| Bytes::new(self.chunk, field))
+    }
+
+    fn end(&self) -> Result<(), Malformed> {
+        if self.rest.is_empty() { Ok(()) } else { Err(self.malformed("is longer than its fields")) }
     }
 
     fn remaining(self) -> Bytes {

@@ -9,18 +9,18 @@ use std::io;
 use std::time::Duration;
 
 use super::failure::Code;
-use super::header::{self, FLAG_ONE_WAY, Header, Kind};
+use super::frame::{Open, Opened};
+use super::header::{self, FLAG_RESUMED, Header, Kind};
 use crate::limits::{MESSAGE_BYTES_MAX, METHOD_NAME_BYTES_MAX};
 
 /// Where the timeout of a call lies in its frame: first in the body.
 const TIMEOUT_AT: usize = header::LEN;
 
-/// Begins a call; the arguments are to follow. [`stamp_call`] fills in the xid and the timeout.
+/// Begins a call with these flags of [`header`]; the arguments are to follow. [`stamp_call`] fills in the xid and the timeout.
 ///
 /// The name is at most [`METHOD_NAME_BYTES_MAX`] long: the service attribute sees to it, and what is longer is cut, so
 /// that the server will not know it.
-pub fn call<'a>(out: &'a mut Vec<u8>, method: &str, one_way: bool, bytes_max: usize) -> Body<'a> {
-    let flags = if one_way { FLAG_ONE_WAY } else { 0 };
+pub fn call<'a>(out: &'a mut Vec<u8>, method: &str, flags: u8, bytes_max: usize) -> Body<'a> {
     let mut body = Body::begin(out, Kind::Call, flags, 0, bytes_max);
     let method = cut(method, METHOD_NAME_BYTES_MAX);
     body.push(&[0; 8]);
@@ -29,9 +29,13 @@ pub fn call<'a>(out: &'a mut Vec<u8>, method: &str, one_way: bool, bytes_max: us
     body
 }
 
-/// Completes the call at the start of `frame`, once it is known under which xid and for how long it goes out.
-pub fn stamp_call(frame: &mut [u8], xid: u64, timeout: Duration) {
+/// Completes the call at the start of `frame`, once it is known under which xid, with which acknowledgement, and for how long it goes
+/// out.
+pub fn stamp_call(frame: &mut [u8], xid: u64, behind: u16, timeout: Duration) {
     let micros = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
+    if let Some(field) = frame.get_mut(6..8) {
+        field.copy_from_slice(&behind.to_be_bytes());
+    }
     if let Some(field) = frame.get_mut(8..header::LEN) {
         field.copy_from_slice(&xid.to_be_bytes());
     }
@@ -58,7 +62,7 @@ pub fn failure<'a>(out: &'a mut Vec<u8>, xid: u64, code: Code, message: &str, by
 
 /// A whole cancel.
 pub fn cancel(out: &mut Vec<u8>, xid: u64) {
-    out.extend_from_slice(&Header { len: 0, kind: Kind::Cancel, flags: 0, xid }.encode());
+    out.extend_from_slice(&Header { len: 0, kind: Kind::Cancel, flags: 0, behind: 0, xid }.encode());
 }
 
 /// A whole goaway.
@@ -67,6 +71,29 @@ pub fn goaway(out: &mut Vec<u8>, code: u8, message: &str) {
     body.push(&[code]);
     body.push(cut(message, MESSAGE_BYTES_MAX).as_bytes());
     // It cannot be too large: its message was cut.
+    let _ = body.finish();
+}
+
+/// A whole open. Its secret is at most 255 bytes long; what is longer is cut.
+pub fn open(out: &mut Vec<u8>, open: &Open) {
+    let secret = open.secret.get(..u8::MAX.into()).unwrap_or(&open.secret);
+    let mut body = Body::begin(out, Kind::Open, 0, 0, usize::MAX);
+    body.push(&open.client);
+    body.push(&open.incarnation.to_be_bytes());
+    body.push(&open.server.to_be_bytes());
+    body.push(&open.window.to_be_bytes());
+    body.push(&[u8::try_from(secret.len()).unwrap_or(u8::MAX)]);
+    body.push(secret);
+    let _ = body.finish();
+}
+
+/// A whole opened.
+pub fn opened(out: &mut Vec<u8>, opened: &Opened) {
+    let flags = if opened.resumed { FLAG_RESUMED } else { 0 };
+    let mut body = Body::begin(out, Kind::Opened, flags, 0, usize::MAX);
+    body.push(&opened.incarnation.to_be_bytes());
+    body.push(&opened.window.to_be_bytes());
+    body.push(&opened.lease.to_be_bytes());
     let _ = body.finish();
 }
 
@@ -88,7 +115,7 @@ pub struct Body<'a> {
 impl<'a> Body<'a> {
     fn begin(out: &'a mut Vec<u8>, kind: Kind, flags: u8, xid: u64, bytes_max: usize) -> Self {
         let start = out.len();
-        out.extend_from_slice(&Header { len: 0, kind, flags, xid }.encode());
+        out.extend_from_slice(&Header { len: 0, kind, flags, behind: 0, xid }.encode());
         // The header's length field has 32 bits.
         let bytes_max = bytes_max.min(u32::MAX as usize);
         Self { out, start, bytes_max, over: false, finished: false }

@@ -25,6 +25,20 @@ pub enum Code {
     ReplyTooLarge = 7,
     /// The handler ran, but its reply could not be encoded.
     ReplyUnencodable = 8,
+    /// It may have run: the client has acknowledged the xid.
+    Stale = 9,
+    /// Not run: the xid is further ahead than the session's window reaches.
+    OutOfWindow = 10,
+    /// Not run: the xid was used for another call.
+    Conflict = 11,
+    /// Not run: it acknowledges what cannot be complete.
+    BadAcknowledgement = 12,
+    /// The handler ran, but its reply was too large to keep, and has been sent before.
+    Forgotten = 13,
+    /// It may have run: the session has ended, or another has replaced it.
+    SessionEnded = 14,
+    /// It may have run: it was sent more than once, and still runs as this one's time is up.
+    InProgress = 15,
 }
 
 impl Code {
@@ -39,6 +53,13 @@ impl Code {
             6 => Self::Overloaded,
             7 => Self::ReplyTooLarge,
             8 => Self::ReplyUnencodable,
+            9 => Self::Stale,
+            10 => Self::OutOfWindow,
+            11 => Self::Conflict,
+            12 => Self::BadAcknowledgement,
+            13 => Self::Forgotten,
+            14 => Self::SessionEnded,
+            15 => Self::InProgress,
             _ => return None,
         })
     }

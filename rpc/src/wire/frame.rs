@@ -44,22 +44,82 @@ pub enum Frame {
         /// For people. Meant to be UTF-8, not checked.
         message: Bytes,
     },
+    /// Open a session.
+    Open(Open),
+    /// The session is open.
+    Opened(Opened),
 }
 
 /// Goaway code: the peer sent bytes that are not this protocol.
 pub const GOAWAY_MALFORMED: u8 = 1;
 
+/// Goaway code: the session belongs to someone else.
+pub const GOAWAY_NOT_YOURS: u8 = 2;
+
+/// Goaway code: the session has ended. What was under way in it may have run.
+pub const GOAWAY_EXPIRED: u8 = 3;
+
+/// Goaway code: the client has a session of a later incarnation.
+pub const GOAWAY_WRONG_INCARNATION: u8 = 4;
+
+/// Goaway code: the server has as many sessions as it may have.
+pub const GOAWAY_FULL: u8 = 5;
+
+/// What a client says first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Who it is: random bits of its own choice.
+    pub client: [u8; 16],
+    /// How often it has begun anew.
+    pub incarnation: u64,
+    /// The incarnation of the server that has the session, if one has: that server is to resume it, not to open another. Else 0.
+    pub server: u64,
+    /// Calls that it would like to have outstanding.
+    pub window: u16,
+    /// What shows that the session is its own.
+    pub secret: Bytes,
+}
+
+/// What a server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The session was there already.
+    pub resumed: bool,
+    /// The server's own incarnation, never 0: another one remembers nothing of what ran before.
+    pub incarnation: u64,
+    /// Calls that the client may have outstanding.
+    pub window: u16,
+    /// Milliseconds that the session lasts without a connection.
+    pub lease: u32,
+}
+
 /// A call as it arrives at the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Names the call on its connection.
+    /// Names the call in its session; if it is [`in_session`](Self::in_session), for good.
     pub xid: u64,
+    /// So many xids before, the first one lies that the client has no reply to.
+    pub behind: u16,
     /// No reply is awaited.
     pub one_way: bool,
+    /// It may run again.
+    pub idempotent: bool,
     /// How much longer the caller waits. A duration: clocks differ between hosts.
     pub timeout: Duration,
     /// The full method name, `service.method`. Meant to be UTF-8, not checked: it is only looked up.
     pub method: Bytes,
     /// One MessagePack array, with the arguments in order.
     pub args: Bytes,
+}
+
+impl Call {
+    /// Whether it runs at most once in its session, however often it arrives.
+    pub fn in_session(&self) -> bool {
+        !self.one_way && !self.idempotent
+    }
+
+    /// The first xid of the session that the client has no reply to: whatever comes before is acknowledged.
+    pub fn first_incomplete(&self) -> u64 {
+        self.xid.saturating_sub(self.behind.into())
+    }
 }

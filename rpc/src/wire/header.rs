@@ -3,12 +3,12 @@
 //! Wire format: `docs/wire-format.md`, "Frame header".
 //!
 //! ```text
-//!   0       4      5       6          8                16
-//!   ├ len ──┼ kind ┼ flags ┼ reserved ┼ xid ───────────┤  all big-endian, as MessagePack
+//!   0       4      5       6        8                16
+//!   ├ len ──┼ kind ┼ flags ┼ behind ┼ xid ───────────┤  all big-endian, as MessagePack
 //! ```
 //!
-//! Invariant: a header that decodes has a known kind, only flags that the kind defines, zero in the reserved bytes, and
-//! an xid where the kind wants one. A version is exact: nothing unknown is skipped.
+//! Invariant: a header that decodes has a known kind, only flags that the kind defines, an xid where the kind wants one, and an
+//! acknowledgement only on a call of the session. A version is exact: nothing unknown is skipped.
 
 use std::fmt;
 
@@ -17,6 +17,12 @@ pub const LEN: usize = 16;
 
 /// Flag of a [`Kind::Call`]: no reply is awaited, so none is sent.
 pub const FLAG_ONE_WAY: u8 = 0b0000_0001;
+
+/// Flag of a [`Kind::Call`]: running it again does no harm, so the server does not look whether it has.
+pub const FLAG_IDEMPOTENT: u8 = 0b0000_0010;
+
+/// Flag of a [`Kind::Opened`]: the session was there already.
+pub const FLAG_RESUMED: u8 = 0b0000_0001;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +38,10 @@ pub enum Kind {
     Cancel = 4,
     /// Server to client, xid 0: last words before the connection closes.
     GoAway = 5,
+    /// Client to server, xid 0: opens or resumes a session, before anything else.
+    Open = 6,
+    /// Server to client, xid 0: the session is open.
+    Opened = 7,
 }
 
 impl Kind {
@@ -42,6 +52,8 @@ impl Kind {
             3 => Self::Failure,
             4 => Self::Cancel,
             5 => Self::GoAway,
+            6 => Self::Open,
+            7 => Self::Opened,
             _ => return None,
         })
     }
@@ -49,13 +61,14 @@ impl Kind {
     /// The flags that this kind defines.
     const fn flags(self) -> u8 {
         match self {
-            Self::Call => FLAG_ONE_WAY,
-            Self::Reply | Self::Failure | Self::Cancel | Self::GoAway => 0,
+            Self::Call => FLAG_ONE_WAY | FLAG_IDEMPOTENT,
+            Self::Opened => FLAG_RESUMED,
+            Self::Reply | Self::Failure | Self::Cancel | Self::GoAway | Self::Open => 0,
         }
     }
 
     const fn has_xid(self) -> bool {
-        !matches!(self, Self::GoAway)
+        !matches!(self, Self::GoAway | Self::Open | Self::Opened)
     }
 }
 
@@ -68,6 +81,8 @@ pub struct Header {
     pub kind: Kind,
     /// The kind's flags.
     pub flags: u8,
+    /// Of a call of the session: so many xids before its own the first one lies that the client has no reply to.
+    pub behind: u16,
     /// Which call this is about; 0 for none.
     pub xid: u64,
 }
@@ -79,6 +94,7 @@ impl Header {
         bytes[0..4].copy_from_slice(&self.len.to_be_bytes());
         bytes[4] = self.kind as u8;
         bytes[5] = self.flags;
+        bytes[6..8].copy_from_slice(&self.behind.to_be_bytes());
         bytes[8..16].copy_from_slice(&self.xid.to_be_bytes());
         bytes
     }
@@ -89,19 +105,24 @@ impl Header {
     ///
     /// [`Malformed`] for whatever this version does not define.
     pub fn decode(bytes: &[u8; LEN]) -> Result<Self, Malformed> {
-        let [l0, l1, l2, l3, kind, flags, r0, r1, xid @ ..] = *bytes;
+        let [l0, l1, l2, l3, kind, flags, b0, b1, xid @ ..] = *bytes;
         let kind = Kind::from_wire(kind).ok_or(Malformed::Kind(kind))?;
         if flags & !kind.flags() != 0 {
             return Err(Malformed::Flags { kind, flags });
         }
-        if (r0, r1) != (0, 0) {
+        let behind = u16::from_be_bytes([b0, b1]);
+        if behind != 0 && (kind != Kind::Call || flags != 0) {
             return Err(Malformed::Reserved);
         }
         let xid = u64::from_be_bytes(xid);
         if (xid != 0) != kind.has_xid() {
             return Err(Malformed::Xid { kind, xid });
         }
-        Ok(Self { len: u32::from_be_bytes([l0, l1, l2, l3]), kind, flags, xid })
+        // xids begin with 1.
+        if xid != 0 && u64::from(behind) >= xid {
+            return Err(Malformed::Behind { xid, behind });
+        }
+        Ok(Self { len: u32::from_be_bytes([l0, l1, l2, l3]), kind, flags, behind, xid })
     }
 }
 
@@ -125,8 +146,15 @@ pub enum Malformed {
         /// The flags it came with.
         flags: u8,
     },
-    /// A reserved byte is not zero.
+    /// An acknowledgement where none can be.
     Reserved,
+    /// An acknowledgement of calls before the first.
+    Behind {
+        /// The xid it came with.
+        xid: u64,
+        /// How far before it the first incomplete call is said to be.
+        behind: u16,
+    },
     /// An xid of zero where a call must be named, or one where none can be.
     Xid {
         /// The frame's kind.
@@ -156,7 +184,10 @@ impl fmt::Display for Malformed {
             Self::TooLong { len, max } => write!(f, "a frame of {len} bytes is over the limit of {max}"),
             Self::Kind(kind) => write!(f, "unknown frame kind {kind}"),
             Self::Flags { kind, flags } => write!(f, "unknown flags {flags:#010b} on a {kind:?} frame"),
-            Self::Reserved => f.write_str("reserved header bytes are not zero"),
+            Self::Reserved => f.write_str("an acknowledgement on a frame that has none"),
+            Self::Behind { xid, behind } => {
+                write!(f, "xid {xid} is said to be {behind} behind its first incomplete call")
+            }
             Self::Xid { kind, xid } => write!(f, "xid {xid} on a {kind:?} frame"),
             Self::Body { kind, what } => write!(f, "the body of a {kind:?} frame {what}"),
             Self::Unexpected { kind, xid } => write!(f, "unexpected {kind:?} frame, xid {xid}"),

@@ -4,23 +4,87 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fibra::net::TcpStream;
+use fibra::net::{TcpListener, TcpStream};
 
-pub(crate) const PREFACE: [u8; 8] = *b"\xC1fibra\x01\x00";
+pub(crate) const PREFACE: [u8; 8] = *b"\xC1fibra\x02\x00";
 
 pub(crate) const CALL: u8 = 1;
 pub(crate) const REPLY: u8 = 2;
 pub(crate) const FAILURE: u8 = 3;
 pub(crate) const CANCEL: u8 = 4;
 pub(crate) const GOAWAY: u8 = 5;
+pub(crate) const OPEN: u8 = 6;
+pub(crate) const OPENED: u8 = 7;
 
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
+    /// Those of the frame received last.
+    pub(crate) flags: u8,
+}
+
+/// What an open says.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) client: u128,
+    pub(crate) incarnation: u64,
+    pub(crate) server: u64,
+    pub(crate) window: u16,
+    pub(crate) secret: Vec<u8>,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self { client: 1, incarnation: 1, server: 0, window: 512, secret: b"secret".to_vec() }
+    }
+}
+
+impl Session {
+    pub(crate) fn open(&self) -> Vec<u8> {
+        let mut body = self.client.to_be_bytes().to_vec();
+        body.extend_from_slice(&self.incarnation.to_be_bytes());
+        body.extend_from_slice(&self.server.to_be_bytes());
+        body.extend_from_slice(&self.window.to_be_bytes());
+        body.push(u8::try_from(self.secret.len()).expect("a test's secret"));
+        body.extend_from_slice(&self.secret);
+        frame(OPEN, 0, &body)
+    }
+}
+
+/// What an opened says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    pub(crate) resumed: bool,
+    pub(crate) server: u64,
+    pub(crate) window: u16,
+}
+
+impl Default for Opened {
+    fn default() -> Self {
+        Self { resumed: false, server: 1, window: 512 }
+    }
+}
+
+impl Opened {
+    fn frame(&self) -> Vec<u8> {
+        let lease = 60_000_u32.to_be_bytes();
+        let mut frame =
+            frame(OPENED, 0, &[&self.server.to_be_bytes()[..], &self.window.to_be_bytes(), &lease].concat());
+        frame[5] = self.resumed.into();
+        frame
+    }
 }
 
 impl Raw {
-    /// Connects and exchanges prefaces.
+    /// Connects and opens a session that no other connection has.
     pub(crate) fn connect(addr: SocketAddr) -> Self {
+        let mut raw = Self::connect_only(addr);
+        let client = raw.stream.local_addr().expect("it is bound").port();
+        assert!(!raw.open(&Session { client: client.into(), ..Session::default() }).resumed);
+        raw
+    }
+
+    /// Connects and exchanges prefaces.
+    pub(crate) fn connect_only(addr: SocketAddr) -> Self {
         let mut raw = Self::connect_silently(addr);
         raw.send(&PREFACE);
         let mut answer = [0; 8];
@@ -29,11 +93,36 @@ impl Raw {
         raw
     }
 
+    /// Opens a session.
+    pub(crate) fn open(&mut self, session: &Session) -> Opened {
+        self.send(&session.open());
+        let (kind, xid, body) = self.receive().expect("an answer");
+        assert_eq!((kind, xid, body.len()), (OPENED, 0, 14), "{body:?}");
+        Opened {
+            resumed: self.flags == 1,
+            server: u64::from_be_bytes(body[..8].try_into().expect("eight bytes")),
+            window: u16::from_be_bytes(body[8..10].try_into().expect("two bytes")),
+        }
+    }
+
+    /// Accepts a client, and opens its session as a server that was never asked before. Returns its open's body.
+    pub(crate) fn accept(listener: &TcpListener, opened: &Opened) -> (Self, Vec<u8>) {
+        let (stream, _) = listener.accept().expect("a client");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
+        let mut raw = Self { stream, flags: 0 };
+        raw.stream.read_exact(&mut [0; 8]).expect("a preface");
+        raw.send(&PREFACE);
+        let (kind, xid, body) = raw.receive().expect("an open");
+        assert_eq!((kind, xid), (OPEN, 0));
+        raw.send(&opened.frame());
+        (raw, body)
+    }
+
     /// Connects and says nothing.
     pub(crate) fn connect_silently(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).expect("the server listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
-        Self { stream }
+        Self { stream, flags: 0 }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
@@ -53,6 +142,7 @@ impl Raw {
         let mut body = vec![0; len as usize];
         self.stream.read_exact(&mut body).expect("a whole body");
         let xid = u64::from_be_bytes(header[8..].try_into().expect("eight bytes"));
+        self.flags = header[5];
         Some((header[4], xid, body))
     }
 }
@@ -73,6 +163,12 @@ pub(crate) fn call(xid: u64, timeout: Duration, method: &str, args: &[u8]) -> Ve
     body.extend_from_slice(method.as_bytes());
     body.extend_from_slice(args);
     frame(CALL, xid, &body)
+}
+
+/// The same call, which says that so many xids before its own the first incomplete one lies.
+pub(crate) fn behind(mut call: Vec<u8>, behind: u16) -> Vec<u8> {
+    call[6..8].copy_from_slice(&behind.to_be_bytes());
+    call
 }
 
 /// `desk.add(a, b)` of two small numbers.

@@ -10,8 +10,8 @@ use crate::limits::{MESSAGE_BYTES_MAX, READ_BYTES};
 use crate::wire::decode::Decoder;
 use crate::wire::encode;
 use crate::wire::failure::Code;
-use crate::wire::frame::{Call, Frame};
-use crate::wire::header::{self, Header, Kind, Malformed};
+use crate::wire::frame::{Call, Frame, Open, Opened};
+use crate::wire::header::{self, FLAG_IDEMPOTENT, FLAG_ONE_WAY, Header, Kind, Malformed};
 use crate::wire::preface;
 
 const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -21,24 +21,54 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn code() -> impl Strategy<Value = Code> {
-    (1_u8..=8).prop_map(|byte| Code::from_wire(byte).expect("codes 1 to 8 are defined"))
+    (1_u8..=15).prop_map(|byte| Code::from_wire(byte).expect("codes 1 to 15 are defined"))
 }
 
 fn xid() -> impl Strategy<Value = u64> {
     1..=u64::MAX
 }
 
+fn call() -> impl Strategy<Value = Call> {
+    (xid(), any::<u16>(), any::<(bool, bool)>(), any::<u64>(), "[a-z_.]{1,255}", body()).prop_map(
+        |(xid, behind, (one_way, idempotent), micros, method, args)| Call {
+            xid,
+            // Only calls of the session acknowledge, and none before the first.
+            behind: if one_way || idempotent || u64::from(behind) >= xid { 0 } else { behind },
+            one_way,
+            idempotent,
+            timeout: Duration::from_micros(micros),
+            method: method.into_bytes().into(),
+            args: args.into(),
+        },
+    )
+}
+
+fn open() -> impl Strategy<Value = Open> {
+    (any::<[u8; 16]>(), any::<[u64; 2]>(), any::<u16>(), vec(any::<u8>(), 0..256)).prop_map(
+        |(client, [incarnation, server], window, secret)| Open {
+            client,
+            incarnation,
+            server,
+            window,
+            secret: secret.into(),
+        },
+    )
+}
+
+fn opened() -> impl Strategy<Value = Opened> {
+    (any::<bool>(), any::<u64>(), any::<u16>(), any::<u32>()).prop_map(|(resumed, incarnation, window, lease)| Opened {
+        resumed,
+        incarnation,
+        window,
+        lease,
+    })
+}
+
 fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
-        (xid(), any::<bool>(), any::<u64>(), "[a-z_.]{1,255}", body()).prop_map(
-            |(xid, one_way, micros, method, args)| Frame::Call(Call {
-                xid,
-                one_way,
-                timeout: Duration::from_micros(micros),
-                method: method.into_bytes().into(),
-                args: args.into(),
-            })
-        ),
+        call().prop_map(Frame::Call),
+        open().prop_map(Frame::Open),
+        opened().prop_map(Frame::Opened),
         (xid(), body()).prop_map(|(xid, value)| Frame::Reply { xid, value: value.into() }),
         (xid(), code(), ".{0,40}", body()).prop_map(|(xid, code, message, details)| Frame::Failure {
             xid,
@@ -60,10 +90,12 @@ fn encoded(frames: &[Frame]) -> Vec<u8> {
             Frame::Call(call) => {
                 let method = std::str::from_utf8(&call.method).expect("the strategy makes text");
                 let mut frame = Vec::new();
-                let mut body = encode::call(&mut frame, method, call.one_way, FRAME_BYTES_MAX);
+                let one_way = if call.one_way { FLAG_ONE_WAY } else { 0 };
+                let idempotent = if call.idempotent { FLAG_IDEMPOTENT } else { 0 };
+                let mut body = encode::call(&mut frame, method, one_way | idempotent, FRAME_BYTES_MAX);
                 body.write_all(&call.args).expect("within the limit");
                 body.finish().expect("within the limit");
-                encode::stamp_call(&mut frame, call.xid, call.timeout);
+                encode::stamp_call(&mut frame, call.xid, call.behind, call.timeout);
                 out.extend_from_slice(&frame);
             }
             Frame::Reply { xid, value } => {
@@ -82,6 +114,8 @@ fn encoded(frames: &[Frame]) -> Vec<u8> {
             Frame::GoAway { code, message } => {
                 encode::goaway(out, *code, std::str::from_utf8(message).expect("the strategy makes text"));
             }
+            Frame::Open(open) => encode::open(out, open),
+            Frame::Opened(opened) => encode::opened(out, opened),
         }
     }
     out
@@ -130,10 +164,10 @@ proptest! {
 
     /// Random bytes seldom get past the header; these have a true one.
     #[test]
-    fn random_bodies_never_panic(kind in 1_u8..=5, flags in 0_u8..2, bytes in vec(any::<u8>(), 0..400)) {
-        let mut frame = Header { len: bytes.len() as u32, kind: Kind::Call, flags, xid: 1 }.encode();
+    fn random_bodies_never_panic(kind in 1_u8..=7, flags in 0_u8..4, bytes in vec(any::<u8>(), 0..400)) {
+        let mut frame = Header { len: bytes.len() as u32, kind: Kind::Call, flags, behind: 0, xid: 1 }.encode();
         frame[4] = kind;
-        if kind == Kind::GoAway as u8 {
+        if kind >= Kind::GoAway as u8 {
             frame[15] = 0;
         }
         let _ = decoded(&[&frame[..], &bytes].concat(), &[]);
@@ -187,7 +221,7 @@ fn a_frame_outlives_the_reading_of_the_next() {
 
 #[test]
 fn a_header_alone_takes_no_memory() {
-    let header = Header { len: FRAME_BYTES_MAX as u32, kind: Kind::Reply, flags: 0, xid: 1 }.encode();
+    let header = Header { len: FRAME_BYTES_MAX as u32, kind: Kind::Reply, flags: 0, behind: 0, xid: 1 }.encode();
     let mut decoder = Decoder::new(FRAME_BYTES_MAX);
     decoder.space()[..header::LEN].copy_from_slice(&header);
     decoder.filled(header::LEN);
@@ -197,7 +231,7 @@ fn a_header_alone_takes_no_memory() {
 
 #[test]
 fn what_a_version_does_not_define_is_malformed() {
-    let good = Header { len: 0, kind: Kind::Cancel, flags: 0, xid: 1 }.encode();
+    let good = Header { len: 0, kind: Kind::Cancel, flags: 0, behind: 0, xid: 1 }.encode();
     let changed = |at: usize, to: u8| {
         let mut bytes = good;
         bytes[at] = to;
@@ -205,7 +239,7 @@ fn what_a_version_does_not_define_is_malformed() {
     };
     assert_eq!(decoded(&good, &[]), Ok(vec![Frame::Cancel { xid: 1 }]));
     assert_eq!(changed(4, 0), Err(Malformed::Kind(0)));
-    assert_eq!(changed(4, 6), Err(Malformed::Kind(6)));
+    assert_eq!(changed(4, 8), Err(Malformed::Kind(8)));
     assert_eq!(changed(5, 1), Err(Malformed::Flags { kind: Kind::Cancel, flags: 1 }));
     assert_eq!(changed(6, 1), Err(Malformed::Reserved));
     assert_eq!(changed(15, 0), Err(Malformed::Xid { kind: Kind::Cancel, xid: 0 }));
@@ -246,4 +280,26 @@ fn a_preface_names_its_version() {
     assert_eq!(preface::encode(1), *b"\xC1fibra\x01\x00");
     assert_eq!(preface::decode(&preface::encode(9)), Some(9));
     assert_eq!(preface::decode(b"GET / HT"), None);
+}
+
+#[test]
+fn only_a_call_of_the_session_acknowledges() {
+    let header = |flags, behind, xid| Header { len: 0, kind: Kind::Call, flags, behind, xid }.encode();
+    let decode = |bytes| Header::decode(&bytes).map(|header| header.behind);
+    assert_eq!(decode(header(0, 6, 7)), Ok(6));
+    assert_eq!(decode(header(0, 7, 7)), Err(Malformed::Behind { xid: 7, behind: 7 }), "xids begin with 1");
+    assert_eq!(decode(header(FLAG_ONE_WAY, 6, 7)), Err(Malformed::Reserved));
+    assert_eq!(decode(header(FLAG_IDEMPOTENT, 6, 7)), Err(Malformed::Reserved));
+}
+
+#[test]
+fn what_follows_the_fields_of_an_open_is_malformed() {
+    let open = Open { client: [1; 16], incarnation: 1, server: 0, window: 8, secret: vec![2; 3].into() };
+    let mut bytes = Vec::new();
+    encode::open(&mut bytes, &open);
+    assert_eq!(decoded(&bytes, &[]), Ok(vec![Frame::Open(open)]));
+    bytes[3] += 1;
+    bytes.push(0);
+    let what = "is longer than its fields";
+    assert_eq!(decoded(&bytes, &[]), Err(Malformed::Body { kind: Kind::Open, what }));
 }

@@ -1,0 +1,272 @@
+//! The calls of a channel, from their frame to their answer, over as many connections as it takes.
+//!
+//! ```text
+//!   begin ─▶ an xid, an entry with the frame ─┬ connected: queued ─▶ ··· ─▶ complete ─▶ wait returns
+//!                                             └ not: stays here    ▲
+//!                                                    │ connected ──┘ all that are outstanding, in order of xid
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | this one | what callers do: [`begin`](Calls::begin), [`wait`](Calls::wait), [`post`](Calls::post) |
+//! | `serve` | what the link does: connected, disconnected, a reply |
+//! | `table` | the state that both change, under one lock |
+//!
+//! Calls of the session have the xids that [`Window`](crate::session::Window) gives out. Idempotent and one-way calls are none of it, and
+//! have xids from [`OUTSIDE`](table::OUTSIDE) up: so they neither fill the window nor wait for a slow call to leave it.
+//!
+//! Invariants:
+//! * An entry lives from `begin` until its caller takes it out; only the caller does. So a reply without an entry is late, and one to
+//!   an xid not given out yet is a broken server.
+//! * An entry that is taken out is not sent any more. So a call that was queued on no connection, or on lost ones that it never left
+//!   through, has not run and will not.
+//! * The table's lock is taken before an outbox's, never the other way round.
+
+mod serve;
+mod table;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use fibra_scheduler::cancel::Interrupted;
+use fibra_scheduler::park::{self, Reason};
+use parking_lot::Mutex;
+
+use super::Stats;
+use super::connection::Connection;
+use crate::error::{Disconnect, Executed};
+use crate::outbox::Refused;
+use crate::scratch;
+use crate::session::Xid;
+use crate::waiters::Ticket;
+use table::{Entry, Gate, Link, Slot, State};
+
+pub(super) struct Calls {
+    state: Mutex<State>,
+    in_flight_max: usize,
+}
+
+/// What the server answered.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The value's body, in a buffer of the [`scratch`] pool.
+    Value(Vec<u8>),
+    Failure {
+        code: u8,
+        message: String,
+        details: Vec<u8>,
+        /// Another copy of the call may have reached a server before, and may have run or may yet.
+        repeated: bool,
+    },
+}
+
+/// A call that ended without an answer.
+pub(super) struct Unanswered {
+    pub(super) why: Why,
+    pub(super) executed: Executed,
+    /// The connection that has the call, if it is to be told that nobody waits any more.
+    pub(super) cancel_at: Option<Arc<Connection>>,
+}
+
+/// Why a call ended without an answer.
+#[derive(Debug)]
+pub(super) enum Why {
+    Interrupted(Interrupted),
+    Lost(Disconnect),
+}
+
+/// A call that has begun.
+pub(super) struct Begun {
+    pub(super) xid: Xid,
+    /// Where it has been queued, if anywhere.
+    pub(super) queued_at: Option<Arc<Connection>>,
+    /// No other call waits.
+    pub(super) alone: bool,
+}
+
+impl Calls {
+    pub(super) fn new(in_flight_max: usize) -> Self {
+        Self { state: Mutex::new(State::new()), in_flight_max }
+    }
+
+    /// Enters a call, and queues it if there is a connection. Waits while there are as many as there may be.
+    ///
+    /// # Errors
+    ///
+    /// It has not been sent, and will not be.
+    pub(super) fn begin(
+        &self,
+        frame: Vec<u8>,
+        in_session: bool,
+        deadline: Option<Instant>,
+    ) -> Result<Begun, Unanswered> {
+        // Whom a signal of a gate has reached that another gate holds back passes it on, for it is of no use here.
+        let mut signalled = None;
+        loop {
+            let mut state = self.state.lock();
+            if let Link::Over(cause) = &state.link {
+                return Err(Unanswered::unsent(Why::Lost(cause.clone())));
+            }
+            let gate = if state.calls.len() >= self.in_flight_max {
+                Gate::Places
+            } else if let Some(xid) = state.next_xid(in_session) {
+                state.calls.insert(xid, Entry::new(frame, in_session, deadline));
+                // If the output is full, it is sent in `wait`.
+                let queued_at = state.send(xid).ok().flatten();
+                return Ok(Begun { xid, queued_at, alone: state.calls.len() == 1 });
+            } else {
+                Gate::Window
+            };
+            let passed_on = signalled.take().filter(|&by| by != gate).and_then(|by| state.gate(by).next());
+            let ticket = state.gate(gate).add();
+            drop(state);
+            table::wake(passed_on);
+
+            let parked = park::wait(Reason::Call, deadline);
+            match self.leave(gate, ticket, parked) {
+                Ok(true) => signalled = Some(gate),
+                Ok(false) => {}
+                Err(why) => return Err(Unanswered::unsent(why)),
+            }
+        }
+    }
+
+    /// After a park at a gate: whether it had been signalled; or why to give up, and then the signal has been passed on.
+    fn leave(&self, gate: Gate, ticket: Ticket, parked: Result<(), Interrupted>) -> Result<bool, Why> {
+        let mut state = self.state.lock();
+        let signalled = state.gate(gate).leave(ticket);
+        let Err(interrupted) = parked else { return Ok(signalled) };
+        let next = if signalled { state.gate(gate).next() } else { None };
+        let why = state.why(interrupted);
+        drop(state);
+        table::wake(next);
+        Err(why)
+    }
+
+    /// Queues a call that nobody answers; waits for a connection.
+    ///
+    /// # Errors
+    ///
+    /// It has not been sent, and will not be.
+    pub(super) fn post(&self, frame: &mut [u8], deadline: Option<Instant>) -> Result<(), Unanswered> {
+        loop {
+            let mut state = self.state.lock();
+            let connection = match &state.link {
+                Link::Over(cause) => return Err(Unanswered::unsent(Why::Lost(cause.clone()))),
+                Link::Up(connection) => Some(Arc::clone(connection)),
+                Link::Down(_) => None,
+            };
+            match connection.map(|connection| (state.post(&connection, frame, deadline), connection)) {
+                Some((Ok(()), connection)) => {
+                    drop(state);
+                    connection.outbox().wake_writer();
+                    return Ok(());
+                }
+                Some((Err(Refused::Full), connection)) => {
+                    drop(state);
+                    let room = connection.outbox().wait_for_room(deadline);
+                    room.map_err(|interrupted| Unanswered::unsent(Why::Interrupted(interrupted)))?;
+                }
+                // Lost, if not known to be yet.
+                Some((Err(Refused::Closed), _)) | None => {
+                    state.posting += 1;
+                    let link = state.wanted();
+                    let ticket = state.gate(Gate::Connection).add();
+                    drop(state);
+                    table::wake(link);
+                    let parked = park::wait(Reason::Call, deadline);
+                    let left = self.leave(Gate::Connection, ticket, parked);
+                    self.state.lock().posting -= 1;
+                    left.map_err(Unanswered::unsent)?;
+                }
+            }
+        }
+    }
+
+    /// Waits for the answer, and ends the entry whatever comes.
+    pub(super) fn wait(&self, xid: Xid, deadline: Option<Instant>) -> Result<Outcome, Unanswered> {
+        let mut parked = Ok(());
+        loop {
+            let mut state = self.state.lock();
+            let is_waiting = state.calls.get(&xid).is_some_and(|entry| matches!(entry.slot, Slot::Waiting(_)));
+            if !is_waiting || parked.is_err() || matches!(state.link, Link::Over(_)) {
+                return self.take_out(state, xid, parked);
+            }
+            match state.send(xid) {
+                // Sent, now or before; or the link will do it, once connected.
+                Ok(sent) => {
+                    let link = state.wanted();
+                    drop(state);
+                    table::wake(link);
+                    if let Some(connection) = sent {
+                        connection.outbox().wake_writer();
+                    }
+                    parked = park::wait(Reason::Call, deadline);
+                }
+                Err(full) => {
+                    drop(state);
+                    parked = full.outbox().wait_for_room(deadline);
+                }
+            }
+        }
+    }
+
+    /// Ends a call's entry.
+    fn take_out(
+        &self,
+        mut state: parking_lot::MutexGuard<'_, State>,
+        xid: Xid,
+        parked: Result<(), Interrupted>,
+    ) -> Result<Outcome, Unanswered> {
+        let entry = state.calls.remove(&xid);
+        let place = state.gate(Gate::Places).next();
+        let freed = state.ended(xid);
+        let why = match (&state.link, parked) {
+            (Link::Over(cause), _) => Why::Lost(cause.clone()),
+            (_, Err(interrupted)) => state.why(interrupted),
+            // Unreachable while only callers end their own entries; told as a loss rather than waited for.
+            (_, Ok(())) => Why::Lost(Disconnect::ClosedByPeer),
+        };
+        let connection = match &state.link {
+            Link::Up(connection) => Some(Arc::clone(connection)),
+            Link::Down(_) | Link::Over(_) => None,
+        };
+        drop(state);
+        table::wake(place);
+        freed.into_iter().for_each(|waiting| waiting.unpark());
+
+        let Some(entry) = entry else { return Err(Unanswered::unsent(why)) };
+        scratch::give(entry.frame);
+        match entry.slot {
+            Slot::Done(mut outcome) => {
+                if let Outcome::Failure { repeated, .. } = &mut outcome {
+                    *repeated = entry.left;
+                }
+                Ok(outcome)
+            }
+            Slot::Failed(cause) => {
+                Err(Unanswered { why: Why::Lost(cause), executed: Executed::Maybe, cancel_at: None })
+            }
+            Slot::Waiting(_) => {
+                let executed = if entry.left || entry.queued.is_some() { Executed::Maybe } else { Executed::No };
+                Err(Unanswered { why, executed, cancel_at: connection.filter(|_| entry.queued.is_some()) })
+            }
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let state = self.state.lock();
+        Stats {
+            calls: state.made(),
+            in_flight: state.calls.len(),
+            late_replies: state.late_replies,
+            connections: state.connections,
+        }
+    }
+}
+
+impl Unanswered {
+    fn unsent(why: Why) -> Self {
+        Self { why, executed: Executed::No, cancel_at: None }
+    }
+}

@@ -1,0 +1,183 @@
+//! What the link does with the calls of its channel: it sends them again, completes them, ends them.
+
+use std::sync::Arc;
+
+use fibra_scheduler::park::Unparker;
+
+use super::super::connection::Connection;
+use super::table::{self, Gate, Link, OUTSIDE, Slot, State};
+use super::{Calls, Outcome};
+use crate::error::{ConnectError, Disconnect};
+use crate::session::Xid;
+use crate::wire::frame::GOAWAY_MALFORMED;
+use crate::wire::header::{Kind, Malformed};
+
+impl Calls {
+    /// That fiber serves the channel.
+    pub(in super::super) fn serve_by(&self, fiber: Unparker) {
+        self.state.lock().server = Some(fiber);
+    }
+
+    /// Whether somebody waits for a connection; if not, the fiber is woken when somebody does. `None`: nobody ever will again.
+    pub(in super::super) fn is_wanted(&self) -> Option<bool> {
+        let mut state = self.state.lock();
+        if state.finished {
+            return None;
+        }
+        state.is_idle = state.calls.is_empty() && state.posting == 0;
+        Some(!state.is_idle)
+    }
+
+    /// There is a connection. All outstanding calls go out on it, in order of xid, but for those that may have run in a session that is not
+    /// this one.
+    pub(in super::super) fn connected(&self, connection: &Arc<Connection>, resumed: bool, window: usize) {
+        let mut state = self.state.lock();
+        state.connections += 1;
+        state.window.resize(window);
+        let mut wake = Vec::new();
+        if !resumed {
+            state.fail(&Disconnect::SessionLost, |entry| entry.in_session, &mut wake);
+        }
+        state.link = Link::Up(Arc::clone(connection));
+        let waiting = |(xid, entry): (&Xid, &table::Entry)| matches!(entry.slot, Slot::Waiting(_)).then_some(*xid);
+        let mut xids: Vec<_> = state.calls.iter().filter_map(waiting).collect();
+        xids.sort_unstable();
+        let mut full = false;
+        for xid in xids {
+            full = full || state.send(xid).is_err();
+            if full {
+                // Its caller waits for room.
+                wake.extend(state.caller(xid));
+            }
+        }
+        let posting = state.gate(Gate::Connection).take_all();
+        // It may be wider than it was.
+        let window = state.gate(Gate::Window).take_all();
+        if state.finished {
+            connection.outbox().finish();
+        }
+        drop(state);
+        connection.outbox().wake_writer();
+        wake.into_iter().for_each(|caller| caller.unpark());
+        posting.wake();
+        window.wake();
+    }
+
+    /// The connection is lost, and nothing more is written to it. False if there will be none any more: the channel is `over`, or nobody
+    /// holds it.
+    pub(in super::super) fn disconnected(&self, connection: &Connection, cause: &Disconnect, over: bool) -> bool {
+        let exposed = connection.outbox().exposed();
+        let mut state = self.state.lock();
+        let mut wake = Vec::new();
+        for entry in state.calls.values_mut() {
+            entry.left |= entry.queued.take().is_some_and(|end| end <= exposed);
+        }
+        // What one side takes for broken, it would take for broken again. It is not known which call it was.
+        if matches!(cause, Disconnect::Malformed(_) | Disconnect::GoAway { code: GOAWAY_MALFORMED, .. }) {
+            state.fail(cause, |_| true, &mut wake);
+        }
+        let goes_on = !over && !state.finished;
+        state.link = Link::Down(cause.clone());
+        drop(state);
+        wake.into_iter().for_each(|caller| caller.unpark());
+        goes_on
+    }
+
+    /// There is no connection to be had at present.
+    pub(in super::super) fn unreachable(&self, error: ConnectError) {
+        let mut state = self.state.lock();
+        if let Link::Down(cause) = &mut state.link {
+            *cause = Disconnect::Unreachable(Arc::new(error));
+        }
+    }
+
+    /// Nobody will call any more: what is queued is still written.
+    pub(in super::super) fn finish(&self) {
+        let mut state = self.state.lock();
+        state.finished = true;
+        if let Link::Up(connection) = &state.link {
+            connection.outbox().finish();
+        }
+        let server = state.server.clone();
+        drop(state);
+        table::wake(server);
+    }
+
+    /// Ends all calls that have no answer yet, and admits no more.
+    pub(in super::super) fn end(&self, cause: &Disconnect) {
+        let mut state = self.state.lock();
+        if let Link::Up(connection) = &state.link {
+            connection.lose(cause.clone());
+            let exposed = connection.outbox().exposed();
+            for entry in state.calls.values_mut() {
+                entry.left |= entry.queued.take().is_some_and(|end| end <= exposed);
+            }
+        }
+        state.link = Link::Over(cause.clone());
+        let xids: Vec<_> = state.calls.keys().copied().collect();
+        let callers: Vec<_> = xids.into_iter().filter_map(|xid| state.caller(xid)).collect();
+        let gates = [Gate::Places, Gate::Window, Gate::Connection].map(|gate| state.gate(gate).take_all());
+        drop(state);
+        callers.into_iter().for_each(|caller| caller.unpark());
+        gates.into_iter().for_each(|gate| gate.wake());
+    }
+
+    /// Gives a caller its answer; counts it as late if the caller has gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed::Unexpected`]: there was no such call.
+    pub(in super::super) fn complete(
+        &self,
+        xid: Xid,
+        kind: Kind,
+        outcome: impl FnOnce() -> Outcome,
+    ) -> Result<(), Malformed> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let caller = match state.calls.get_mut(&xid).map(|entry| &mut entry.slot) {
+            Some(slot @ Slot::Waiting(_)) => match std::mem::replace(slot, Slot::Done(outcome())) {
+                Slot::Waiting(caller) => Some(caller),
+                Slot::Done(_) | Slot::Failed(_) => None,
+            },
+            Some(Slot::Done(_)) => return Err(Malformed::Unexpected { kind, xid }),
+            None if xid > if xid < OUTSIDE { state.last } else { state.last_outside } => {
+                return Err(Malformed::Unexpected { kind, xid });
+            }
+            Some(Slot::Failed(_)) | None => {
+                state.late_replies += 1;
+                tracing::debug!(xid, "dropped a reply that came after its caller had given up");
+                None
+            }
+        };
+        drop(guard);
+        table::wake(caller);
+        Ok(())
+    }
+}
+
+impl State {
+    /// Ends the calls that may have left and wait for an answer, if `which`.
+    fn fail(&mut self, cause: &Disconnect, which: impl Fn(&table::Entry) -> bool, wake: &mut Vec<Unparker>) {
+        let lost = |(xid, entry): (&Xid, &table::Entry)| {
+            (entry.left && which(entry) && matches!(entry.slot, Slot::Waiting(_))).then_some(*xid)
+        };
+        let xids: Vec<_> = self.calls.iter().filter_map(lost).collect();
+        for xid in xids {
+            wake.extend(self.caller(xid));
+            if let Some(entry) = self.calls.get_mut(&xid) {
+                entry.slot = Slot::Failed(cause.clone());
+            }
+            // Now: what goes out next acknowledges it.
+            wake.extend(self.ended(xid));
+        }
+    }
+
+    /// Who waits for that call.
+    fn caller(&self, xid: Xid) -> Option<Unparker> {
+        match &self.calls.get(&xid)?.slot {
+            Slot::Waiting(caller) => Some(caller.clone()),
+            Slot::Done(_) | Slot::Failed(_) => None,
+        }
+    }
+}

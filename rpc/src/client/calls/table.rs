@@ -1,0 +1,224 @@
+//! The calls that wait, by xid, and what they wait for.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fibra_scheduler::cancel::Interrupted;
+use fibra_scheduler::clock;
+use fibra_scheduler::park::{self, Unparker};
+
+use super::super::connection::Connection;
+use super::{Outcome, Why};
+use crate::error::Disconnect;
+use crate::limits::CALL_TIMEOUT_MAX;
+use crate::outbox::Refused;
+use crate::session::{Window, Xid};
+use crate::waiters::Waiters;
+use crate::wire::encode;
+
+/// The xids of calls that are none of the session begin here. At a billion a second, the session's own come near in three centuries.
+pub(super) const OUTSIDE: Xid = 1 << 63;
+
+/// What [`Calls`](super::Calls) guards.
+pub(super) struct State {
+    pub(super) calls: HashMap<Xid, Entry, BuildHasherDefault<XidHasher>>,
+    pub(super) window: Window,
+    /// The last xid of the session, and the last of the others.
+    pub(super) last: Xid,
+    pub(super) last_outside: Xid,
+    pub(super) link: Link,
+    /// The link's fiber, and whether it waits to be [wanted](State::wanted).
+    pub(super) server: Option<Unparker>,
+    pub(super) is_idle: bool,
+    /// Nobody will call any more.
+    pub(super) finished: bool,
+    /// One-way calls that wait for a connection.
+    pub(super) posting: usize,
+    pub(super) late_replies: u64,
+    pub(super) connections: u64,
+    places: Waiters,
+    places_of_window: Waiters,
+    connection: Waiters,
+}
+
+/// What callers wait at before they can send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// There are as many calls as there may be.
+    Places,
+    /// The window is full.
+    Window,
+    /// There is no connection.
+    Connection,
+}
+
+/// What calls go out through.
+pub(super) enum Link {
+    Up(Arc<Connection>),
+    /// Lost, or could not be had again, for this reason.
+    Down(Disconnect),
+    /// There will be none any more.
+    Over(Disconnect),
+}
+
+/// A call that waits.
+pub(super) struct Entry {
+    pub(super) slot: Slot,
+    pub(super) frame: Vec<u8>,
+    pub(super) in_session: bool,
+    deadline: Option<Instant>,
+    /// Where in the stream of the present connection it ends, if it has been queued there.
+    pub(super) queued: Option<u64>,
+    /// It may have left through an earlier connection.
+    pub(super) left: bool,
+}
+
+pub(super) enum Slot {
+    Waiting(Unparker),
+    Done(Outcome),
+    /// It may have run, and what would know is gone.
+    Failed(Disconnect),
+}
+
+impl Entry {
+    pub(super) fn new(frame: Vec<u8>, in_session: bool, deadline: Option<Instant>) -> Self {
+        let slot = Slot::Waiting(park::current());
+        Self { slot, frame, in_session, deadline, queued: None, left: false }
+    }
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self {
+            calls: HashMap::default(),
+            window: Window::new(1),
+            last: 0,
+            last_outside: OUTSIDE - 1,
+            link: Link::Down(Disconnect::ClosedByPeer),
+            server: None,
+            is_idle: false,
+            finished: false,
+            posting: 0,
+            late_replies: 0,
+            connections: 0,
+            places: Waiters::default(),
+            places_of_window: Waiters::default(),
+            connection: Waiters::default(),
+        }
+    }
+
+    pub(super) fn gate(&mut self, gate: Gate) -> &mut Waiters {
+        match gate {
+            Gate::Places => &mut self.places,
+            Gate::Window => &mut self.places_of_window,
+            Gate::Connection => &mut self.connection,
+        }
+    }
+
+    /// `None`: the window is full.
+    pub(super) fn next_xid(&mut self, in_session: bool) -> Option<Xid> {
+        if in_session {
+            self.last = self.window.open()?;
+            return Some(self.last);
+        }
+        self.last_outside += 1;
+        Some(self.last_outside)
+    }
+
+    /// Calls made so far.
+    pub(super) fn made(&self) -> u64 {
+        self.last + (self.last_outside - (OUTSIDE - 1))
+    }
+
+    /// Queues a call on the present connection, unless it has been. Returns that connection if it was done now.
+    ///
+    /// # Errors
+    ///
+    /// The connection, if its output is full.
+    pub(super) fn send(&mut self, xid: Xid) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
+        let Link::Up(connection) = &self.link else { return Ok(None) };
+        let Some(entry) = self.calls.get_mut(&xid).filter(|entry| entry.queued.is_none()) else { return Ok(None) };
+        let behind = if entry.in_session { xid.saturating_sub(self.window.first_incomplete()) } else { 0 };
+        // No window is wider.
+        let behind = u16::try_from(behind).unwrap_or(u16::MAX);
+        encode::stamp_call(&mut entry.frame, xid, behind, left(entry.deadline));
+        match connection.outbox().append_copy(&entry.frame) {
+            Ok(queued) => {
+                entry.queued = Some(queued.end);
+                Ok(Some(Arc::clone(connection)))
+            }
+            Err(Refused::Full) => Err(Arc::clone(connection)),
+            // It is lost, and the link will know soon.
+            Err(Refused::Closed) => Ok(None),
+        }
+    }
+
+    /// Queues a call that nobody answers.
+    pub(super) fn post(
+        &mut self,
+        connection: &Connection,
+        frame: &mut [u8],
+        deadline: Option<Instant>,
+    ) -> Result<(), Refused> {
+        encode::stamp_call(frame, self.last_outside + 1, 0, left(deadline));
+        connection.outbox().append_copy(frame)?;
+        self.last_outside += 1;
+        Ok(())
+    }
+
+    /// The call of this xid has ended. Returns who may have its place in the window, and those that came free with it.
+    pub(super) fn ended(&mut self, xid: Xid) -> Vec<Unparker> {
+        let before = self.window.first_incomplete();
+        if xid >= OUTSIDE || !self.window.complete(xid) {
+            return Vec::new();
+        }
+        let freed = self.window.first_incomplete() - before;
+        (0..freed).map_while(|_| self.places_of_window.next()).collect()
+    }
+
+    /// The link's fiber, if it is to be woken because somebody calls.
+    pub(super) fn wanted(&mut self) -> Option<Unparker> {
+        std::mem::take(&mut self.is_idle).then(|| self.server.clone()).flatten()
+    }
+
+    /// Why a wait was cut: without a connection, that is the reason.
+    pub(super) fn why(&self, interrupted: Interrupted) -> Why {
+        match (&self.link, interrupted) {
+            (Link::Down(cause) | Link::Over(cause), Interrupted::TimedOut) => Why::Lost(cause.clone()),
+            _ => Why::Interrupted(interrupted),
+        }
+    }
+}
+
+/// The time left, for the server.
+fn left(deadline: Option<Instant>) -> Duration {
+    deadline.map_or(CALL_TIMEOUT_MAX, |deadline| deadline.saturating_duration_since(clock::now()))
+}
+
+pub(super) fn wake(waiter: Option<Unparker>) {
+    if let Some(waiter) = waiter {
+        waiter.unpark();
+    }
+}
+
+/// xids are our own, dense and in order: one multiplication spreads them (Fibonacci hashing; Knuth, TAOCP 3, 6.4).
+#[derive(Default)]
+pub(super) struct XidHasher(u64);
+
+impl Hasher for XidHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, xid: u64) {
+        self.0 = (self.0 ^ xid).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,204 @@
+//! The sessions of a server, as its connections use them.
+//!
+//! ```text
+//!   Sessions ── Mutex ─▶ table: client ─▶ Arc<Session> ◀── Held, by each connection of that client
+//!                                           └ Mutex ─▶ ReplyCache
+//! ```
+//!
+//! What a call turns out to be (a value, a failure, a refusal before it ran) is its one answer: whichever copy of it arrives, on whichever
+//! connection, gets the same bytes. A refusal is no exception. A client that was told "it has not run" goes by that, and a copy that is
+//! still on its way in another connection must not make it a lie.
+//!
+//! Invariants:
+//! * The table's lock is taken when a connection opens or ends, never for a call. No lock is held across a park.
+//! * A session ends by its lease only when no connection holds it, and its lease begins when the last one lets go.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fibra_scheduler::clock;
+use fibra_scheduler::park::{self, Reason, Unparker};
+use parking_lot::Mutex;
+
+use crate::limits::SESSION_REPLY_BYTES_MAX;
+use crate::random;
+use crate::scratch;
+use crate::session::reply_cache::{Arrival, Progress};
+use crate::session::table::{self, Bounds, Endable, Unopened};
+use crate::session::{ClientId, Principal, Refused, ReplyCache, Verdict, Xid};
+use crate::wire::frame::{Call, Open, Opened};
+
+/// All sessions of a server.
+pub(super) struct Sessions {
+    /// Another number for each start of a server.
+    incarnation: u64,
+    window_max: usize,
+    lease: Duration,
+    fingerprints: RandomState,
+    table: Mutex<table::Sessions<Arc<Session>>>,
+}
+
+/// One client's.
+struct Session {
+    window: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    cache: ReplyCache<Unparker>,
+    /// There are no lanes on the wire yet, so nothing is ever held back, released or dropped.
+    progress: Progress,
+    /// The client has begun anew, under a later incarnation.
+    replaced: bool,
+}
+
+/// A connection's hold on its session.
+pub(super) struct Held {
+    sessions: Arc<Sessions>,
+    session: Arc<Session>,
+    client: ClientId,
+    principal: Principal,
+    incarnation: u64,
+}
+
+/// What an arriving call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrived {
+    /// To be run, or refused, and then [finished](Held::finish).
+    New,
+    /// Answered before: the same bytes are in `out`.
+    Done,
+    /// On its way to an answer already: [wait](Held::wait) for that.
+    InProgress,
+}
+
+/// Its time was up while the run that it was to wait for went on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StillRuns;
+
+impl Sessions {
+    pub(super) fn new(window_max: usize) -> Self {
+        let bounds = Bounds::default();
+        Self {
+            incarnation: random::bits().max(1),
+            window_max,
+            lease: bounds.lease,
+            fingerprints: RandomState::new(),
+            table: Mutex::new(table::Sessions::new(bounds)),
+        }
+    }
+
+    /// Opens the session that a client asks for.
+    pub(super) fn open(self: &Arc<Self>, open: &Open) -> Result<(Held, Opened), Unopened> {
+        let (client, principal) = (ClientId(open.client), Principal::new(&*open.secret));
+        let now = clock::now();
+        let mut table = self.table.lock();
+        let mut replaced = None;
+        let mut resumed = true;
+        // A client that knows this server's incarnation has a session here. Were another made in its place, what ran in the first could run
+        // again.
+        if open.server != self.incarnation {
+            let window = self.window_max.min(open.window.max(1).into());
+            let opened = table.open(client, &principal, open.incarnation, now, || Arc::new(Session::new(window)))?;
+            if let table::Opened::New { replaced: earlier } = opened {
+                resumed = false;
+                replaced = earlier;
+            }
+        }
+        let session = Arc::clone(table.find(client, &principal, open.incarnation, now).map_err(Unopened::Refused)?);
+        drop(table);
+
+        if let Some(replaced) = replaced {
+            replaced.state.lock().replaced = true;
+        }
+        let opened = Opened {
+            resumed,
+            incarnation: self.incarnation,
+            window: u16::try_from(session.window).unwrap_or(u16::MAX),
+            lease: u32::try_from(self.lease.as_millis()).unwrap_or(u32::MAX),
+        };
+        let incarnation = open.incarnation;
+        Ok((Held { sessions: Arc::clone(self), session, client, principal, incarnation }, opened))
+    }
+}
+
+impl Session {
+    fn new(window: usize) -> Self {
+        let cache = ReplyCache::new(window, SESSION_REPLY_BYTES_MAX);
+        Self { window, state: Mutex::new(State { cache, progress: Progress::default(), replaced: false }) }
+    }
+}
+
+impl Endable for Arc<Session> {
+    fn is_idle(&self) -> bool {
+        // What the table has, and no connection. Who holds it may only let go: another hold takes the table's lock.
+        Arc::strong_count(self) == 1 && self.state.lock().cache.is_idle()
+    }
+}
+
+impl Held {
+    /// What a call of the session says of itself, but for what it does.
+    pub(super) fn arrival(&self, call: &Call) -> Arrival {
+        let fingerprint = self.sessions.fingerprints.hash_one((&*call.method, &*call.args));
+        Arrival { xid: call.xid, first_incomplete: call.first_incomplete(), fingerprint, turn: None }
+    }
+
+    /// A call of the session arrives. If it has been answered, that reply is put in `out`.
+    pub(super) fn arrive(&self, arrival: Arrival, out: &mut Vec<u8>) -> Result<Arrived, Refused> {
+        let mut guard = self.session.state.lock();
+        let State { cache, progress, replaced } = &mut *guard;
+        if *replaced {
+            return Err(Refused::WrongIncarnation { current: self.incarnation.saturating_add(1) });
+        }
+        match cache.arrive(arrival, progress)? {
+            Verdict::New => Ok(Arrived::New),
+            Verdict::Done(reply) => {
+                *out = scratch::take();
+                out.extend_from_slice(reply);
+                Ok(Arrived::Done)
+            }
+            Verdict::Held | Verdict::InProgress => Ok(Arrived::InProgress),
+        }
+    }
+
+    /// Waits for the answer to a call in progress, and puts it in `out`.
+    ///
+    /// # Errors
+    ///
+    /// [`StillRuns`] at `deadline`, or if the caller is cancelled; else, within, why there is no answer any more.
+    pub(super) fn wait(
+        &self,
+        arrival: Arrival,
+        deadline: Option<Instant>,
+        out: &mut Vec<u8>,
+    ) -> Result<Result<(), Refused>, StillRuns> {
+        while self.session.state.lock().cache.attach(arrival.xid, park::current()).is_ok() {
+            park::wait(Reason::Call, deadline).map_err(|_| StillRuns)?;
+        }
+        match self.arrive(arrival, out) {
+            Ok(Arrived::Done) => Ok(Ok(())),
+            // Whatever arrived is finished, so it is not new; and nothing else is told than what is certain.
+            Ok(Arrived::New | Arrived::InProgress) => Err(StillRuns),
+            Err(refused) => Ok(Err(refused)),
+        }
+    }
+
+    /// A new call has got its answer.
+    pub(super) fn finish(&self, xid: Xid, reply: &[u8]) {
+        let mut guard = self.session.state.lock();
+        let State { cache, progress, .. } = &mut *guard;
+        let attached = cache.finish(xid, reply, progress);
+        drop(guard);
+        for waiting in attached.into_iter().flatten() {
+            waiting.unpark();
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // From now on the lease runs. It fails if the session has been replaced, which is as good.
+        let _ = self.sessions.table.lock().find(self.client, &self.principal, self.incarnation, clock::now());
+    }
+}
