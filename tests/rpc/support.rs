@@ -1,6 +1,7 @@
 //! A service with a method for every behaviour, a peer that writes raw bytes, and a log to look into.
 
 pub(crate) mod log;
+pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod turnstile;
 
