@@ -33,6 +33,7 @@ mod an_unknown_method_is_named;
 mod an_unknown_version_is_told_ours;
 mod an_xid_that_cannot_be_is_refused;
 mod another_clients_replies_are_not_read;
+mod at_most_once_holds_whatever_the_network_does;
 mod deep_nesting_fails_its_own_call;
 mod dropping_the_last_proxy_closes_the_connection;
 mod outside_a_runtime_the_error_says_what_to_do;

@@ -38,8 +38,9 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    pub(crate) fn lose(&self, loses: bool) {
-        self.loses.store(loses, Ordering::SeqCst);
+    /// Whether it did before.
+    pub(crate) fn lose(&self, loses: bool) -> bool {
+        self.loses.swap(loses, Ordering::SeqCst)
     }
 
     pub(crate) fn wait_for_lost(&self, bytes: u64) {
