@@ -169,7 +169,7 @@ impl Connection {
         let deadline = reader.deadline(&call);
         let in_session = call.in_session();
         if in_session {
-            let arrival = self.session.arrival(&call);
+            let arrival = Held::arrival(&call);
             match self.session.arrive(arrival, &mut out) {
                 Ok(Arrived::New) => {}
                 Ok(Arrived::Done) => return self.answered(out, reader),

@@ -13,7 +13,6 @@
 //! * The table's lock is taken when a connection opens or ends, never for a call. No lock is held across a park.
 //! * A session ends by its lease only when no connection holds it, and its lease begins when the last one lets go.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ use crate::random;
 use crate::scratch;
 use crate::session::reply_cache::{Arrival, Progress};
 use crate::session::table::{self, Bounds, Endable, Unopened};
-use crate::session::{ClientId, Principal, Refused, ReplyCache, Verdict, Xid};
+use crate::session::{ClientId, Principal, Refused, ReplyCache, Verdict, Xid, fingerprint};
 use crate::wire::frame::{Call, Open, Opened};
 
 /// All sessions of a server.
@@ -35,7 +34,6 @@ pub(super) struct Sessions {
     incarnation: u64,
     window_max: usize,
     lease: Duration,
-    fingerprints: RandomState,
     table: Mutex<table::Sessions<Arc<Session>>>,
 }
 
@@ -49,8 +47,8 @@ struct State {
     cache: ReplyCache<Unparker>,
     /// There are no lanes on the wire yet, so nothing is ever held back, released or dropped.
     progress: Progress,
-    /// The client has begun anew, under a later incarnation.
-    replaced: bool,
+    /// The client has begun anew, under this later incarnation.
+    replaced_by: Option<u64>,
 }
 
 /// A connection's hold on its session.
@@ -84,7 +82,6 @@ impl Sessions {
             incarnation: random::bits().max(1),
             window_max,
             lease: bounds.lease,
-            fingerprints: RandomState::new(),
             table: Mutex::new(table::Sessions::new(bounds)),
         }
     }
@@ -110,7 +107,7 @@ impl Sessions {
         drop(table);
 
         if let Some(replaced) = replaced {
-            replaced.state.lock().replaced = true;
+            replaced.state.lock().replaced_by = Some(open.incarnation);
         }
         let opened = Opened {
             resumed,
@@ -126,7 +123,7 @@ impl Sessions {
 impl Session {
     fn new(window: usize) -> Self {
         let cache = ReplyCache::new(window, SESSION_REPLY_BYTES_MAX);
-        Self { window, state: Mutex::new(State { cache, progress: Progress::default(), replaced: false }) }
+        Self { window, state: Mutex::new(State { cache, progress: Progress::default(), replaced_by: None }) }
     }
 }
 
@@ -139,17 +136,17 @@ impl Endable for Arc<Session> {
 
 impl Held {
     /// What a call of the session says of itself, but for what it does.
-    pub(super) fn arrival(&self, call: &Call) -> Arrival {
-        let fingerprint = self.sessions.fingerprints.hash_one((&*call.method, &*call.args));
+    pub(super) fn arrival(call: &Call) -> Arrival {
+        let fingerprint = fingerprint(&call.method, &call.args);
         Arrival { xid: call.xid, first_incomplete: call.first_incomplete(), fingerprint, turn: None }
     }
 
     /// A call of the session arrives. If it has been answered, that reply is put in `out`.
     pub(super) fn arrive(&self, arrival: Arrival, out: &mut Vec<u8>) -> Result<Arrived, Refused> {
         let mut guard = self.session.state.lock();
-        let State { cache, progress, replaced } = &mut *guard;
-        if *replaced {
-            return Err(Refused::WrongIncarnation { current: self.incarnation.saturating_add(1) });
+        let State { cache, progress, replaced_by } = &mut *guard;
+        if let Some(current) = *replaced_by {
+            return Err(Refused::WrongIncarnation { current });
         }
         match cache.arrive(arrival, progress)? {
             Verdict::New => Ok(Arrived::New),
@@ -190,8 +187,8 @@ impl Held {
         let State { cache, progress, .. } = &mut *guard;
         let attached = cache.finish(xid, reply, progress);
         drop(guard);
-        for waiting in attached.into_iter().flatten() {
-            waiting.unpark();
+        if let Some(attached) = attached.filter(|attached| !attached.is_empty()) {
+            attached.iter().for_each(Unparker::unpark);
         }
     }
 }

@@ -139,20 +139,29 @@ impl<A> ReplyCache<A> {
         }
         self.acknowledge(first_incomplete, progress);
         let place = self.place(xid)?;
-        while self.calls.len() <= place {
+        while self.calls.len() < place {
             self.calls.push_back(Call::UNSEEN);
         }
-        if let Stage::Unseen = self.calls[place].stage {
-            let attached = Vec::new();
-            if let Some(turn) = turn.filter(|&turn| !self.has_come(turn)) {
+        let is_next = self.calls.len() == place;
+        if is_next || matches!(self.calls[place].stage, Stage::Unseen) {
+            let is_held = turn.is_some_and(|turn| !self.has_come(turn));
+            let (lane, attached) = (turn.map(|turn| turn.lane), Vec::new());
+            let (stage, verdict) = match turn {
+                Some(turn) if is_held => (Stage::Held { turn, attached }, Verdict::Held),
+                _ => (Stage::Running { lane, attached }, Verdict::New),
+            };
+            if is_held {
                 self.held += 1;
-                self.calls[place] = Call { fingerprint, stage: Stage::Held { turn, attached } };
-                return Ok(Verdict::Held);
+            } else {
+                self.busy.extend(lane);
             }
-            let lane = turn.map(|turn| turn.lane);
-            self.busy.extend(lane);
-            self.calls[place] = Call { fingerprint, stage: Stage::Running { lane, attached } };
-            return Ok(Verdict::New);
+            let call = Call { fingerprint, stage };
+            if is_next {
+                self.calls.push_back(call);
+            } else {
+                self.calls[place] = call;
+            }
+            return Ok(verdict);
         }
         let known = &self.calls[place];
         if known.fingerprint != fingerprint {
@@ -181,23 +190,28 @@ impl<A> ReplyCache<A> {
     /// A call has run, and this is its reply. Returns who attached to it, to be answered alike; `None`, and nothing is changed: it was not
     /// running.
     pub fn finish(&mut self, xid: Xid, reply: &[u8], progress: &mut Progress) -> Option<Vec<A>> {
-        let fits = reply.len() <= self.reply_bytes_max - self.reply_bytes;
-        let (lane, attached) = match self.stage(xid) {
-            Some(stage @ Stage::Running { .. }) => {
-                let Stage::Running { lane, attached } = mem::replace(stage, Stage::Forgotten) else { return None };
+        let place = self.place(xid).ok();
+        let running = place.and_then(|place| match &mut self.calls.get_mut(place)?.stage {
+            stage @ Stage::Running { .. } => Some(stage),
+            _ => None,
+        });
+        let (lane, attached) = match running {
+            Some(stage) => {
+                let fits = reply.len() <= self.reply_bytes_max - self.reply_bytes;
+                let end = if fits {
+                    let mut kept = self.spares.pop().unwrap_or_default();
+                    kept.extend_from_slice(reply);
+                    self.reply_bytes += reply.len();
+                    Stage::Done { reply: kept }
+                } else {
+                    Stage::Forgotten
+                };
+                let Stage::Running { lane, attached } = mem::replace(stage, end) else { return None };
                 (lane, attached)
             }
-            _ => (self.stop_lingering(xid)?, Vec::new()),
+            None => (self.stop_lingering(xid)?, Vec::new()),
         };
         self.leave(lane);
-        if fits && xid >= self.first_incomplete {
-            let mut kept = self.spares.pop().unwrap_or_default();
-            kept.extend_from_slice(reply);
-            self.reply_bytes += reply.len();
-            if let Some(stage) = self.stage(xid) {
-                *stage = Stage::Done { reply: kept };
-            }
-        }
         self.release(progress);
         Some(attached)
     }
@@ -268,10 +282,14 @@ impl<A> ReplyCache<A> {
     }
 
     /// Takes the held calls whose turn has come.
+    #[inline]
     fn release(&mut self, progress: &mut Progress) {
-        if self.held == 0 {
-            return;
+        if self.held > 0 {
+            self.release_held(progress);
         }
+    }
+
+    fn release_held(&mut self, progress: &mut Progress) {
         for place in 0..self.calls.len() {
             let Stage::Held { turn, .. } = self.calls[place].stage else { continue };
             if !self.has_come(turn) {
@@ -301,7 +319,9 @@ impl<A> ReplyCache<A> {
 
     /// Nothing of the lane runs any more.
     fn leave(&mut self, lane: Option<Lane>) {
-        self.busy.retain(|&busy| Some(busy) != lane);
+        if lane.is_some() {
+            self.busy.retain(|&busy| Some(busy) != lane);
+        }
     }
 
     /// Where in the window an xid is.

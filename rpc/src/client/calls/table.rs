@@ -171,7 +171,7 @@ impl State {
     /// The call of this xid has ended. Returns who may have its place in the window, and those that came free with it.
     pub(super) fn ended(&mut self, xid: Xid) -> Vec<Unparker> {
         let before = self.window.first_incomplete();
-        if xid >= OUTSIDE || !self.window.complete(xid) {
+        if xid >= OUTSIDE || !self.window.complete(xid) || self.places_of_window.is_empty() {
             return Vec::new();
         }
         let freed = self.window.first_incomplete() - before;

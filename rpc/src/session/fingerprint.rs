@@ -1,0 +1,57 @@
+//! A hash of what a call does, by which a server tells that an xid has come again with another call.
+//!
+//! It guards against a client's mistake, not against its malice: whoever has two calls with one fingerprint fools only himself. So it is
+//! the cheapest one that mixes every bit: a multiplication for eight bytes, folded (as in wyhash, Wang Yi).
+
+const FACTORS: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93];
+
+/// The fingerprint of a call.
+pub fn fingerprint(method: &[u8], args: &[u8]) -> u64 {
+    // Lengths first, so that no byte can pass from one to the other unnoticed.
+    let lengths = fold(method.len() as u64 ^ FACTORS[0], args.len() as u64 ^ FACTORS[1]);
+    mix(mix(lengths, method), args)
+}
+
+fn mix(seed: u64, bytes: &[u8]) -> u64 {
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    let mixed = chunks.iter().fold(seed, |hash, chunk| fold(hash ^ u64::from_le_bytes(*chunk), FACTORS[0]));
+    let last = rest.iter().fold(0, |last, &byte| (last << 8) | u64::from(byte));
+    fold(mixed ^ last, FACTORS[1])
+}
+
+fn fold(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    (product >> 64) as u64 ^ product as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::fingerprint;
+
+    proptest! {
+        #[test]
+        fn another_byte_is_another_fingerprint(
+            method in vec(any::<u8>(), 1..20),
+            args in vec(any::<u8>(), 1..40),
+            at in any::<prop::sample::Index>(),
+            bit in 0..8_u32,
+        ) {
+            let before = fingerprint(&method, &args);
+            let mut changed = [method.clone(), args.clone()].concat();
+            changed[at.index(method.len() + args.len())] ^= 1_u8 << bit;
+            let (other_method, other_args) = changed.split_at(method.len());
+            prop_assert_ne!(fingerprint(other_method, other_args), before);
+            prop_assert_eq!(fingerprint(&method, &args), before);
+        }
+
+        #[test]
+        fn where_the_method_ends_matters(bytes in vec(any::<u8>(), 2..40), at in any::<prop::sample::Index>()) {
+            let at = at.index(bytes.len() - 1);
+            let (one, other) = (bytes.split_at(at), bytes.split_at(at + 1));
+            prop_assert_ne!(fingerprint(one.0, one.1), fingerprint(other.0, other.1));
+        }
+    }
+}
