@@ -16,6 +16,7 @@
 //! | `opening` | the prefaces, and the session |
 //! | `sessions` | whose calls a connection brings, and what has been answered |
 //! | `connection` | a connection: reading, running, answering, and how the reader's role changes hands |
+//! | `connection/call` | one call of it: repeated, refused or run |
 //! | `reader` | that role: the input read and not yet acted on |
 //! | `handler` | one call, from its frame to its reply, without I/O |
 //! | `roster` | who serves which connection, so that shutting down reaches all |
