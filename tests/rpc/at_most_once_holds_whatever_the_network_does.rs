@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fibra::rpc::{CallError, Executed, Server};
 use parking_lot::Mutex;
@@ -138,14 +138,14 @@ fn survives(seed: u64) {
         let desk = TallyClient::connect(proxy.addr()).expect("it listens");
         let over = Arc::new(AtomicBool::new(false));
         let ids = Arc::new(AtomicU64::new(1));
-        let until = Instant::now() + EACH;
+        let until = fibra::clock::now() + EACH;
         let callers: Vec<_> = (0..CALLERS)
             .map(|caller| {
                 let (desk, ids) = (desk.clone(), Arc::clone(&ids));
                 fibra::spawn(move || {
                     let mut random = Random(seed ^ (caller << 32));
                     let mut ends = Vec::new();
-                    while Instant::now() < until {
+                    while fibra::clock::now() < until {
                         let id = ids.fetch_add(1, Ordering::SeqCst);
                         ends.push((id, call(&mut random, &desk, id)));
                     }
