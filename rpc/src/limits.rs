@@ -102,6 +102,9 @@ pub const RECONNECT_WAIT_MIN: Duration = Duration::from_millis(10);
 /// ... and at most: each attempt that fails doubles it. What is waited is a random half to all of it.
 pub const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// How long a session lasts without a connection, unless the builder says otherwise.
+pub const SESSION_LEASE: Duration = Duration::from_secs(30 * 60);
+
 /// Bytes of replies that a server keeps for a session. A reply beyond is not kept: if it gets lost, its caller learns only that the call
 /// has run.
 pub const SESSION_REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Through a proxy that cuts, delays, loses and repeats at random, and servers that restart: no call of the session runs twice, and what
+//! Through a proxy that cuts, delays, loses and repeats at random, servers that restart, and sessions that end: no call of the session runs twice, and what
 //! `executed` says agrees with what ran.
 //!
 //! Every run draws other seeds, and a failure names its own; `FIBRA_SEED=n` goes through that one.
@@ -17,6 +17,9 @@ use crate::support::{LOOPBACK, join, on_two_workers};
 const SEEDS: u64 = 3;
 const EACH: Duration = Duration::from_millis(1500);
 const CALLERS: u64 = 24;
+
+/// So short that now and then a client comes back too late.
+const LEASE: Duration = Duration::from_millis(30);
 
 #[fibra::service]
 trait Tally {
@@ -78,7 +81,11 @@ struct End {
 }
 
 fn serve(counts: &Counts) -> Server {
-    Server::builder().service(TallyServer::new(counts.clone())).bind(LOOPBACK).expect("a free port")
+    Server::builder()
+        .service(TallyServer::new(counts.clone()))
+        .session_lease(LEASE)
+        .bind(LOOPBACK)
+        .expect("a free port")
 }
 
 /// Does to the network and the server what may happen to them.

@@ -25,6 +25,7 @@ mod a_refused_connection_says_so;
 mod a_restarted_server_leaves_maybe;
 mod a_runtime_full_of_fibers_keeps_serving;
 mod a_service_describes_itself;
+mod a_session_ends_with_its_lease;
 mod a_session_resumes_on_two_connections_at_once;
 mod a_thousand_calls_share_one_connection;
 mod an_address_in_use_says_so;

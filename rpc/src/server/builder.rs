@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fibra_net::{TcpListener, ToSocketAddrs};
 
@@ -13,7 +14,7 @@ use super::registry::Registry;
 use super::roster::Roster;
 use super::sessions::Sessions;
 use crate::error::BindError;
-use crate::limits::{CONNECTIONS_MAX, Limits};
+use crate::limits::{CONNECTIONS_MAX, Limits, SESSION_LEASE};
 use crate::service::Service;
 
 /// Gathers what a [`Server`] needs. Made by [`Server::builder`].
@@ -22,12 +23,19 @@ pub struct Builder {
     services: Vec<Box<dyn Service>>,
     limits: Limits,
     connections_max: usize,
+    session_lease: Duration,
     mode: Mode,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { services: Vec::new(), limits: Limits::default(), connections_max: CONNECTIONS_MAX, mode: Mode::Fibers }
+        Self {
+            services: Vec::new(),
+            limits: Limits::default(),
+            connections_max: CONNECTIONS_MAX,
+            session_lease: SESSION_LEASE,
+            mode: Mode::Fibers,
+        }
     }
 
     /// Serves `service` too. Any number may be served at once, each under its own name.
@@ -45,6 +53,13 @@ impl Builder {
     /// Connections at a time; those beyond are closed at once. Default: [`CONNECTIONS_MAX`].
     pub fn connections_max(mut self, connections: usize) -> Self {
         self.connections_max = connections;
+        self
+    }
+
+    /// How long a session lasts without a connection. A client that comes back later is told that it has ended, and its calls that had
+    /// been sent end as [`Maybe`](crate::Executed::Maybe). Default: [`SESSION_LEASE`].
+    pub fn session_lease(mut self, lease: Duration) -> Self {
+        self.session_lease = lease;
         self
     }
 
@@ -74,7 +89,7 @@ impl Builder {
         let registry = Registry::new(self.services)?;
         let (listener, local_addr) = listen(addr)?;
         let roster = Arc::new(Roster::new(self.connections_max));
-        let sessions = Arc::new(Sessions::new(self.limits.window));
+        let sessions = Arc::new(Sessions::new(self.limits.window, self.session_lease));
         let context = Arc::new(Context { registry, limits: self.limits, roster: Arc::clone(&roster), sessions });
         let acceptor = Acceptor::start(self.mode, listener, local_addr, context).map_err(BindError::Spawn)?;
         Ok(Server { local_addr, acceptor, roster })
@@ -101,6 +116,7 @@ impl fmt::Debug for Builder {
             .field("services", &services)
             .field("limits", &self.limits)
             .field("connections_max", &self.connections_max)
+            .field("session_lease", &self.session_lease)
             .field("mode", &self.mode)
             .finish()
     }

@@ -76,14 +76,9 @@ pub(super) enum Arrived {
 pub(super) struct StillRuns;
 
 impl Sessions {
-    pub(super) fn new(window_max: usize) -> Self {
-        let bounds = Bounds::default();
-        Self {
-            incarnation: random::bits().max(1),
-            window_max,
-            lease: bounds.lease,
-            table: Mutex::new(table::Sessions::new(bounds)),
-        }
+    pub(super) fn new(window_max: usize, lease: Duration) -> Self {
+        let bounds = Bounds { lease, ..Bounds::default() };
+        Self { incarnation: random::bits().max(1), window_max, lease, table: Mutex::new(table::Sessions::new(bounds)) }
     }
 
     /// Opens the session that a client asks for.

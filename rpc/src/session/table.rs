@@ -22,6 +22,7 @@ use std::hash::RandomState;
 use std::time::{Duration, Instant};
 
 use super::Refused;
+use crate::limits::SESSION_LEASE;
 
 /// Names a client, for as long as it likes: 128 random bits of its own choice.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,7 +80,7 @@ pub struct Bounds {
 impl Default for Bounds {
     /// 100,000 sessions, a million ended ones, and half an hour.
     fn default() -> Self {
-        Self { live_max: 100_000, ended_max: 1_000_000, lease: Duration::from_secs(30 * 60) }
+        Self { live_max: 100_000, ended_max: 1_000_000, lease: SESSION_LEASE }
     }
 }
 

@@ -165,6 +165,11 @@ pub(crate) fn call(xid: u64, timeout: Duration, method: &str, args: &[u8]) -> Ve
     frame(CALL, xid, &body)
 }
 
+/// An address of this host where nobody listens.
+pub(crate) fn nowhere() -> SocketAddr {
+    TcpListener::bind(super::LOOPBACK).and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
 /// The same call, which says that so many xids before its own the first incomplete one lies.
 pub(crate) fn behind(mut call: Vec<u8>, behind: u16) -> Vec<u8> {
     call[6..8].copy_from_slice(&behind.to_be_bytes());
