@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use fibra::net::TcpListener;
-use fibra::rpc::{CallError, Executed};
+use fibra::rpc::error::Disconnect;
+use fibra::rpc::{CallError, Executed, Limits, Server};
 
-use crate::support::{DeskClient, LOOPBACK, connect, join, on_one_worker, raw, serve};
+use crate::support::{DeskClient, LOOPBACK, connect, join, on_one_worker, raw, serve, serve_with};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -56,5 +57,24 @@ fn calls_that_never_left_have_not_run() {
         let ends: Vec<_> = calls.into_iter().map(|call| join(call).expect_err("lost").executed()).collect();
         assert!(ends.iter().all(|end| *end != Executed::Yes), "{ends:?}");
         assert_eq!(ends.last(), Some(&Executed::No), "{ends:?}");
+    });
+}
+
+/// Sent again, it would break the next connection, too, and with it the calls of others.
+#[test]
+fn what_the_server_takes_for_malformed_is_not_sent_again() {
+    on_one_worker(|| {
+        let mut limits = Limits::default();
+        limits.frame_bytes = 1024;
+        let (server, _) = serve_with(Server::builder().limits(limits));
+        let proxy = connect(&server);
+        let error = proxy.echo("x".repeat(2048)).expect_err("more than the server takes");
+        let CallError::Disconnected { cause: Disconnect::GoAway { message, .. }, executed, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert!(message.contains("over the limit"), "{message}");
+        assert_eq!(executed, Executed::Maybe, "the client cannot tell which frame it was");
+        assert_eq!(proxy.echo("x".to_owned()).expect("on the next connection"), "x");
+        assert_eq!(proxy.channel().stats().connections, 2);
     });
 }

@@ -110,9 +110,8 @@ impl Calls {
             let gate = if state.calls.len() >= self.in_flight_max {
                 Gate::Places
             } else if let Some(xid) = state.next_xid(in_session) {
-                state.calls.insert(xid, Entry::new(frame, in_session, deadline));
                 // If the output is full, it is sent in `wait`.
-                let queued_at = state.send(xid).ok().flatten();
+                let queued_at = state.enter(xid, Entry::new(frame, in_session, deadline)).ok().flatten();
                 return Ok(Begun { xid, queued_at, alone: state.calls.len() == 1 });
             } else {
                 Gate::Window
@@ -188,12 +187,18 @@ impl Calls {
         let mut parked = Ok(());
         loop {
             let mut state = self.state.lock();
-            let is_waiting = state.calls.get(&xid).is_some_and(|entry| matches!(entry.slot, Slot::Waiting(_)));
+            let entry = state.calls.get(&xid);
+            let is_waiting = entry.is_some_and(|entry| matches!(entry.slot, Slot::Waiting(_)));
             if !is_waiting || parked.is_err() || matches!(state.link, Link::Over(_)) {
                 return self.take_out(state, xid, parked);
             }
+            if entry.is_some_and(|entry| entry.queued.is_some()) {
+                drop(state);
+                parked = park::wait(Reason::Call, deadline);
+                continue;
+            }
             match state.send(xid) {
-                // Sent, now or before; or the link will do it, once connected.
+                // Sent; or the link will do it, once connected.
                 Ok(sent) => {
                     let link = state.wanted();
                     drop(state);
@@ -227,9 +232,11 @@ impl Calls {
             // Unreachable while only callers end their own entries; told as a loss rather than waited for.
             (_, Ok(())) => Why::Lost(Disconnect::ClosedByPeer),
         };
-        let connection = match &state.link {
-            Link::Up(connection) => Some(Arc::clone(connection)),
-            Link::Down(_) | Link::Over(_) => None,
+        let cancel_at = match (&entry, &state.link) {
+            (Some(Entry { slot: Slot::Waiting(_), queued: Some(_), .. }), Link::Up(connection)) => {
+                Some(Arc::clone(connection))
+            }
+            _ => None,
         };
         drop(state);
         table::wake(place);
@@ -249,7 +256,7 @@ impl Calls {
             }
             Slot::Waiting(_) => {
                 let executed = if entry.left || entry.queued.is_some() { Executed::Maybe } else { Executed::No };
-                Err(Unanswered { why, executed, cancel_at: connection.filter(|_| entry.queued.is_some()) })
+                Err(Unanswered { why, executed, cancel_at })
             }
         }
     }

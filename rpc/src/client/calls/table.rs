@@ -87,6 +87,26 @@ impl Entry {
         let slot = Slot::Waiting(park::current());
         Self { slot, frame, in_session, deadline, queued: None, left: false }
     }
+
+    fn send(&mut self, xid: Xid, link: &Link, window: &Window) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
+        let Link::Up(connection) = link else { return Ok(None) };
+        if self.queued.is_some() {
+            return Ok(None);
+        }
+        let behind = if self.in_session { xid.saturating_sub(window.first_incomplete()) } else { 0 };
+        // No window is wider.
+        let behind = u16::try_from(behind).unwrap_or(u16::MAX);
+        encode::stamp_call(&mut self.frame, xid, behind, left(self.deadline));
+        match connection.outbox().append_copy(&self.frame) {
+            Ok(queued) => {
+                self.queued = Some(queued.end);
+                Ok(Some(Arc::clone(connection)))
+            }
+            Err(Refused::Full) => Err(Arc::clone(connection)),
+            // It is lost, and the link will know soon.
+            Err(Refused::Closed) => Ok(None),
+        }
+    }
 }
 
 impl State {
@@ -138,21 +158,17 @@ impl State {
     ///
     /// The connection, if its output is full.
     pub(super) fn send(&mut self, xid: Xid) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
-        let Link::Up(connection) = &self.link else { return Ok(None) };
-        let Some(entry) = self.calls.get_mut(&xid).filter(|entry| entry.queued.is_none()) else { return Ok(None) };
-        let behind = if entry.in_session { xid.saturating_sub(self.window.first_incomplete()) } else { 0 };
-        // No window is wider.
-        let behind = u16::try_from(behind).unwrap_or(u16::MAX);
-        encode::stamp_call(&mut entry.frame, xid, behind, left(entry.deadline));
-        match connection.outbox().append_copy(&entry.frame) {
-            Ok(queued) => {
-                entry.queued = Some(queued.end);
-                Ok(Some(Arc::clone(connection)))
-            }
-            Err(Refused::Full) => Err(Arc::clone(connection)),
-            // It is lost, and the link will know soon.
-            Err(Refused::Closed) => Ok(None),
+        match self.calls.get_mut(&xid) {
+            Some(entry) => entry.send(xid, &self.link, &self.window),
+            None => Ok(None),
         }
+    }
+
+    /// As [`send`](Self::send), of a new call.
+    pub(super) fn enter(&mut self, xid: Xid, mut entry: Entry) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
+        let sent = entry.send(xid, &self.link, &self.window);
+        self.calls.insert(xid, entry);
+        sent
     }
 
     /// Queues a call that nobody answers.
