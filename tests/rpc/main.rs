@@ -44,3 +44,4 @@ mod the_wire_is_as_documented;
 mod threads_serve_the_same_handlers;
 mod what_cannot_be_a_service_does_not_compile;
 mod what_is_too_large_fails_its_own_call;
+mod who_waits_for_a_copy_is_let_go;

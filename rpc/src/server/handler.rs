@@ -26,30 +26,37 @@ pub(super) enum Refusal {
     Session(session::Refused),
 }
 
-/// Runs a call, and puts its reply in `out`.
-pub(super) fn run(registry: &Registry, call: Call, peer: SocketAddr, frame_bytes_max: usize, out: &mut Vec<u8>) {
+/// Runs a call, and puts its reply in `out`. Whether the method has run.
+pub(super) fn run(
+    registry: &Registry,
+    call: Call,
+    peer: SocketAddr,
+    frame_bytes_max: usize,
+    out: &mut Vec<u8>,
+) -> bool {
     let Call { xid, one_way, method, args, .. } = call;
     let Some(target) = registry.find(&method) else {
         let message = format!("the server has no method `{}`", method.escape_ascii());
-        return Reply::new(out, xid, one_way, frame_bytes_max).failure(Code::UnknownMethod, &message);
+        Reply::new(out, xid, one_way, frame_bytes_max).failure(Code::UnknownMethod, &message);
+        return false;
     };
     drop(method);
     let name = target.method.full_name();
 
-    let began = Cell::new(false);
-    let args = Args::new(args, &began);
+    let decoding = Cell::new(false);
+    let args = Args::new(args, &decoding);
     let reply = Reply::new(out, xid, one_way, frame_bytes_max);
     // The service sees only what it was given, and `out` is cleared below: nothing half-changed is seen after a panic.
     let outcome = catch_unwind(AssertUnwindSafe(|| target.service.dispatch(target.number, args, reply)));
     let (code, message) = match outcome {
-        Ok(Ok(_answer)) => return,
+        Ok(Ok(_answer)) => return true,
         Ok(Err(Rejected::Method)) => (Code::UnknownMethod, Rejected::Method.to_string()),
         Ok(Err(Rejected::Arguments(reason))) => (Code::BadArguments, reason),
         Err(panic) => {
             let message = panic_message(panic.as_ref());
             tracing::error!(method = name, %peer, panic = message, "a handler panicked");
             // It may have been the arguments' own `Deserialize`; then the handler never began.
-            let code = if began.get() { Code::Panicked } else { Code::BadArguments };
+            let code = if decoding.get() { Code::BadArguments } else { Code::Panicked };
             (code, message.to_owned())
         }
     };
@@ -58,6 +65,7 @@ pub(super) fn run(registry: &Registry, call: Call, peer: SocketAddr, frame_bytes
     }
     out.clear();
     Reply::new(out, xid, one_way, frame_bytes_max).failure(code, &message);
+    code == Code::Panicked
 }
 
 /// Turns a call away, and puts that reply in `out`.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use fibra_net::TcpStream;
 use fibra_scheduler::clock;
 
-use crate::limits::{CANCELS_AHEAD_MAX, READ_BYTES};
+use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX, READ_BYTES};
 use crate::wire::decode::Decoder;
 use crate::wire::frame::{Call, Frame};
 use crate::wire::header::Malformed;
@@ -59,8 +59,8 @@ impl Reader {
         !self.cancelled.is_empty() && self.cancelled.contains(&xid)
     }
 
-    /// When the caller gives up on this call; `None` if that is further away than the clock reaches.
+    /// When the caller gives up on this call; `None` if that is further away than the clock reaches. Whatever it says, a call ends.
     pub(super) fn deadline(&self, call: &Call) -> Option<Instant> {
-        self.read_at.checked_add(call.timeout)
+        self.read_at.checked_add(call.timeout.min(CALL_TIMEOUT_MAX))
     }
 }

@@ -46,7 +46,7 @@ struct Session {
 struct State {
     cache: ReplyCache<Unparker>,
     /// There are no lanes on the wire yet, so nothing is ever held back, released or dropped.
-    progress: Progress,
+    progress: Progress<Unparker>,
     /// The client has begun anew, under this later incarnation.
     replaced_by: Option<u64>,
 }
@@ -143,15 +143,22 @@ impl Held {
         if let Some(current) = *replaced_by {
             return Err(Refused::WrongIncarnation { current });
         }
-        match cache.arrive(arrival, progress)? {
-            Verdict::New => Ok(Arrived::New),
-            Verdict::Done(reply) => {
+        let arrived = match cache.arrive(arrival, progress) {
+            Ok(Verdict::New) => Ok(Arrived::New),
+            Ok(Verdict::Done(reply)) => {
                 *out = scratch::take();
                 out.extend_from_slice(reply);
                 Ok(Arrived::Done)
             }
-            Verdict::Held | Verdict::InProgress => Ok(Arrived::InProgress),
+            Ok(Verdict::Held | Verdict::InProgress) => Ok(Arrived::InProgress),
+            Err(refused) => Err(refused),
+        };
+        if !progress.orphaned.is_empty() {
+            let orphaned = std::mem::take(&mut progress.orphaned);
+            drop(guard);
+            orphaned.iter().for_each(Unparker::unpark);
         }
+        arrived
     }
 
     /// Waits for the answer to a call in progress, and puts it in `out`.
@@ -166,7 +173,10 @@ impl Held {
         out: &mut Vec<u8>,
     ) -> Result<Result<(), Refused>, StillRuns> {
         while self.session.state.lock().cache.attach(arrival.xid, park::current()).is_ok() {
-            park::wait(Reason::Call, deadline).map_err(|_| StillRuns)?;
+            let waited = park::wait(Reason::Call, deadline);
+            // However it ended: who is still attached would be woken later, in whatever it does then.
+            self.session.state.lock().cache.detach(arrival.xid, Unparker::is_current);
+            waited.map_err(|_| StillRuns)?;
         }
         match self.arrive(arrival, out) {
             Ok(Arrived::Done) => Ok(Ok(())),
@@ -176,11 +186,11 @@ impl Held {
         }
     }
 
-    /// A new call has got its answer.
-    pub(super) fn finish(&self, xid: Xid, reply: &[u8]) {
+    /// A new call has got its answer; whether that says that it has `run`.
+    pub(super) fn finish(&self, xid: Xid, reply: &[u8], run: bool) {
         let mut guard = self.session.state.lock();
         let State { cache, progress, .. } = &mut *guard;
-        let attached = cache.finish(xid, reply, progress);
+        let attached = cache.finish(xid, reply, run, progress);
         drop(guard);
         if let Some(attached) = attached.filter(|attached| !attached.is_empty()) {
             attached.iter().for_each(Unparker::unpark);

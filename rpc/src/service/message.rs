@@ -21,13 +21,13 @@ use crate::wire::failure::Code;
 #[derive(Debug)]
 pub struct Args<'a> {
     body: Bytes,
-    began: &'a Cell<bool>,
+    decoding: &'a Cell<bool>,
 }
 
 impl<'a> Args<'a> {
-    /// `began` becomes true when the arguments are accepted: from then on the handler counts as run.
-    pub(crate) fn new(body: Bytes, began: &'a Cell<bool>) -> Self {
-        Self { body, began }
+    /// `decoding` is true while the arguments are decoded: a panic at any other time is one of the handler, which has then run.
+    pub(crate) fn new(body: Bytes, decoding: &'a Cell<bool>) -> Self {
+        Self { body, decoding }
     }
 
     /// Decodes the arguments: a tuple of `count`, or `[(); 0]` for none.
@@ -36,9 +36,10 @@ impl<'a> Args<'a> {
     ///
     /// [`Rejected::Arguments`] if they are malformed, nest too deep, or are others than `T`.
     pub fn decode<T: DeserializeOwned>(self, count: usize) -> Result<T, Rejected> {
-        let args = codec::decode_args(&self.body, count).map_err(|error| Rejected::Arguments(error.to_string()))?;
-        self.began.set(true);
-        Ok(args)
+        self.decoding.set(true);
+        let args = codec::decode_args(&self.body, count).map_err(|error| Rejected::Arguments(error.to_string()));
+        self.decoding.set(false);
+        args
     }
 }
 

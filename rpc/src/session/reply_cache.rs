@@ -13,8 +13,9 @@
 //! * An xid is `New` (or `Held`, then released) at most once, unless it was [abandoned](ReplyCache::abandon), which says that it has not
 //!   run; so a call runs at most once.
 //! * All answers to one xid are the same bytes.
-//! * At most a window of xids is known, with at most `reply_bytes_max` of replies; and a call that is acknowledged while it runs, of which
-//!   there are no more than the server lets run.
+//! * At most a window of xids is known, with at most `reply_bytes_max` of replies, and failures that say that a call has not run; and a
+//!   call that is acknowledged while it runs, of which there are no more than the server lets run.
+//! * Whoever attaches is handed out once, when the call ends or is acknowledged, unless it detaches first.
 //! * A call of a lane runs only when its predecessor neither runs nor can run any more, and no other of its lane does.
 
 use std::collections::VecDeque;
@@ -72,13 +73,21 @@ pub struct Turn {
     pub after: Xid,
 }
 
-/// What the arrival or the end of one call means to others that were held. Added to, so that one may serve many times.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+/// What the arrival or the end of one call means to others. Added to, so that one may serve many times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress<A> {
     /// Held calls that are to be run now.
     pub released: Vec<Xid>,
     /// Held calls that were acknowledged: nobody wants them any more, and they will not run.
     pub dropped: Vec<Xid>,
+    /// Who attached to a call that was acknowledged before it ended: there will be no answer.
+    pub orphaned: Vec<A>,
+}
+
+impl<A> Default for Progress<A> {
+    fn default() -> Self {
+        Self { released: Vec::new(), dropped: Vec::new(), orphaned: Vec::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -132,7 +141,7 @@ impl<A> ReplyCache<A> {
     ///
     /// * [`Refused::BadAcknowledgement`]: it acknowledges itself or later calls, or is to come after one of those; nothing is changed.
     /// * [`Refused::Stale`], [`Refused::OutOfWindow`], [`Refused::Conflict`], [`Refused::Forgotten`].
-    pub fn arrive(&mut self, arrival: Arrival, progress: &mut Progress) -> Result<Verdict<'_>, Refused> {
+    pub fn arrive(&mut self, arrival: Arrival, progress: &mut Progress<A>) -> Result<Verdict<'_>, Refused> {
         let Arrival { xid, first_incomplete, fingerprint, turn } = arrival;
         if first_incomplete > xid || turn.is_some_and(|turn| turn.after >= xid) {
             return Err(Refused::BadAcknowledgement);
@@ -187,9 +196,17 @@ impl<A> ReplyCache<A> {
         Ok(())
     }
 
-    /// A call has run, and this is its reply. Returns who attached to it, to be answered alike; `None`, and nothing is changed: it was not
-    /// running.
-    pub fn finish(&mut self, xid: Xid, reply: &[u8], progress: &mut Progress) -> Option<Vec<A>> {
+    /// Takes back an [`attach`](Self::attach), of whoever `is` says. It may have been handed out before.
+    pub fn detach(&mut self, xid: Xid, is: impl Fn(&A) -> bool) {
+        if let Some(Stage::Running { attached, .. } | Stage::Held { attached, .. }) = self.stage(xid) {
+            attached.retain(|who| !is(who));
+        }
+    }
+
+    /// A call has got its answer: the reply of its run, or, if it has not `run`, a failure that says so. That one is kept in any case, since
+    /// a call that was said not to have run must not be said to have run later; it is as short as a failure may be. Returns who
+    /// attached to it, to be answered alike; `None`, and nothing is changed: it was not running.
+    pub fn finish(&mut self, xid: Xid, reply: &[u8], run: bool, progress: &mut Progress<A>) -> Option<Vec<A>> {
         let place = self.place(xid).ok();
         let running = place.and_then(|place| match &mut self.calls.get_mut(place)?.stage {
             stage @ Stage::Running { .. } => Some(stage),
@@ -197,8 +214,8 @@ impl<A> ReplyCache<A> {
         });
         let (lane, attached) = match running {
             Some(stage) => {
-                let fits = reply.len() <= self.reply_bytes_max - self.reply_bytes;
-                let end = if fits {
+                let fits = reply.len() <= self.reply_bytes_max.saturating_sub(self.reply_bytes);
+                let end = if fits || !run {
                     let mut kept = self.spares.pop().unwrap_or_default();
                     kept.extend_from_slice(reply);
                     self.reply_bytes += reply.len();
@@ -218,7 +235,7 @@ impl<A> ReplyCache<A> {
 
     /// A call that was `New`, released or `Held` has not run and will not: it expired, was cancelled first, or there was no room. If it
     /// comes again, it is new. Returns who attached to it; `None`, and nothing is changed: it neither ran nor was held.
-    pub fn abandon(&mut self, xid: Xid, progress: &mut Progress) -> Option<Vec<A>> {
+    pub fn abandon(&mut self, xid: Xid, progress: &mut Progress<A>) -> Option<Vec<A>> {
         let (lane, attached) = match self.stage(xid) {
             Some(stage @ (Stage::Running { .. } | Stage::Held { .. })) => match mem::replace(stage, Stage::Unseen) {
                 Stage::Held { attached, .. } => {
@@ -236,7 +253,7 @@ impl<A> ReplyCache<A> {
     }
 
     /// Whatever comes before this is acknowledged.
-    pub fn acknowledge(&mut self, first_incomplete: Xid, progress: &mut Progress) {
+    pub fn acknowledge(&mut self, first_incomplete: Xid, progress: &mut Progress<A>) {
         if first_incomplete <= self.first_incomplete {
             return;
         }
@@ -246,9 +263,13 @@ impl<A> ReplyCache<A> {
                 break;
             };
             match call.stage {
-                Stage::Running { lane, .. } => self.lingering.push((self.first_incomplete, lane)),
-                Stage::Held { .. } => {
+                Stage::Running { lane, attached } => {
+                    self.lingering.push((self.first_incomplete, lane));
+                    progress.orphaned.extend(attached);
+                }
+                Stage::Held { attached, .. } => {
                     self.held -= 1;
+                    progress.orphaned.extend(attached);
                     progress.dropped.push(self.first_incomplete);
                 }
                 Stage::Done { mut reply } => {
@@ -283,13 +304,13 @@ impl<A> ReplyCache<A> {
 
     /// Takes the held calls whose turn has come.
     #[inline]
-    fn release(&mut self, progress: &mut Progress) {
+    fn release(&mut self, progress: &mut Progress<A>) {
         if self.held > 0 {
             self.release_held(progress);
         }
     }
 
-    fn release_held(&mut self, progress: &mut Progress) {
+    fn release_held(&mut self, progress: &mut Progress<A>) {
         for place in 0..self.calls.len() {
             let Stage::Held { turn, .. } = self.calls[place].stage else { continue };
             if !self.has_come(turn) {

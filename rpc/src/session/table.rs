@@ -13,7 +13,8 @@
 //! * A session is only ever handed to the principal that opened it: nobody reads another's replies, or uses up its xids.
 //! * A call of an ended session never finds one. The memory of ended sessions is bounded; the oldest are forgotten first, and a call of
 //!   one that was forgotten is refused as well, since only [`open`](Sessions::open) makes a session.
-//! * A session with calls under way does not end by its lease.
+//! * A session with calls under way does not end by its lease. A full table ends the one that has been idle for longest; whatever its
+//!   client still wants to know of it is answered by "ended", which says that it may have run.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -66,6 +67,9 @@ impl fmt::Debug for Principal {
     }
 }
 
+/// How many sessions are looked at, at most, to make room for another.
+const LOOKED_AT_MAX: usize = 16;
+
 /// What a server's table may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -102,8 +106,8 @@ pub struct Sessions<S> {
     bounds: Bounds,
     clients: HashMap<ClientId, Client<S>, RandomState>,
     live: usize,
-    /// When to look which session's lease may have ended; one entry a session.
-    leases: BinaryHeap<Reverse<(Instant, ClientId, u64)>>,
+    /// When to look which client's lease may have ended; one entry for each that has a session.
+    leases: BinaryHeap<Reverse<(Instant, ClientId)>>,
     /// Ended sessions, the oldest first.
     ended: VecDeque<(ClientId, u64)>,
 }
@@ -140,7 +144,7 @@ pub enum Opened<S> {
 pub enum Unopened {
     /// See [`Refused`].
     Refused(Refused),
-    /// As many as the server may hold are there, and none has ended.
+    /// As many as the server may hold are there, and none that could end was found.
     Full {
         /// How many that is.
         max: usize,
@@ -178,14 +182,16 @@ impl<S: Endable> Sessions<S> {
             Err(refused) => return Err(Unopened::Refused(refused)),
         }
         let replaces = self.clients.get(&id).is_some_and(|client| client.session.is_some());
-        if !replaces && self.live >= self.bounds.live_max {
+        if !replaces && self.live >= self.bounds.live_max && !self.end_oldest() {
             return Err(Unopened::Full { max: self.bounds.live_max });
         }
         let session = Some(Live { session: new(), heard_at: now });
         let client = Client { principal: principal.clone(), incarnation, session };
         let replaced = self.clients.insert(id, client).and_then(|client| client.session).map(|live| live.session);
-        self.live += usize::from(!replaces);
-        self.leases.push(Reverse((now, id, incarnation)));
+        if !replaces {
+            self.live += 1;
+            self.leases.push(Reverse((now, id)));
+        }
         Ok(Opened::New { replaced })
     }
 
@@ -217,26 +223,54 @@ impl<S: Endable> Sessions<S> {
 
     /// Ends the sessions whose lease has. To be called now and then; returns them.
     pub fn end_expired(&mut self, now: Instant) -> Vec<S> {
-        let mut ended = Vec::new();
-        while let Some(&Reverse((since, id, incarnation))) = self.leases.peek() {
+        let (mut ended, mut again) = (Vec::new(), Vec::new());
+        while let Some(&Reverse((since, id))) = self.leases.peek() {
             if now.saturating_duration_since(since) < self.bounds.lease {
                 break;
             }
             self.leases.pop();
-            let Some(client) = self.clients.get_mut(&id).filter(|client| client.incarnation == incarnation) else {
-                continue;
-            };
-            let Some(live) = &client.session else { continue };
+            let Some(live) = self.live(id) else { continue };
             let is_over = now.saturating_duration_since(live.heard_at) >= self.bounds.lease;
-            if !is_over || !live.session.is_idle() {
+            if is_over && live.session.is_idle() {
+                ended.extend(self.end(id));
+            } else {
                 // Heard of since, or at work: looked at again when that lease may have ended.
-                self.leases.push(Reverse((if is_over { now } else { live.heard_at }, id, incarnation)));
-                continue;
+                again.push(Reverse((if is_over { now } else { live.heard_at }, id)));
             }
-            ended.extend(client.session.take().map(|live| live.session));
-            self.live -= 1;
-            self.ended.push_back((id, incarnation));
         }
+        // Only now: a lease may be shorter than this loop.
+        self.leases.extend(again);
+        ended
+    }
+
+    /// Ends one of the sessions that have been idle for longest, before its time. `false`: there is none to be found at once.
+    fn end_oldest(&mut self) -> bool {
+        let mut again = Vec::new();
+        let mut has_ended = false;
+        while !has_ended
+            && again.len() < LOOKED_AT_MAX
+            && let Some(Reverse((since, id))) = self.leases.pop()
+        {
+            match self.live(id) {
+                Some(live) if !live.session.is_idle() => again.push(Reverse((since, id))),
+                Some(_) => has_ended = self.end(id).is_some(),
+                None => {}
+            }
+        }
+        self.leases.extend(again);
+        has_ended
+    }
+
+    fn live(&self, id: ClientId) -> Option<&Live<S>> {
+        self.clients.get(&id)?.session.as_ref()
+    }
+
+    /// Ends a client's session, and remembers that there was one.
+    fn end(&mut self, id: ClientId) -> Option<S> {
+        let client = self.clients.get_mut(&id)?;
+        let live = client.session.take()?;
+        self.live -= 1;
+        self.ended.push_back((id, client.incarnation));
         while self.ended.len() > self.bounds.ended_max {
             if let Some((id, incarnation)) = self.ended.pop_front()
                 && self
@@ -247,12 +281,17 @@ impl<S: Endable> Sessions<S> {
                 self.clients.remove(&id);
             }
         }
-        ended
+        Some(live.session)
     }
 
     /// How many sessions there are.
     pub fn len(&self) -> usize {
         self.live
+    }
+
+    #[cfg(test)]
+    pub(super) fn leases_len(&self) -> usize {
+        self.leases.len()
     }
 
     /// Whether there are none.

@@ -61,19 +61,19 @@ impl Connection {
         if let Some(refusal) = refusal {
             self.refuse(xid, one_way, refusal, &mut out);
             if in_session {
-                self.session.finish(xid, &out);
+                self.session.finish(xid, &out, false);
             }
             return self.answered(out, reader);
         }
         self.run_to_park(reader, out, |out| {
             let run = || handler::run(&self.context.registry, call, self.peer, self.context.limits.frame_bytes, out);
-            match deadline {
+            let ran = match deadline {
                 // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
                 Some(deadline) => cancel::with_deadline(deadline, run),
                 None => run(),
-            }
+            };
             if in_session {
-                self.session.finish(xid, out);
+                self.session.finish(xid, out, ran);
             }
         })
     }

@@ -25,7 +25,7 @@ fn arrive<'a>(session: &'a mut ReplyCache<&'static str>, arrival: Arrival) -> Re
 
 fn finish(session: &mut ReplyCache<&'static str>, xid: Xid, reply: &[u8]) -> (Option<Vec<&'static str>>, Vec<Xid>) {
     let mut progress = Progress::default();
-    let attached = session.finish(xid, reply, &mut progress);
+    let attached = session.finish(xid, reply, true, &mut progress);
     (attached, progress.released)
 }
 
@@ -132,7 +132,7 @@ fn a_lane_goes_on_behind_what_its_client_gave_up() {
     let mut progress = Progress::default();
     assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::Held));
     session.acknowledge(3, &mut progress);
-    assert_eq!(progress, Progress { released: vec![3], dropped: vec![] });
+    assert_eq!(progress, Progress { released: vec![3], ..Progress::default() });
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_held_call_that_is_acknowledged_never_runs() {
     let mut progress = Progress::default();
     assert_eq!(arrive(&mut session, after(2, 1)), Ok(Verdict::Held));
     session.acknowledge(3, &mut progress);
-    assert_eq!(progress, Progress { released: vec![], dropped: vec![2] });
+    assert_eq!(progress, Progress { dropped: vec![2], ..Progress::default() });
     assert!(session.is_idle());
 }
 
@@ -166,7 +166,7 @@ fn a_lane_waits_for_the_end_of_a_run_also_behind_a_call_that_never_ran() {
     assert_eq!(arrive(&mut session, after(2, 1)), Ok(Verdict::Held));
     assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::Held));
     session.acknowledge(3, &mut progress);
-    assert_eq!(progress, Progress { released: vec![], dropped: vec![2] });
+    assert_eq!(progress, Progress { dropped: vec![2], ..Progress::default() });
     assert_eq!(finish(&mut session, 1, b""), (Some(vec![]), vec![3]));
 }
 
@@ -178,4 +178,42 @@ fn lanes_do_not_wait_for_each_other() {
     assert_eq!(arrive(&mut session, of_another), Ok(Verdict::New));
     assert_eq!(finish(&mut session, 2, b""), (Some(vec![]), vec![]));
     assert_eq!(arrive(&mut session, after(3, 1)), Ok(Verdict::Held));
+}
+
+#[test]
+fn who_attached_to_a_run_that_is_acknowledged_is_let_go() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::New));
+    assert_eq!(session.attach(1, "again"), Ok(()));
+    assert_eq!(session.arrive(call(2, 2), &mut progress), Ok(Verdict::New));
+    assert_eq!(progress.orphaned, ["again"]);
+    assert_eq!(finish(&mut session, 1, b""), (Some(vec![]), vec![]), "it was handed out");
+}
+
+#[test]
+fn who_detaches_leaves_nothing() {
+    let mut session = session();
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::New));
+    assert_eq!(session.attach(1, "stays"), Ok(()));
+    for _ in 0..1000 {
+        assert_eq!(session.attach(1, "leaves"), Ok(()));
+        session.detach(1, |who| *who == "leaves");
+    }
+    assert_eq!(finish(&mut session, 1, b""), (Some(vec!["stays"]), vec![]));
+}
+
+#[test]
+fn what_was_said_not_to_have_run_is_never_said_to_have() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    for xid in 1..=2 {
+        assert_eq!(arrive(&mut session, call(xid, 1)), Ok(Verdict::New));
+    }
+    finish(&mut session, 1, &[0; 95]);
+    assert!(session.finish(2, b"unknown method", false, &mut progress).is_some());
+    assert_eq!(arrive(&mut session, call(2, 1)), Ok(Verdict::Done(b"unknown method")));
+    assert_eq!(arrive(&mut session, call(3, 1)), Ok(Verdict::New));
+    finish(&mut session, 3, b"too much");
+    assert_eq!(arrive(&mut session, call(3, 1)), Err(Refused::Forgotten));
 }

@@ -81,7 +81,7 @@ impl World {
         self.order.push(xid);
     }
 
-    fn take_progress(&mut self, progress: Progress) {
+    fn take_progress(&mut self, progress: Progress<()>) {
         progress.released.into_iter().for_each(|xid| self.run(xid));
     }
 }
@@ -140,7 +140,7 @@ proptest! {
                     let Some(place) = pick(&world.running, running) else { continue };
                     let xid = world.running.swap_remove(place);
                     let reply = vec![xid as u8; bytes];
-                    prop_assert!(server.finish(xid, &reply, &mut progress).is_some());
+                    prop_assert!(server.finish(xid, &reply, true, &mut progress).is_some());
                     *world.executions.entry(xid).or_default() += 1;
                     world.finished.insert(xid, reply);
                     world.to_client.push(xid);
@@ -188,7 +188,7 @@ proptest! {
                 let arrival = Arrival { xid, first_incomplete: window.first_incomplete(), fingerprint: 0, turn: None };
                 if server.arrive(arrival, &mut progress) == Ok(Verdict::New) {
                     executed += 1;
-                    prop_assert!(server.finish(xid, &xid.to_be_bytes(), &mut progress).is_some());
+                    prop_assert!(server.finish(xid, &xid.to_be_bytes(), true, &mut progress).is_some());
                 }
             }
             for xid in outstanding.drain(..) {
@@ -219,7 +219,7 @@ proptest! {
                 *count += 1;
                 prop_assert_eq!(*count, 1, "xid {} ran twice", xid);
                 if ends {
-                    server.finish(xid, &[0; 20], &mut progress);
+                    server.finish(xid, &[0; 20], true, &mut progress);
                 }
             }
             prop_assert!(server.reply_bytes() <= REPLY_BYTES_MAX);

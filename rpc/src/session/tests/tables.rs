@@ -110,15 +110,42 @@ fn a_call_of_a_session_that_was_never_opened_is_refused() {
 }
 
 #[test]
-fn a_full_table_opens_no_more_until_one_has_ended() {
+fn a_full_table_ends_who_has_been_idle_for_longest() {
     let mut fixture = Fixture::new();
     fixture.open(1, "", 1, 0).expect("room");
     fixture.open(2, "", 1, 30).expect("room");
-    assert_eq!(fixture.open(3, "", 1, 31), Err(Unopened::Full { max: 2 }));
-    assert_eq!(fixture.open(1, "", 1, 31), Ok(Opened::Resumed), "it has its place");
-    assert!(matches!(fixture.open(2, "", 2, 32), Ok(Opened::New { replaced: Some(_) })), "so has its successor");
-    assert_eq!(fixture.open(3, "", 1, 91), Ok(Opened::New { replaced: None }));
+    fixture.find(1, "", 1, 31).expect("open").1 = false;
+    assert_eq!(fixture.open(3, "", 1, 31), Ok(Opened::New { replaced: None }));
+    assert_eq!(fixture.find(2, "", 1, 32), Err(Refused::Expired), "the first was at work");
+    assert!(fixture.find(1, "", 1, 32).is_ok());
+    fixture.find(3, "", 1, 32).expect("open").1 = false;
+    assert_eq!(fixture.open(4, "", 1, 33), Err(Unopened::Full { max: 2 }), "all are at work");
+    assert_eq!(fixture.open(1, "", 1, 33), Ok(Opened::Resumed), "it has its place");
+    assert!(matches!(fixture.open(3, "", 2, 34), Ok(Opened::New { replaced: Some(_) })), "so has its successor");
     assert_eq!(fixture.sessions.len(), 2);
+}
+
+#[test]
+fn a_lease_of_nothing_ends_what_is_idle_and_no_more() {
+    let bounds = Bounds { lease: Duration::ZERO, ..BOUNDS };
+    let mut fixture = Fixture { sessions: Sessions::new(bounds), ..Fixture::new() };
+    fixture.open(1, "", 1, 0).expect("room");
+    fixture.find(1, "", 1, 0).expect("open").1 = false;
+    let now = fixture.at(0);
+    assert_eq!(fixture.sessions.end_expired(now), []);
+    assert!(fixture.open(2, "", 1, 0).is_ok());
+}
+
+#[test]
+fn many_incarnations_of_one_client_take_one_place() {
+    let mut fixture = Fixture::new();
+    for incarnation in 1..=1000 {
+        assert!(fixture.open(1, "", incarnation, 0).is_ok());
+    }
+    assert_eq!(fixture.sessions.len(), 1);
+    assert_eq!(fixture.sessions.leases_len(), 1);
+    let now = fixture.at(60);
+    assert_eq!(fixture.sessions.end_expired(now).len(), 1);
 }
 
 #[test]
