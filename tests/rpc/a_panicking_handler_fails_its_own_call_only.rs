@@ -32,3 +32,14 @@ fn the_caller_is_told_and_others_are_not_disturbed() {
     });
     assert!(log.iter().any(|line| line.contains("desk.fail") && line.contains("out of ink")), "{log:?}");
 }
+
+#[test]
+fn a_panic_whose_payload_panics_is_one_panic() {
+    on_one_worker(|| {
+        let (server, _) = serve();
+        let proxy = connect(&server);
+        let error = proxy.fail("twice".to_owned()).expect_err("it panics");
+        assert!(matches!(error, CallError::HandlerPanicked { .. }), "{error:?}");
+        assert_eq!(proxy.add(3, 5).expect("the connection goes on"), 8);
+    });
+}

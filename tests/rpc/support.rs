@@ -59,6 +59,19 @@ impl std::fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// A panic's payload that panics, too.
+struct Bomb;
+
+impl Bomb {
+    const MESSAGE: &str = "twice";
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("{}", Self::MESSAGE);
+    }
+}
+
 /// The service's implementation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counter {
@@ -87,6 +100,9 @@ impl Desk for Counter {
     }
 
     fn fail(&self, message: String) {
+        if message == Bomb::MESSAGE {
+            std::panic::panic_any(Bomb);
+        }
         panic!("{message}");
     }
 

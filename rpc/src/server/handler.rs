@@ -57,7 +57,9 @@ pub(super) fn run(
             tracing::error!(method = name, %peer, panic = message, "a handler panicked");
             // It may have been the arguments' own `Deserialize`; then the handler never began.
             let code = if decoding.get() { Code::BadArguments } else { Code::Panicked };
-            (code, message.to_owned())
+            let message = message.to_owned();
+            discard(panic);
+            (code, message)
         }
     };
     if one_way && code != Code::Panicked {
@@ -92,6 +94,13 @@ fn code(refused: session::Refused) -> Code {
         Refused::Forgotten => Code::Forgotten,
         // A connection has its session: what it can still be told is that another has taken its place.
         Refused::Expired | Refused::WrongIncarnation { .. } | Refused::NotYours => Code::SessionEnded,
+    }
+}
+
+/// Drops a panic's payload, which is the user's and may panic itself. What that says is dropped no more.
+fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
     }
 }
 
