@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use fibra::net::TcpListener;
 use fibra::rpc::error::Disconnect;
-use fibra::rpc::{CallError, Executed, Limits, Server};
+use fibra::rpc::{CallError, Channel, Executed, Limits, Server};
 
-use crate::support::{DeskClient, LOOPBACK, connect, join, on_one_worker, raw, serve, serve_with};
+use crate::support::{DeskClient, LOOPBACK, connect, join, on_one_worker, on_two_workers, raw, serve, serve_with};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -74,6 +74,23 @@ fn what_the_server_takes_for_malformed_is_not_sent_again() {
         };
         assert!(message.contains("over the limit"), "{message}");
         assert_eq!(executed, Executed::Maybe, "the client cannot tell which frame it was");
+        assert_eq!(proxy.echo("x".to_owned()).expect("on the next connection"), "x");
+        assert_eq!(proxy.channel().stats().connections, 2);
+    });
+}
+
+/// It is refused when its header has come, while its writer is still at it.
+#[test]
+fn what_is_far_too_long_is_not_sent_again_either() {
+    on_two_workers(|| {
+        let (server, _) = serve();
+        let mut limits = Limits::default();
+        limits.frame_bytes = 64 << 20;
+        limits.buffered_bytes = 64 << 20;
+        let channel = Channel::connect_with(server.local_addr(), limits).expect("the server listens");
+        let proxy = DeskClient::new(channel);
+        let error = proxy.echo("x".repeat(48 << 20)).expect_err("more than the server takes");
+        assert_eq!(error.executed(), Executed::Maybe, "{error:?}");
         assert_eq!(proxy.echo("x".to_owned()).expect("on the next connection"), "x");
         assert_eq!(proxy.channel().stats().connections, 2);
     });

@@ -1,7 +1,8 @@
 //! One connection of a channel: the socket, its output, and its loss.
 //!
 //! Invariants:
-//! * The first cause of a loss is the one that counts.
+//! * The first cause of a loss is the one that counts; but a peer's last words say more than the failure to write to it that they bring
+//!   about, and count whenever they are read.
 //! * Once [`cause`](Connection::cause) tells it, no write is begun any more: what is then said about "has it left?" stays true.
 
 use std::io::{self, Read, Write};
@@ -54,7 +55,11 @@ impl Connection {
     pub(super) fn lose(&self, cause: Disconnect) {
         // In this order: see the module's second invariant.
         self.outbox.close();
-        self.lost.lock().get_or_insert(cause);
+        let mut lost = self.lost.lock();
+        if lost.is_none() || (matches!(cause, Disconnect::GoAway { .. }) && matches!(*lost, Some(Disconnect::Io(_)))) {
+            *lost = Some(cause);
+        }
+        drop(lost);
         // Wakes who reads and who writes. Fails only if the peer was faster.
         let _ = self.stream.shutdown(Shutdown::Both);
     }

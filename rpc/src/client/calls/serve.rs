@@ -69,11 +69,15 @@ impl Calls {
         let exposed = connection.outbox().exposed();
         let mut state = self.state.lock();
         let mut wake = Vec::new();
+        // What one side takes for broken, it would take for broken again. It is not known which call it was; one that is too long is
+        // refused before it has left as a whole.
+        let is_broken = matches!(cause, Disconnect::Malformed(_) | Disconnect::GoAway { code: GOAWAY_MALFORMED, .. });
         for entry in state.calls.values_mut() {
-            entry.left |= entry.queued.take().is_some_and(|end| end <= exposed);
+            let bytes = entry.frame.len() as u64;
+            let has_left = |end: u64| end <= exposed || (is_broken && end.saturating_sub(bytes) < exposed);
+            entry.left |= entry.queued.take().is_some_and(has_left);
         }
-        // What one side takes for broken, it would take for broken again. It is not known which call it was.
-        if matches!(cause, Disconnect::Malformed(_) | Disconnect::GoAway { code: GOAWAY_MALFORMED, .. }) {
+        if is_broken {
             state.fail(cause, |_| true, &mut wake);
         }
         let goes_on = !over && !state.finished;
