@@ -13,7 +13,7 @@
 use std::cell::Cell;
 
 use fibra_scheduler::cancel::{self, Interrupted};
-use fibra_scheduler::{FiberId, current, yield_now};
+use fibra_scheduler::{fiber_local, in_fiber, yield_now};
 
 /// What may be spent between two looks outside, or two yields.
 const UNITS: u32 = 64;
@@ -23,8 +23,30 @@ const BYTES_PER_UNIT: usize = 8 << 10;
 
 thread_local! {
     static LEFT: Cell<u32> = const { Cell::new(UNITS) };
-    /// Who used up the last budget, if that fiber should have ended by then.
-    static OVERDUE: Cell<Option<FiberId>> = const { Cell::new(None) };
+    /// How many of the worker's fibers are overdue.
+    static OVERDUE: Cell<usize> = const { Cell::new(0) };
+}
+
+fiber_local! {
+    static MARK: Mark = Mark(Cell::new(false));
+}
+
+/// Whether its fiber should have ended when it last used up a budget.
+struct Mark(Cell<bool>);
+
+impl Mark {
+    /// Returns what it was before.
+    fn replace(&self, overdue: bool) -> bool {
+        let before = self.0.replace(overdue);
+        OVERDUE.set(OVERDUE.get() + usize::from(overdue) - usize::from(before));
+        before
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        self.replace(false);
+    }
 }
 
 /// Pays for an operation.
@@ -55,8 +77,10 @@ pub(crate) fn renew() {
 pub(crate) fn rest() -> Result<(), Interrupted> {
     yield_now();
     renew();
-    let verdict = cancel::check();
-    let overdue = if verdict.is_err() { current().map(|fiber| fiber.id()) } else { None };
-    let was_overdue = OVERDUE.replace(overdue);
-    if overdue.is_some() && overdue == was_overdue { verdict } else { Ok(()) }
+    let verdict = if in_fiber() { cancel::check() } else { Ok(()) };
+    if verdict.is_ok() && OVERDUE.get() == 0 {
+        // The usual case, in which no mark is made.
+        return Ok(());
+    }
+    if MARK.with(|mark| mark.replace(verdict.is_err())) { verdict } else { Ok(()) }
 }

@@ -146,6 +146,21 @@ fn one_that_is_cancelled_ends_though_not_at_once() -> io::Result<()> {
 }
 
 #[test]
+fn one_that_is_cancelled_ends_though_others_are_busy_too() -> io::Result<()> {
+    on_one_worker(|| {
+        let (near, _far) = filled(100_000)?;
+        let (other, _far) = filled(100_000)?;
+        let busy = fibra::spawn_local(move || read_until(near, || false));
+        fibra::yield_now();
+        busy.cancel();
+        let count = read_until(&other, || busy.is_finished())?;
+        assert!(count <= 4 * BUDGET, "{count}");
+        assert!(cancel::is_cancelled(&join(busy).expect_err("it reads until it is cancelled")));
+        Ok(())
+    })
+}
+
+#[test]
 fn handlers_that_do_not_wait_rarely_pay_for_it() -> io::Result<()> {
     const CALLS: usize = 1_000;
     on_one_worker(|| {
