@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `ECONNABORTED`, `EPROTO`, `ENETDOWN`, ... | that one connection died in the queue | goes on at once |
 //! | `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, `EPERM` | none can be taken just now | sleeps, then tries again |
+//! | `EAGAIN` | none is there, and the listener does not block | yields it, and goes on |
 //! | anything else | the listener will not work again | yields it, and ends |
 //!
 //! Invariants: it never spins, and it never ends for what may pass.
@@ -31,13 +32,13 @@ impl AcceptLoop {
         Self { backoff: Backoff::new(BACKOFF_MIN, BACKOFF_MAX), ended: false }
     }
 
-    /// The next connection, by `accept`; an error is the last item.
+    /// The next connection, by `accept`; an error other than `WouldBlock` is the last item.
     pub(crate) fn next<T>(&mut self, accept: impl FnMut() -> io::Result<T>) -> Option<io::Result<T>> {
         if self.ended {
             return None;
         }
         let accepted = self.until_accepted(accept);
-        self.ended = accepted.is_err();
+        self.ended = matches!(&accepted, Err(error) if error.kind() != io::ErrorKind::WouldBlock);
         Some(accepted)
     }
 

@@ -12,7 +12,7 @@ use rustix::net::{RecvFlags, recv};
 
 use crate::registration::Side;
 use crate::socket::Socket;
-use crate::wait::Evidence;
+use crate::wait::{Evidence, uninterrupted};
 
 /// As many buffers as the kernel, and so std, takes in one vectored call.
 const VECTORED_MAX: usize = 1024;
@@ -51,6 +51,10 @@ impl<S: ByteStream> Socket<S> {
 
     pub(crate) fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let asked = bufs.iter().take(VECTORED_MAX).map(|buf| buf.len()).sum();
+        if asked == 0 {
+            // As `readv`, which then does not look at the socket.
+            return Ok(0);
+        }
         self.run(Side::Read, |stream| stream.read_vectored(bufs), |read| received(read, asked)).map(|read| read.bytes)
     }
 
@@ -66,12 +70,23 @@ impl<S: ByteStream> Socket<S> {
     }
 
     pub(crate) fn write(&self, buf: &[u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return self.write_nothing();
+        }
         self.run(Side::Write, |stream| stream.write(buf), |sent| moved(*sent, buf.len()))
     }
 
     pub(crate) fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         let asked = bufs.iter().take(VECTORED_MAX).map(|buf| buf.len()).sum();
+        if asked == 0 {
+            return self.write_nothing();
+        }
         self.run(Side::Write, |stream| stream.write_vectored(bufs), |sent| moved(*sent, asked))
+    }
+
+    /// Takes no room, so there is nothing to wait for; but the kernel says if the writing has ended.
+    fn write_nothing(&self) -> io::Result<usize> {
+        uninterrupted(&mut || self.io().write(&[]))
     }
 
     /// As `write`, but fails with `WouldBlock` instead of waiting.
@@ -90,6 +105,9 @@ impl<S: ByteStream> Socket<S> {
 
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let asked = bufs.iter().take(VECTORED_MAX).map(|buf| buf.len()).sum();
+        if asked == 0 {
+            return Poll::Ready(self.write_nothing());
+        }
         self.poll(Side::Write, cx, |stream| stream.write_vectored(bufs), |sent| moved(*sent, asked))
     }
 }

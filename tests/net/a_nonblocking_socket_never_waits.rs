@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use fibra::net::TcpListener;
+use fibra::net::{TcpListener, TcpStream};
 
 use crate::support::{LOOPBACK, kind, on_one_worker, pair};
 
@@ -21,5 +21,23 @@ fn it_fails_with_would_block_until_told_otherwise() -> io::Result<()> {
         far.write_all(b"data")?;
         assert_eq!(near.read(&mut [0; 8])?, 4);
         Ok(())
+    })
+}
+
+#[test]
+fn its_accept_loop_goes_on() -> io::Result<()> {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK)?;
+        listener.set_nonblocking(true)?;
+        let mut incoming = listener.incoming();
+        let mut next = || incoming.next().expect("it has not ended");
+        assert_eq!(kind(next()), io::ErrorKind::WouldBlock);
+        let _near = TcpStream::connect(listener.local_addr()?)?;
+        loop {
+            match next() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                accepted => return accepted.map(drop),
+            }
+        }
     })
 }

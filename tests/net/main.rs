@@ -24,6 +24,7 @@ mod a_steady_ping_pong_costs_no_extra_system_call;
 mod a_unix_connect_waits_for_the_backlog;
 mod a_write_waits_for_room;
 mod accepting_outlives_running_out_of_descriptors;
+mod buffers_of_no_length_wait_for_nothing;
 mod cancelling_cuts_an_operation;
 mod connections_that_come_and_go_leave_nothing;
 mod datagrams_wake_their_receiver;

@@ -14,7 +14,7 @@ use crate::accept_loop::AcceptLoop;
 /// # Differences from std
 ///
 /// std yields those errors, and a loop that ignores them spins. An error that is yielded here (the fiber was cancelled, the
-/// listener was shut down) is the last item.
+/// listener was shut down) is the last item, but for a non-blocking listener's `WouldBlock`.
 #[derive(Debug)]
 #[must_use = "iterators are lazy: without a loop over it, nothing is accepted"]
 pub struct Incoming<'a> {
