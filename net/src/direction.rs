@@ -12,11 +12,12 @@
 //! | joined an empty queue, while ready | nobody: the joiner looks before it parks |
 //!
 //! With the feature `tokio-io` there may be a task as well, which is polled: it does not line up, since a future that is dropped says
-//! so to nobody, and would keep its place for ever. It tries whenever the direction is ready, and leaves its waker if not. One place
-//! for a waker is enough: `AsyncRead` and `AsyncWrite` promise to wake whoever polled last.
+//! so to nobody, and would keep its place for ever. It tries whenever the direction is ready, and leaves its waker if not. There is one
+//! place for each [`Role`]: `AsyncRead` and `AsyncWrite` promise to wake whoever polled last, but a TLS stream's reader, who sends what
+//! nobody else does, is not to take the place of its writer.
 //!
 //! Invariants:
-//! * The readiness word's `WAITED` bit is set exactly while the queue is not empty or a waker is there, and changes only under the
+//! * The readiness word's `WAITED` bit is set exactly while the queue is not empty or some waker is there, and changes only under the
 //!   lock.
 //! * Nobody parks or makes a system call under the lock, nor is a waker woken or dropped.
 
@@ -27,7 +28,9 @@ use parking_lot::Mutex;
 
 use crate::queue::{Queue, Ticket};
 use crate::readiness::{Readiness, Snapshot};
-use crate::task::Task;
+#[cfg(feature = "tokio-io")]
+use crate::task::Role;
+use crate::task::Tasks;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -39,12 +42,15 @@ pub(crate) struct Direction {
 #[derive(Debug)]
 struct Waiting {
     queue: Queue<Unparker>,
-    task: Task,
+    tasks: Tasks,
 }
 
 impl Direction {
     pub(crate) const fn new() -> Self {
-        Self { readiness: Readiness::new(), waiting: Mutex::new(Waiting { queue: Queue::new(), task: Task::nobody() }) }
+        Self {
+            readiness: Readiness::new(),
+            waiting: Mutex::new(Waiting { queue: Queue::new(), tasks: Tasks::nobody() }),
+        }
     }
 
     pub(crate) fn readiness(&self) -> &Readiness {
@@ -62,23 +68,24 @@ impl Direction {
         if before.is_waited() && !before.is_ready() {
             let mut waiting = self.waiting.lock();
             let first = waiting.queue.first().cloned();
-            let task = mem::take(&mut waiting.task);
-            if !task.is_nobody() {
+            let tasks = mem::take(&mut waiting.tasks);
+            if !tasks.is_nobody() {
                 self.readiness.set_waited(first.is_some());
             }
             drop(waiting);
             if let Some(first) = first {
                 first.unpark();
             }
-            task.wake();
+            tasks.wake();
         }
     }
 
-    /// Has the task of `waker` woken when the direction is ready next. Who calls this looks at the readiness afterwards.
+    /// Has the task of `waker` woken when the direction is ready next, instead of who polled in the same `role` before. Who calls this
+    /// looks at the readiness afterwards.
     #[cfg(feature = "tokio-io")]
-    pub(crate) fn leave_waker(&self, waker: &std::task::Waker) {
+    pub(crate) fn leave_waker(&self, role: Role, waker: &std::task::Waker) {
         let mut waiting = self.waiting.lock();
-        let before = waiting.task.replace(waker);
+        let before = waiting.tasks.replace(role, waker);
         self.readiness.set_waited(true);
         drop(waiting);
         drop(before);
@@ -117,7 +124,7 @@ impl Drop for Turn<'_> {
         let was_first = waiting.queue.remove(self.ticket);
         let next = match waiting.queue.first() {
             None => {
-                self.direction.readiness.set_waited(!waiting.task.is_nobody());
+                self.direction.readiness.set_waited(!waiting.tasks.is_nobody());
                 None
             }
             Some(next) if was_first && self.direction.load().is_ready() => Some(next.clone()),

@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[cfg(feature = "tokio-io")]
 use std::task::{Context, Poll};
 use std::time::Duration;
+#[cfg(feature = "tls")]
+use std::time::Instant;
 
 use fibra_scheduler::clock;
 use rustix::net::sockopt::socket_error;
@@ -24,6 +26,8 @@ use crate::backoff::{ASK_AGAIN_MAX, ASK_AGAIN_MIN, Backoff};
 use crate::budget;
 use crate::lingering::Lingering;
 use crate::registration::{Registration, Side};
+#[cfg(feature = "tokio-io")]
+use crate::task::Role;
 #[cfg(feature = "tls")]
 use crate::wait::first;
 use crate::wait::{Evidence, Wait, uninterrupted};
@@ -118,9 +122,32 @@ impl<S: AsFd> Socket<S> {
         self.wait(side, timeout, op, |_| Evidence::default())
     }
 
-    /// Runs `op` for whichever side is ready, until that succeeds or fails for good, within the read timeout.
+    /// When an operation on `side` that begins now has taken too long.
     #[cfg(feature = "tls")]
-    pub(crate) fn either<T>(&self, mut op: impl FnMut(Side, &S) -> io::Result<T>) -> io::Result<T> {
+    pub(crate) fn deadline(&self, side: Side) -> Option<Instant> {
+        self.timeout(side).get().and_then(|timeout| clock::now().checked_add(timeout))
+    }
+
+    /// As [`run`](Self::run), for one of several steps of an operation, which has to end by `deadline`.
+    #[cfg(feature = "tls")]
+    pub(crate) fn run_until<T>(
+        &self,
+        side: Side,
+        deadline: Option<Instant>,
+        op: impl FnMut(&S) -> io::Result<T>,
+        evidence: impl Fn(&T) -> Evidence,
+    ) -> io::Result<T> {
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
+        self.wait(side, timeout, op, evidence)
+    }
+
+    /// Runs `op` for whichever side is ready, until that succeeds or fails for good, by `deadline`.
+    #[cfg(feature = "tls")]
+    pub(crate) fn either<T>(
+        &self,
+        deadline: Option<Instant>,
+        mut op: impl FnMut(Side, &S) -> io::Result<T>,
+    ) -> io::Result<T> {
         const SIDES: [Side; 2] = [Side::Read, Side::Write];
         if self.is_nonblocking() {
             return match uninterrupted(&mut || op(Side::Write, &self.io)) {
@@ -130,7 +157,6 @@ impl<S: AsFd> Socket<S> {
                 result => result,
             };
         }
-        let deadline = self.read_timeout.get().and_then(|timeout| clock::now().checked_add(timeout));
         let waits = SIDES.map(|side| self.waiting(side, None));
         match first(&waits, deadline, |index| op(SIDES[index], &self.io))? {
             Some((_, result)) => result,
@@ -190,7 +216,18 @@ impl<S: AsFd> Socket<S> {
         mut op: impl FnMut(&S) -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
     ) -> Poll<io::Result<T>> {
-        self.waiting(side, None).poll(cx, || op(&self.io), evidence)
+        self.waiting(side, None).poll(Role::Own, cx, || op(&self.io), evidence)
+    }
+
+    /// As `poll(Side::Write)`, by a task that reads: whoever writes is woken, too.
+    #[cfg(all(feature = "tls", feature = "tokio-io"))]
+    pub(crate) fn poll_helping<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut(&S) -> io::Result<T>,
+        evidence: impl Fn(&T) -> Evidence,
+    ) -> Poll<io::Result<T>> {
+        self.waiting(Side::Write, None).poll(Role::Helper, cx, || op(&self.io), evidence)
     }
 
     fn wait<T>(

@@ -3,7 +3,8 @@
 //! documentation.
 //!
 //! Invariants:
-//! * A task waits for both directions at once, if it polls both; for each direction, whoever polled last is woken.
+//! * A task waits for both directions at once, if it polls both; for each direction, whoever polled last is woken. (A TLS reader who also
+//!   sends has a place of its own, see [`direction`](crate::direction).)
 //! * A future that is dropped while it waits keeps nobody from the stream: a task has no place in line. Its waker stays with the stream until
 //!   something happens there, and is then called in vain.
 //! * Timeouts of the stream do not count; the deadline and the cancellation of the fiber do, in `block_on`.

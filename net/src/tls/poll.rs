@@ -27,7 +27,8 @@ impl Session {
             };
             if behind {
                 // A connection that is lost says so to who reads.
-                let _ = self.poll_push(cx);
+                let push = |socket: &_| self.records().push(socket);
+                let _ = self.socket().poll_helping(cx, push, Pushed::evidence);
             }
             let pull = |socket: &_| self.records().pull(socket, buf);
             let pulled = ready!(self.socket().poll(Side::Read, cx, pull, Pulled::evidence))?;

@@ -6,7 +6,7 @@
 //! * Records go out in the order in which they were made, whoever pushes them.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
 use rustls::{Connection, InvalidMessage};
 
@@ -33,10 +33,20 @@ pub(super) struct Records {
     pub(super) write_ended: bool,
     /// The last write has failed, so what was written may be a part of something.
     pub(super) cut_short: bool,
+    /// Whether TCP's own end goes out behind what is left.
+    fin: Fin,
     /// The connection was shut down for reading here, so its end is no truncation.
     pub(super) read_ended: bool,
     /// Why nothing works any more. rustls says so only to who brings it more records.
     broken: Option<rustls::Error>,
+}
+
+/// See [`Records::part`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fin {
+    Open,
+    Follows,
+    Sent,
 }
 
 /// What [`Records::pull`] did.
@@ -86,7 +96,7 @@ impl Pushed {
 impl Records {
     pub(super) fn new(mut tls: Connection) -> Self {
         tls.set_buffer_limit(Some(WRITE_MAX));
-        Self { tls, pushers: 0, write_ended: false, cut_short: false, read_ended: false, broken: None }
+        Self { tls, pushers: 0, write_ended: false, cut_short: false, fin: Fin::Open, read_ended: false, broken: None }
     }
 
     pub(super) fn tls(&self) -> &Connection {
@@ -163,7 +173,7 @@ impl Records {
 
     /// Whether something has to go out that nobody waits for: an answer that rustls gives, or the rest of a write that was cut.
     pub(super) fn is_behind(&self) -> bool {
-        self.pushers == 0 && self.tls.wants_write()
+        self.pushers == 0 && self.fin != Fin::Sent && self.tls.wants_write()
     }
 
     /// Encrypts some of `bufs`; it is accepted when it went into a record.
@@ -182,11 +192,16 @@ impl Records {
         self.tls.writer().write_vectored(bufs)
     }
 
-    /// Sends all records that are to go out.
+    /// Sends all records that are to go out, and then TCP's own end, if that is to follow.
     pub(super) fn push(&mut self, socket: &TcpStream) -> io::Result<Pushed> {
         let mut outbound = Outbound { socket, evidence: Evidence::default() };
-        while self.tls.wants_write() {
+        while self.fin != Fin::Sent && self.tls.wants_write() {
             self.tls.write_tls(&mut outbound)?;
+        }
+        if self.fin == Fin::Follows {
+            self.fin = Fin::Sent;
+            // Fails only if the connection is gone, and then there is nothing to end.
+            let _ = socket.shutdown(Shutdown::Write);
         }
         Ok(Pushed { evidence: outbound.evidence })
     }
@@ -196,6 +211,15 @@ impl Records {
         if !self.write_ended && self.broken.is_none() {
             self.write_ended = true;
             self.tls.send_close_notify();
+        }
+    }
+
+    /// Ends the writing for good: behind what is left comes TCP's own end, and the peer sees that the plaintext is not complete unless it was
+    /// told that it is.
+    pub(super) fn part(&mut self) {
+        self.write_ended = true;
+        if self.fin == Fin::Open {
+            self.fin = Fin::Follows;
         }
     }
 }

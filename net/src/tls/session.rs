@@ -16,6 +16,7 @@ use std::io::{self, IoSlice};
 use std::net;
 use std::net::Shutdown;
 use std::thread;
+use std::time::Instant;
 
 use fibra_scheduler::cancel;
 use parking_lot::{Mutex, MutexGuard};
@@ -52,6 +53,7 @@ impl Session {
     }
 
     pub(super) fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut deadline = None;
         loop {
             let behind = {
                 let mut records = self.records();
@@ -60,24 +62,26 @@ impl Session {
                 }
                 records.is_behind()
             };
-            let pulled = if behind { self.pull_and_push(buf) } else { self.pull(buf) };
+            // For all rounds, of which a peer may cause many that bring no plaintext.
+            let deadline = *deadline.get_or_insert_with(|| self.socket().deadline(Side::Read));
+            let pulled = if behind { self.pull_and_push(buf, deadline) } else { self.pull(buf, deadline) };
             if let Outcome::Read(read) = pulled?.outcome {
                 return Ok(read);
             }
         }
     }
 
-    fn pull(&self, buf: &mut [u8]) -> io::Result<Pulled> {
+    fn pull(&self, buf: &mut [u8], deadline: Option<Instant>) -> io::Result<Pulled> {
         let step = |socket: &net::TcpStream| {
             let mut records = self.records();
             // Since a writer has been cut.
             if records.is_behind() { Ok(Pulled::BEHIND) } else { records.pull(socket, buf) }
         };
-        self.socket().run(Side::Read, step, Pulled::evidence)
+        self.socket().run_until(Side::Read, deadline, step, Pulled::evidence)
     }
 
-    fn pull_and_push(&self, buf: &mut [u8]) -> io::Result<Pulled> {
-        self.socket().either(|side, socket| match side {
+    fn pull_and_push(&self, buf: &mut [u8], deadline: Option<Instant>) -> io::Result<Pulled> {
+        self.socket().either(deadline, |side, socket| match side {
             Side::Read => self.records().pull(socket, buf),
             Side::Write => self.records().push(socket).map(|_| Pulled::ADVANCED),
         })
@@ -107,16 +111,19 @@ impl Session {
     }
 
     pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        // First what does not wait.
+        if how != Shutdown::Write {
+            self.records().read_ended = true;
+            self.end(Shutdown::Read)?;
+        }
         if how != Shutdown::Read {
             self.send(|records| {
                 records.end_writing();
                 Ok(())
             })?;
+            self.end(Shutdown::Write)?;
         }
-        if how != Shutdown::Write {
-            self.records().read_ended = true;
-        }
-        self.end(how)
+        Ok(())
     }
 
     /// Ends TCP's side of it.
@@ -149,26 +156,40 @@ impl Session {
         self.socket().run(Side::Write, step, Pushed::evidence).map(|_| ())
     }
 
-    /// Tells the peer that the plaintext is complete, if that can be said at once and is true: nobody knows if a write has failed, or of a
-    /// fiber that panics, was cancelled or is late. Returns whether everything is out.
-    fn part(&self) -> bool {
-        let mut records = self.records();
+    /// Makes the record that tells the peer that the plaintext is complete, if that is true: nobody knows if a write has failed, or of a
+    /// fiber that panics, was cancelled or is late.
+    fn certify(records: &mut Records) {
         if records.cut_short || thread::panicking() || cancel::check().is_err() {
-            return false;
+            // Nobody who comes later knows better.
+            records.cut_short = true;
+        } else {
+            records.end_writing();
         }
-        records.end_writing();
-        records.push(self.socket().io()).is_ok()
     }
 
-    /// As `shutdown(Write)`, but never waits. If not everything could be sent, the peer sees that it was cut.
-    pub(super) fn end_writing(&self) -> io::Result<()> {
-        if self.part() { self.end(Shutdown::Write) } else { Ok(()) }
+    /// As `shutdown(Write)`, but never waits: what does not go out at once is the reader's to send. If it is not known that the plaintext is
+    /// complete, the peer sees that it was cut.
+    pub(super) fn end_writing(&self) {
+        let mut records = self.records();
+        Self::certify(&mut records);
+        records.part();
+        // A connection that is lost says so to who reads.
+        let _ = records.push(self.socket().io());
+        let behind = records.is_behind();
+        drop(records);
+        if behind {
+            self.socket().nudge(Side::Read);
+        }
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.part();
+        {
+            let mut records = self.records();
+            Self::certify(&mut records);
+            let _ = records.push(self.socket().io());
+        }
         // Closing while something is unread resets the connection, and the peer may lose what was sent last. What rustls alone would
         // read (session tickets) is read here. Plaintext that nobody has read is, as with TCP, a reason to reset.
         let Self { stream, records } = self;

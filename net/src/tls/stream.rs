@@ -141,7 +141,8 @@ impl TlsStream {
     }
 
     /// The two directions as values of their own, for two fibers, neither of which waits for the other. Dropping the [`WriteHalf`]
-    /// ends the writing as dropping the stream does; [`reunite`](ReadHalf::reunite) undoes the split.
+    /// ends the writing: what is left goes out, by the [`ReadHalf`] if need be, then `close_notify` unless what was written may not be
+    /// complete, as when dropping the stream, and TCP's own end. [`reunite`](ReadHalf::reunite) undoes the split.
     pub fn into_split(self) -> (ReadHalf<Self>, WriteHalf<Self>) {
         let session = Arc::clone(&self.session);
         split::split(self, Self { session })
@@ -171,7 +172,8 @@ impl Write for TlsStream {
 
 impl Halves for TlsStream {
     fn end_writing(&self) -> io::Result<()> {
-        self.session.end_writing()
+        self.session.end_writing();
+        Ok(())
     }
 
     fn is_same(&self, other: &Self) -> bool {

@@ -8,6 +8,7 @@ use fibra_scheduler::{cancel, clock, in_fiber};
 use rustix::event::PollFd;
 
 use super::{Evidence, Wait, poll_until, uninterrupted};
+use crate::budget;
 
 /// Tries `op` with the number of each of `waits` that is ready, until one succeeds or fails for good; returns its number and result.
 /// `None` after `deadline`. The waits' own timeouts do not count.
@@ -28,6 +29,9 @@ fn on_a_fiber<T>(
     deadline: Option<Instant>,
     mut op: impl FnMut(usize) -> io::Result<T>,
 ) -> io::Result<Option<(usize, io::Result<T>)>> {
+    if budget::is_used_up() {
+        budget::rest()?;
+    }
     let directions: Vec<_> = waits.iter().map(Wait::direction).collect();
     let mut turns: Vec<_> = directions.iter().map(|direction| direction.line_up(park::current())).collect();
     loop {
@@ -49,6 +53,8 @@ fn on_a_fiber<T>(
             wait.registration.ensure(wait.fd)?;
             reason = wait.reason();
         }
+        // As in `Wait::in_turn`.
+        budget::renew();
         match park::wait(reason, deadline) {
             Err(cancel::Interrupted::TimedOut) if deadline.is_some_and(|deadline| deadline <= clock::now()) => {
                 return Ok(None);

@@ -7,13 +7,15 @@ use fibra_scheduler::in_fiber;
 
 use super::{Evidence, Wait};
 use crate::budget;
+use crate::task::Role;
 
 impl Wait<'_> {
-    /// Runs `op` if the direction is ready; else has the task of `cx` woken when it is. The timeout does not count.
+    /// Runs `op` if the direction is ready; else has the task of `cx` woken when it is, as `role`. The timeout does not count.
     ///
     /// Others may be in line for the direction; a task does not line up, see [`direction`](crate::direction).
     pub(crate) fn poll<T>(
         &self,
+        role: Role,
         cx: &mut Context<'_>,
         mut op: impl FnMut() -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
@@ -38,7 +40,7 @@ impl Wait<'_> {
                 )));
             }
             self.registration.ensure(self.fd)?;
-            self.direction().leave_waker(cx.waker());
+            self.direction().leave_waker(role, cx.waker());
             if !self.direction().load().is_ready() {
                 return Poll::Pending;
             }

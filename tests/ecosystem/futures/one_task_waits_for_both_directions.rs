@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::support::{Failure, block_on, join, on_one_worker, pair, tls_pair};
+use crate::support::{Failure, LOST, block_on, join, on_one_worker, pair, tls_pair};
 
 /// More than the buffers of a loopback connection hold.
 const BULK: usize = 16 << 20;
@@ -66,31 +66,52 @@ fn on_unix_streams() -> Result<(), Failure> {
     on_one_worker(|| between(fibra::net::UnixStream::pair()?))
 }
 
+/// Has a peer send back what one task writes and another reads.
+fn by_two_tasks<S>(
+    mut reader: impl AsyncRead + Unpin + 'static,
+    mut writer: impl AsyncWrite + Unpin,
+    mut far: S,
+) -> Result<(), Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let reader = fibra::spawn_local(move || {
+        block_on(async move {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).await.map(|_| bytes)
+        })
+    });
+    let echo = fibra::spawn_local(move || {
+        block_on(async move {
+            let (mut from, mut to) = tokio::io::split(&mut far);
+            tokio::io::copy(&mut from, &mut to).await?;
+            to.shutdown().await
+        })
+    });
+    block_on(async move {
+        writer.write_all(&vec![7; BULK]).await?;
+        writer.flush().await?;
+        Pin::new(&mut writer).shutdown().await
+    })?;
+    join(echo)?;
+    assert_eq!(join(reader)?.len(), BULK);
+    Ok(())
+}
+
 #[test]
 fn halves_are_polled_by_two_tasks() -> Result<(), Failure> {
     on_one_worker(|| {
-        let (near, mut far) = pair()?;
-        let (mut reader, mut writer) = near.into_split();
-        let reader = fibra::spawn_local(move || {
-            block_on(async move {
-                let mut bytes = Vec::new();
-                reader.read_to_end(&mut bytes).await.map(|_| bytes)
-            })
-        });
-        let echo = fibra::spawn_local(move || {
-            block_on(async move {
-                let (mut from, mut to) = tokio::io::split(&mut far);
-                tokio::io::copy(&mut from, &mut to).await?;
-                to.shutdown().await
-            })
-        });
-        block_on(async move {
-            writer.write_all(&vec![7; BULK]).await?;
-            writer.flush().await?;
-            Pin::new(&mut writer).shutdown().await
-        })?;
-        join(echo)?;
-        assert_eq!(join(reader)?.len(), BULK);
-        Ok(())
+        let (near, far) = pair()?;
+        let (reader, writer) = near.into_split();
+        by_two_tasks(reader, writer, far)
+    })
+}
+
+#[test]
+fn halves_of_tls_are_polled_by_two_tasks() -> Result<(), Failure> {
+    on_one_worker(|| {
+        let (near, far) = tls_pair()?;
+        let (reader, writer) = near.into_split();
+        Ok(fibra::cancel::with_timeout(LOST, || by_two_tasks(reader, writer, far))?)
     })
 }
