@@ -3,7 +3,7 @@
 
 use std::io;
 
-use rustix::net::sockopt::socket_peercred;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use super::UnixStream;
 
@@ -16,7 +16,7 @@ pub struct UCred {
     pub uid: u32,
     /// The effective group.
     pub gid: u32,
-    /// The process; `None` where the system does not say.
+    /// The process; `None` if it has no number here: it is in a PID namespace that this process does not see.
     pub pid: Option<i32>,
 }
 
@@ -35,7 +35,9 @@ impl UnixStream {
     ///
     /// What `getsockopt` reports.
     pub fn peer_cred(&self) -> io::Result<UCred> {
-        let peer = socket_peercred(self.socket.io())?;
-        Ok(UCred { uid: peer.uid.as_raw(), gid: peer.gid.as_raw(), pid: Some(peer.pid.as_raw_nonzero().get()) })
+        let peer = getsockopt(self.socket.io(), PeerCredentials)?;
+        // 0 is no process.
+        let pid = Some(peer.pid()).filter(|pid| *pid != 0);
+        Ok(UCred { uid: peer.uid(), gid: peer.gid(), pid })
     }
 }
