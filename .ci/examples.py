@@ -17,7 +17,7 @@ import time
 TARGET = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "examples")
 CALCULATOR, ECHO = (os.path.join(TARGET, name) for name in ("calculator", "echo"))
 LIMIT = 60  # seconds, for anything
-PREFACE = b"\xc1fibra\x01\x00"  # docs/wire-format.md
+PREFACE = b"\xc1fibra\x02\x00"  # docs/wire-format.md
 
 
 class Server:
@@ -102,7 +102,8 @@ def failures_are_one_clear_line():
     with Server(CALCULATOR, "serve", "127.0.0.1:0") as server:
         fails(1, "in use", CALCULATOR, "serve", server.addr)
         fails(1, "in use", CALCULATOR, "serve", server.addr, "--threads")
-        command = (CALCULATOR, "call", server.addr, "add_slowly", "3", "5", "60")
+        # It tries to reach the server again until its deadline, ten seconds after the answer was due.
+        command = (CALCULATOR, "call", server.addr, "add_slowly", "3", "5", "3")
         caller = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         wait_for_connection(server)
         server.kill()

@@ -18,7 +18,8 @@
 //! cargo run --release --example calculator -- load 127.0.0.1:7000
 //! ```
 //!
-//! Kill the server while `call 127.0.0.1:7000 add_slowly 3 5 60` waits, and see what the caller is told.
+//! Kill the server while `call 127.0.0.1:7000 add_slowly 3 5 60` waits, start it again, and see what the caller is told. Without a server the
+//! caller goes on looking for one until its deadline.
 //!
 //! Read on in `service.rs`: the trait and its implementation, which is all that a service is.
 
