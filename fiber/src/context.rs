@@ -417,21 +417,21 @@ pub fn suspend() {
 ///
 /// # Safety
 ///
-/// `next` points to a context of this thread that neither runs nor has ended, and that is not moved or dropped before it has suspended or
-/// ended.
-///
-/// # Panics
-///
-/// If the caller is not inside a context.
+/// `running` points to the innermost running context, and `next` to a context of this thread that neither runs nor has ended, and that is
+/// not moved or dropped before it has suspended or ended.
 ///
 /// ```
 /// # use fibra_fiber::{Context, StackPool, hand_over, suspend};
-/// # use std::rc::Rc;
+/// # use std::rc::{Rc, Weak};
 /// let mut pool = StackPool::new();
 /// let second = Rc::new(Context::new(pool.take(64 << 10)?, suspend));
 /// let next = second.clone();
-/// // SAFETY: `second` stays where it is until both have ended.
-/// let first = Context::new(pool.take(64 << 10)?, move || unsafe { hand_over(Rc::as_ptr(&next)) });
+/// let stack = pool.take(64 << 10)?;
+/// let first = Rc::new_cyclic(|first: &Weak<Context>| {
+///     let first = first.clone();
+///     // SAFETY: `first` runs then, and is innermost; `second` stays where it is until both have ended.
+///     Context::new(stack, move || unsafe { hand_over(first.as_ptr(), Rc::as_ptr(&next)) })
+/// });
 ///
 /// let _ = first.resume(); // Goes on when `second` suspends.
 /// assert!(first.is_started() && second.is_started());
@@ -441,18 +441,7 @@ pub fn suspend() {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[inline(always)]
-pub unsafe fn hand_over(next: *const Context) {
-    // SAFETY: it runs; the rest is the caller's word.
-    unsafe { hand_over_from(running(), next) };
-}
-
-/// As [`hand_over`], for who has the running context at hand.
-///
-/// # Safety
-///
-/// As there; and `running` points to the innermost running context.
-#[inline(always)]
-pub unsafe fn hand_over_from(running: *const Context, next: *const Context) {
+pub unsafe fn hand_over(running: *const Context, next: *const Context) {
     debug_assert_eq!(running, RUNNING.get(), "not the innermost running context");
     // SAFETY: both are there: the one runs, for the other the caller answers, and for that it can be switched to.
     unsafe {

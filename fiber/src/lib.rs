@@ -64,7 +64,7 @@ mod switch;
 mod thread;
 
 pub use clock::monotonic_time;
-pub use context::{Context, Resumed, hand_over, hand_over_from, in_context, suspend};
+pub use context::{Context, Resumed, hand_over, in_context, suspend};
 pub use guard::{GuardKind, guard_kind, guard_size};
 pub use memory::Mapping;
 pub use pool::StackPool;

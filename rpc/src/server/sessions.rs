@@ -192,9 +192,7 @@ impl Held {
         let State { cache, progress, .. } = &mut *guard;
         let attached = cache.finish(xid, reply, run, progress);
         drop(guard);
-        if let Some(attached) = attached.filter(|attached| !attached.is_empty()) {
-            attached.iter().for_each(Unparker::unpark);
-        }
+        attached.iter().flatten().for_each(Unparker::unpark);
     }
 }
 

@@ -36,6 +36,13 @@ fn next<'a>(fiber: NonNull<Control>) -> &'a Cell<Option<NonNull<Control>>> {
     &unsafe { fiber.as_ref().owned() }.next
 }
 
+/// Whether a fiber in this queue has started.
+#[inline]
+fn is_started(fiber: NonNull<Control>) -> bool {
+    // SAFETY: as in `next`.
+    unsafe { fiber.as_ref().owned() }.context.is_filled()
+}
+
 impl Ready {
     /// Adds a fiber at the back.
     #[inline]
@@ -87,24 +94,18 @@ impl Ready {
     /// The fiber that comes next, if there is one and it has started.
     #[inline]
     pub(crate) fn pop_started(&self) -> Option<Runnable> {
-        let is_started = |fiber: &NonNull<Control>| {
-            // SAFETY: a queued fiber is live, and only its worker, which owns the queue, touches what is owned.
-            unsafe { fiber.as_ref().owned() }.context.is_filled()
-        };
         // What is in the slot was woken, so it has started.
         if let Some(runnable) = self.pop_slot() {
             return Some(runnable);
         }
-        self.first.get().filter(is_started).and_then(|_| self.pop_front())
+        self.first.get().filter(|&first| is_started(first)).and_then(|_| self.pop_front())
     }
 
     /// Puts the running fiber at the back and takes the fiber that comes next instead, if it comes from the queue and has started.
     #[inline(always)]
     pub(crate) fn rotate(&self, running: NonNull<Control>) -> Option<NonNull<Control>> {
         let first = self.first.get()?;
-        // SAFETY: a queued fiber is live, and only its worker, which owns the queue, touches what is owned.
-        let is_started = unsafe { first.as_ref().owned() }.context.is_filled();
-        if self.slot.get().is_some() || !is_started {
+        if self.slot.get().is_some() || !is_started(first) {
             return None;
         }
         self.slot_runs.set(0);

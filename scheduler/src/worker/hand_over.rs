@@ -46,7 +46,7 @@ impl Worker {
         worker.running.set(Some(next));
         // SAFETY: we run, and are innermost; the other was ready, so it is suspended, stays in the control block until its fiber has
         // ended, and only this thread resumes it.
-        unsafe { fibra_fiber::hand_over_from(context, next.as_ref().owned().context.get_unchecked()) };
+        unsafe { fibra_fiber::hand_over(context, next.as_ref().owned().context.get_unchecked()) };
         true
     }
 
@@ -85,7 +85,7 @@ impl Worker {
         match next {
             // SAFETY: `from` runs, as the caller says; the other was ready, so it is suspended, stays in the control block until its fiber has ended, and
             // only this thread resumes it.
-            Next::Other(context) => unsafe { fibra_fiber::hand_over_from(from, context) },
+            Next::Other(context) => unsafe { fibra_fiber::hand_over(from, context) },
             Next::Same => {}
             Next::Loop => fibra_fiber::suspend(),
         }
