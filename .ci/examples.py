@@ -17,7 +17,7 @@ import time
 TARGET = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "examples")
 CALCULATOR, ECHO = (os.path.join(TARGET, name) for name in ("calculator", "echo"))
 LIMIT = 60  # seconds, for anything
-PREFACE = b"\xc1fibra\x02\x00"  # docs/wire-format.md
+PREFACE = b"\xc1fibra\x03\x00"  # docs/wire-format.md
 
 
 class Server:

@@ -10,7 +10,7 @@
 pub const LEN: usize = 8;
 
 /// The version that this crate speaks.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// 0xC1 is the one byte that MessagePack never uses, and no other protocol that shares a port begins with it.
 const MAGIC: [u8; 6] = *b"\xC1fibra";

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fibra::net::{TcpListener, TcpStream};
 
-pub(crate) const PREFACE: [u8; 8] = *b"\xC1fibra\x02\x00";
+pub(crate) const PREFACE: [u8; 8] = *b"\xC1fibra\x03\x00";
 
 pub(crate) const CALL: u8 = 1;
 pub(crate) const REPLY: u8 = 2;
