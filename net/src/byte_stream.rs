@@ -162,6 +162,16 @@ macro_rules! byte_stream {
                 self.socket.try_write(buf)
             }
 
+            /// Puts `key` in line in `set` as soon as there may be something to read, the end included: once, until it is watched again. Takes
+            /// the place of an earlier watch of this socket.
+            ///
+            /// # Errors
+            ///
+            /// `Unsupported` if the calling fiber's worker has no reactor; else what the registration reports.
+            pub fn watch(&self, set: &crate::ReadySet, key: u64) -> io::Result<()> {
+                self.socket.announce_to(set.watch(key))
+            }
+
             /// The two directions as values of their own, for two fibers. (A loan needs none: `&stream` reads and writes.) Dropping the
             /// [`WriteHalf`](crate::WriteHalf) ends the writing, which the peer sees as the end of the stream;
             /// [`reunite`](crate::ReadHalf::reunite) undoes the split.

@@ -16,9 +16,11 @@
 //! place for each [`Role`]: `AsyncRead` and `AsyncWrite` promise to wake whoever polled last, but a TLS stream's reader, who sends what
 //! nobody else does, is not to take the place of its writer.
 //!
+//! Or a [`ReadySet`](crate::ReadySet) watches the direction, for a fiber that serves many sockets: told once, when it is ready next.
+//!
 //! Invariants:
-//! * The readiness word's `WAITED` bit is set exactly while the queue is not empty or some waker is there, and changes only under the
-//!   lock.
+//! * The readiness word's `WAITED` bit is set exactly while the queue is not empty or some waker or watch is there, and changes only
+//!   under the lock.
 //! * Nobody parks or makes a system call under the lock, nor is a waker woken or dropped.
 
 use std::mem;
@@ -28,6 +30,7 @@ use parking_lot::Mutex;
 
 use crate::queue::{Queue, Ticket};
 use crate::readiness::{Readiness, Snapshot};
+use crate::ready_set::Watch;
 #[cfg(feature = "tokio-io")]
 use crate::task::Role;
 use crate::task::Tasks;
@@ -43,13 +46,21 @@ pub(crate) struct Direction {
 struct Waiting {
     queue: Queue<Unparker>,
     tasks: Tasks,
+    watch: Option<Watch>,
+}
+
+impl Waiting {
+    /// Whether somebody is to be told besides the queue's first.
+    fn has_others(&self) -> bool {
+        !self.tasks.is_nobody() || self.watch.is_some()
+    }
 }
 
 impl Direction {
     pub(crate) const fn new() -> Self {
         Self {
             readiness: Readiness::new(),
-            waiting: Mutex::new(Waiting { queue: Queue::new(), tasks: Tasks::nobody() }),
+            waiting: Mutex::new(Waiting { queue: Queue::new(), tasks: Tasks::nobody(), watch: None }),
         }
     }
 
@@ -68,8 +79,10 @@ impl Direction {
         if before.is_waited() && !before.is_ready() {
             let mut waiting = self.waiting.lock();
             let first = waiting.queue.first().cloned();
+            let had_others = waiting.has_others();
             let tasks = mem::take(&mut waiting.tasks);
-            if !tasks.is_nobody() {
+            let watch = waiting.watch.take();
+            if had_others {
                 self.readiness.set_waited(first.is_some());
             }
             drop(waiting);
@@ -77,6 +90,9 @@ impl Direction {
                 first.unpark();
             }
             tasks.wake();
+            if let Some(watch) = watch {
+                watch.announce();
+            }
         }
     }
 
@@ -89,6 +105,24 @@ impl Direction {
         self.readiness.set_waited(true);
         drop(waiting);
         drop(before);
+    }
+
+    /// Has `watch` announced once, when the direction is ready: at once if it may be. It takes the place of an earlier one.
+    pub(crate) fn announce_to(&self, watch: Watch) {
+        let mut waiting = self.waiting.lock();
+        let before = waiting.watch.replace(watch);
+        self.readiness.set_waited(true);
+        // After the bit: an event sees that, or is seen here.
+        let now = if self.load().is_ready() { waiting.watch.take() } else { None };
+        if now.is_some() {
+            let waited = waiting.queue.first().is_some() || waiting.has_others();
+            self.readiness.set_waited(waited);
+        }
+        drop(waiting);
+        drop(before);
+        if let Some(now) = now {
+            now.announce();
+        }
     }
 
     /// Lines up for the direction until the turn is dropped.
@@ -124,7 +158,7 @@ impl Drop for Turn<'_> {
         let was_first = waiting.queue.remove(self.ticket);
         let next = match waiting.queue.first() {
             None => {
-                self.direction.readiness.set_waited(!waiting.tasks.is_nobody());
+                self.direction.readiness.set_waited(waiting.has_others());
                 None
             }
             Some(next) if was_first && self.direction.load().is_ready() => Some(next.clone()),

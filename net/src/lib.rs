@@ -91,6 +91,7 @@
 //! | `socket`, `listening` | what sockets share: descriptor, registration, timeouts; what listeners share |
 //! | `seats`, `serve` | accepting on every worker |
 //! | `lingering` | a `close` that takes time |
+//! | `ready_set` | [`ReadySet`]: one fiber for many sockets |
 //! | `wait` | the one loop in which every operation waits; or for the first of several |
 //! | `backoff` | waiting for what no event announces |
 //! | `budget` | how long a fiber may go on without waiting |
@@ -112,6 +113,7 @@ mod listening;
 mod queue;
 pub mod reactor;
 mod readiness;
+mod ready_set;
 mod registration;
 mod resolve;
 mod seats;
@@ -128,6 +130,7 @@ mod udp;
 pub mod unix;
 mod wait;
 
+pub use ready_set::ReadySet;
 pub use resolve::ToSocketAddrs;
 pub use split::{ReadHalf, WriteHalf};
 pub use tcp::{Incoming, Keepalive, TcpListener, TcpStream};

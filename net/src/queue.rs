@@ -10,15 +10,21 @@ use std::collections::VecDeque;
 /// The queue; `T` is how to reach whoever queues.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
-    issued: u64,
+    issued: u32,
     first: Option<(Ticket, T)>,
     #[expect(clippy::box_collection, reason = "a pointer instead of four words, in each of a socket's two queues")]
     rest: Option<Box<VecDeque<(Ticket, T)>>>,
 }
 
-/// A place in one queue.
+/// A place in one queue. Numbers come again after 2^32 others, of which none can be there still: each has a fiber that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct Ticket(u32);
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl<T> Queue<T> {
     pub(crate) const fn new() -> Self {
@@ -29,7 +35,7 @@ impl<T> Queue<T> {
     #[inline]
     pub(crate) fn push(&mut self, who: T) -> Ticket {
         let ticket = Ticket(self.issued);
-        self.issued += 1;
+        self.issued = self.issued.wrapping_add(1);
         if self.first.is_none() {
             self.first = Some((ticket, who));
         } else {

@@ -25,6 +25,7 @@ use rustix::net::{self, Shutdown};
 use crate::backoff::{ASK_AGAIN_MAX, ASK_AGAIN_MIN, Backoff};
 use crate::budget;
 use crate::lingering::Lingering;
+use crate::ready_set::Watch;
 use crate::registration::{Registration, Side};
 #[cfg(feature = "tokio-io")]
 use crate::task::Role;
@@ -162,6 +163,17 @@ impl<S: AsFd> Socket<S> {
             Some((_, result)) => result,
             None => Err(io::ErrorKind::TimedOut.into()),
         }
+    }
+
+    /// Has `watch` announced once, when there may be something to read.
+    ///
+    /// # Errors
+    ///
+    /// What stops the socket from being registered.
+    pub(crate) fn announce_to(&self, watch: Watch) -> io::Result<()> {
+        self.registration.ensure(self.io.as_fd())?;
+        self.registration.sides().direction(Side::Read).announce_to(watch);
+        Ok(())
     }
 
     /// Lets whoever waits for `side` look again.

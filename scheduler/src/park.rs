@@ -89,6 +89,8 @@ pub enum Reason {
     Call,
     /// A job on the pool of blocking threads.
     Blocking,
+    /// Bytes on any of many file descriptors.
+    AnyReadable,
 }
 
 impl Reason {
@@ -124,6 +126,7 @@ impl fmt::Display for Reason {
             Reason::Channel => f.write_str("waits on a channel"),
             Reason::Call => f.write_str("waits for the reply to a call"),
             Reason::Blocking => f.write_str("waits for a blocking thread"),
+            Reason::AnyReadable => f.write_str("waits until any of its descriptors is readable"),
         }
     }
 }

@@ -51,6 +51,7 @@ waits for a wait group
 waits for the value of a OnceLock
 waits for the reply to a call
 waits for a blocking thread
+waits until any of its descriptors is readable
 ";
 
 #[cfg(all(test, not(loom)))]
@@ -76,6 +77,7 @@ mod tests {
             Reason::OnceLock,
             Reason::Call,
             Reason::Blocking,
+            Reason::AnyReadable,
         ]
     }
 
@@ -91,7 +93,7 @@ mod tests {
                 vec![]
             }
             Reason::Semaphore | Reason::Barrier | Reason::WaitGroup | Reason::OnceLock => vec![],
-            Reason::Call | Reason::Blocking => vec![],
+            Reason::Call | Reason::Blocking | Reason::AnyReadable => vec![],
         }
     }
 

@@ -90,6 +90,7 @@ impl Event {
                 Reason::Barrier => 29,
                 Reason::WaitGroup => 30,
                 Reason::OnceLock => 31,
+                Reason::AnyReadable => 32,
             },
         }
     }
