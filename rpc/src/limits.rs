@@ -70,10 +70,10 @@ pub const METHOD_NAME_BYTES_MAX: usize = u8::MAX as usize;
 /// Longest explanation in a failure reply or a goaway; what is longer is cut.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
-/// What one read asks for, and the size of an idle connection's input buffer.
+/// What one read asks for, and the size of the input buffer of a client's idle connection. (A server's has none.)
 ///
 /// A buffer grows with the bytes that arrive, never by what a header announces: at most twice the bytes received.
-pub const READ_BYTES: usize = 8 * 1024;
+pub const READ_BYTES: usize = 16 * 1024;
 
 /// A server writes its batch of replies once it is this long, even if more input waits.
 pub const FLUSH_BYTES: usize = 64 * 1024;

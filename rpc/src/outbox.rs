@@ -58,8 +58,6 @@ struct State {
 pub(crate) struct Queued {
     /// Where in the stream it ends.
     pub(crate) end: u64,
-    /// Bytes now queued, it included.
-    pub(crate) bytes: usize,
 }
 
 /// Why a frame was not queued. It is still with its sender.
@@ -82,6 +80,30 @@ impl Outbox {
         self.queue(frames, false)
     }
 
+    /// As [`append`](Self::append), but not refused for being full: for whoever stops bringing frames when [it is](Self::is_full).
+    /// Returns the bytes now queued; none if the connection is over, and then the frames are dropped.
+    pub(crate) fn append_anyway(&self, frames: &mut Vec<u8>) -> usize {
+        let mut state = self.state.lock();
+        if state.closed || state.finished {
+            frames.clear();
+            return 0;
+        }
+        state.push(frames);
+        state.queued.len()
+    }
+
+    /// Whether senders have to wait for room.
+    pub(crate) fn is_full(&self) -> bool {
+        let state = self.state.lock();
+        !state.closed && state.buffered() >= self.buffered_bytes_max
+    }
+
+    /// Whether there is something to write that nobody is writing.
+    pub(crate) fn is_stuck(&self) -> bool {
+        let state = self.state.lock();
+        !state.closed && !state.flushing && state.buffered() > 0
+    }
+
     /// As [`append`](Self::append); wakes the writing fiber if nobody else is writing.
     pub(crate) fn append_and_wake(&self, frames: &mut Vec<u8>) -> Result<Queued, Refused> {
         self.queue(frames, true)
@@ -93,7 +115,7 @@ impl Outbox {
         self.admit(&state)?;
         state.end += frame.len() as u64;
         state.queued.extend_from_slice(frame);
-        Ok(Queued { end: state.end, bytes: state.queued.len() })
+        Ok(Queued { end: state.end })
     }
 
     /// Wakes the writing fiber if nobody else is writing what is queued.
@@ -119,15 +141,10 @@ impl Outbox {
     fn queue(&self, frames: &mut Vec<u8>, wake: bool) -> Result<Queued, Refused> {
         let mut state = self.state.lock();
         self.admit(&state)?;
-        state.end += frames.len() as u64;
         // Whoever writes finds the frame by itself.
         let writer = if wake && !state.flushing { state.writer.clone() } else { None };
-        if state.queued.is_empty() {
-            mem::swap(&mut state.queued, frames);
-        } else {
-            state.queued.append(frames);
-        }
-        let queued = Queued { end: state.end, bytes: state.queued.len() };
+        state.push(frames);
+        let queued = Queued { end: state.end };
         drop(state);
         if let Some(writer) = writer {
             writer.unpark();
@@ -250,6 +267,15 @@ impl Outbox {
 }
 
 impl State {
+    fn push(&mut self, frames: &mut Vec<u8>) {
+        self.end += frames.len() as u64;
+        if self.queued.is_empty() {
+            mem::swap(&mut self.queued, frames);
+        } else {
+            self.queued.append(frames);
+        }
+    }
+
     fn buffered(&self) -> usize {
         self.queued.len() + self.writing + self.batch.len().saturating_sub(self.written)
     }

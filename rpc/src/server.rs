@@ -15,6 +15,7 @@
 //! | `accept` | the accept loop, as a fiber or as a thread |
 //! | `opening` | the prefaces, and the session |
 //! | `sessions` | whose calls a connection brings, and what has been answered |
+//! | `dispatch` | the connections of one worker, and the fiber that serves those that have sent something |
 //! | `connection` | a connection: reading, running, answering, and how the reader's role changes hands |
 //! | `connection/call` | one call of it: repeated, refused or run |
 //! | `reader` | that role: the input read and not yet acted on |
@@ -28,6 +29,7 @@
 mod accept;
 pub mod builder;
 mod connection;
+mod dispatch;
 mod handler;
 mod opening;
 mod reader;
@@ -42,6 +44,7 @@ use std::sync::Arc;
 use crate::error::ServeError;
 use accept::Acceptor;
 pub use builder::Builder;
+use dispatch::Leaders;
 use roster::Roster;
 
 /// A running server. Dropping it stops it, without waiting for what still runs.
@@ -62,6 +65,7 @@ pub struct Server {
     local_addr: SocketAddr,
     acceptor: Arc<Acceptor>,
     roster: Arc<Roster>,
+    leaders: Arc<Leaders>,
 }
 
 impl Server {
@@ -102,11 +106,13 @@ impl Server {
         // Why it stopped is for `wait` to tell; that it did is enough here.
         let _ = self.acceptor.wait();
         self.roster.join();
+        self.leaders.join();
     }
 
     fn stop(&self) {
         self.acceptor.stop();
         self.roster.close();
+        self.leaders.close();
     }
 }
 

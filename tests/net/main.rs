@@ -3,8 +3,6 @@
 //! No test sleeps to let something happen. Most run on one worker, where fibers switch only when they wait: a flag that a
 //! fiber sets right before a read, seen by another fiber, means that the reader is parked.
 
-mod support;
-
 mod a_bound_address_is_in_use;
 mod a_busy_connection_lets_others_run;
 mod a_connection_attempt_times_out;
@@ -36,6 +34,7 @@ mod fibers_echo;
 mod halves_are_used_by_two_fibers;
 mod host_names_resolve;
 mod no_connection_is_left_behind;
+mod one_fiber_serves_many_sockets;
 mod one_worker_serves_a_thousand_connections;
 mod parity;
 mod peeking_takes_nothing;
@@ -43,6 +42,7 @@ mod shutdown_wakes_those_who_wait;
 mod sockets_are_as_sendable_as_stds;
 mod sockets_convert_from_and_into_stds;
 mod sockets_work_without_a_runtime;
+mod support;
 mod tcp_options_are_read_back;
 mod ten_thousand_connections;
 mod the_end_of_the_stream_wakes_a_parked_reader;

@@ -1,5 +1,5 @@
-//! With as many fibers as there may be, a new connection is closed and a call that waits holds up its own connection, each with a
-//! warning; all else goes on, and with room again all is as before.
+//! With as many fibers as there may be, a new connection is closed and a call that waits holds up the others of its worker, each with a
+//! warning; with room again all is as before.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use fibra::rpc::ConnectError;
 use crate::support::raw::{REPLY, Raw, add, call};
 use crate::support::{DeskClient, connect, log, serve, wait_until};
 
-/// One worker, on which all log on this thread. The clients here are no fibers, so a server with one connection has two.
+/// One worker, on which all log on this thread. The clients here are no fibers, so a server with connections has two: one accepts, one
+/// leads. A third opens a connection, and ends.
 fn with_fibers<T>(fibers_max: usize, f: impl FnOnce() -> T) -> T {
     fibra::runtime::builder().workers(1).fibers_max(fibers_max).run(f).expect("the runtime starts")
 }
@@ -20,20 +21,27 @@ fn answers(peer: &mut Raw) {
     assert_eq!(peer.receive(), Some((REPLY, 1, vec![8])));
 }
 
+/// A fiber that does nothing but exist, until it is unparked.
+fn one_more() -> fibra::JoinHandle<()> {
+    fibra::Builder::new().spawn_local(|| park::park(Reason::Parked)).expect("room")
+}
+
 #[test]
 fn a_new_connection_is_closed_and_the_others_go_on() {
     let ((), log) = log::capture(|| {
-        with_fibers(3, || {
+        with_fibers(4, || {
             let (server, _) = serve();
             let mut first = Raw::connect(server.local_addr());
+            wait_until(|| fibra::counters().live == 3);
+            let other = one_more();
             for _ in 0..10 {
                 assert_eq!(Raw::connect_silently(server.local_addr()).receive(), None, "closed");
                 answers(&mut first);
             }
             assert_eq!(fibra::counters().refused, 10);
 
-            drop(first);
-            wait_until(|| server.connections() == 0);
+            other.unparker().unpark();
+            assert!(other.join().is_ok());
             answers(&mut Raw::connect(server.local_addr()));
         });
     });
@@ -42,52 +50,54 @@ fn a_new_connection_is_closed_and_the_others_go_on() {
 }
 
 #[test]
-fn a_call_that_waits_holds_up_its_own_connection_only() {
+fn a_call_that_waits_holds_up_its_worker_only_as_long_as_it_must() {
     let ((), log) = log::capture(|| {
         with_fibers(4, || {
             let (server, counter) = serve();
-            let (mut held_up, mut other) = (Raw::connect(server.local_addr()), Raw::connect(server.local_addr()));
-            held_up.send(&call(1, Duration::from_secs(10), "desk.pass", &[0x90]));
-            held_up.send(&add(2, 3, 5));
+            let (mut waiting, mut held_up) = (Raw::connect(server.local_addr()), Raw::connect(server.local_addr()));
+            wait_until(|| fibra::counters().live == 3);
+            let other = one_more();
+            waiting.send(&call(1, Duration::from_secs(10), "desk.pass", &[0x90]));
+            waiting.send(&add(2, 3, 5));
             counter.turnstile.wait_for(1);
-            answers(&mut other);
+            held_up.send(&add(1, 3, 5));
+            for _ in 0..100 {
+                fibra::yield_now();
+            }
 
             counter.turnstile.open();
-            assert_eq!(held_up.receive().map(|(kind, xid, _)| (kind, xid)), Some((REPLY, 1)));
-            assert_eq!(held_up.receive(), Some((REPLY, 2, vec![8])), "not read before the first had ended");
+            assert_eq!(waiting.receive().map(|(kind, xid, _)| (kind, xid)), Some((REPLY, 1)));
+            assert_eq!(waiting.receive(), Some((REPLY, 2, vec![8])), "not read before the first had ended");
+            assert_eq!(held_up.receive(), Some((REPLY, 1, vec![8])));
 
-            drop(other);
-            wait_until(|| server.connections() == 1);
-            held_up.send(&add(3, 3, 5));
-            assert_eq!(held_up.receive(), Some((REPLY, 3, vec![8])));
+            other.unparker().unpark();
+            assert!(other.join().is_ok());
+            answers(&mut Raw::connect(server.local_addr()));
         });
     });
-    assert!(
-        log.iter().any(|line| line.contains("fibers_max(") && line.contains("no other of its connection")),
-        "{log:?}"
-    );
+    assert!(log.iter().any(|line| line.contains("fibers_max(") && line.contains("no other of its worker")), "{log:?}");
 }
 
 #[test]
 fn a_client_is_told_why_it_cannot_connect() {
-    with_fibers(5, || {
+    with_fibers(6, || {
         let (server, _) = serve();
-        // Takes two fibers here, and one there.
+        // Takes two fibers here.
         let client = connect(&server);
+        wait_until(|| fibra::counters().live == 5);
+        let other = one_more();
         let error = DeskClient::connect(server.local_addr()).expect_err("no room");
         assert!(matches!(error, ConnectError::Closed { .. }), "the server has none for its side: {error:?}");
 
-        drop(client);
-        wait_until(|| fibra::counters().live == 2);
-        let waiting: Vec<_> =
-            (0..2).map(|_| fibra::Builder::new().spawn_local(|| park::park(Reason::Parked)).expect("room")).collect();
+        other.unparker().unpark();
+        assert!(other.join().is_ok());
         let ConnectError::Spawn(error) = DeskClient::connect(server.local_addr()).expect_err("no room") else {
-            panic!("the server has a fiber for its side, but the client none");
+            panic!("the server has a fiber for its side, but the client too few");
         };
         assert!(error.get_ref().is_some_and(|inner| inner.is::<TooManyFibers>()), "{error:?}");
 
-        waiting.iter().for_each(|fiber| fiber.unparker().unpark());
-        wait_until(|| fibra::counters().live == 2);
+        drop(client);
+        wait_until(|| fibra::counters().live == 3);
         assert_eq!(connect(&server).add(3, 5).expect("room again"), 8);
     });
 }

@@ -40,7 +40,7 @@ fn connect_to_one_that_says(answer: &'static [u8]) -> ConnectError {
 #[test]
 fn a_newer_server_is_a_typed_error() {
     let error = connect_to_one_that_says(b"\xC1fibra\x09\x00");
-    assert!(matches!(error, ConnectError::Version { ours: 2, theirs: 9, .. }), "{error:?}");
+    assert!(matches!(error, ConnectError::Version { ours: 3, theirs: 9, .. }), "{error:?}");
 }
 
 #[test]

@@ -2,12 +2,11 @@
 //!
 //! No test sleeps to let something happen: handlers stop at a [`Turnstile`](support::Turnstile) and say that they are there.
 
-mod support;
-
 mod a_blocking_handler_stalls_no_other_call;
 mod a_call_comes_from_fibers_and_threads_alike;
 mod a_call_that_is_no_longer_awaited_does_not_run;
 mod a_caller_is_never_held_by_a_write;
+mod a_cancelled_call_frees_its_handler;
 mod a_cancelled_caller_stops_waiting;
 mod a_cut_before_the_request_arrives_is_sent_again;
 mod a_deadline_that_passes_is_a_typed_timeout;
@@ -30,6 +29,7 @@ mod a_session_resumes_on_two_connections_at_once;
 mod a_thousand_calls_share_one_connection;
 mod an_address_in_use_says_so;
 mod an_application_error_stays_typed;
+mod an_idle_connection_holds_no_fiber;
 mod an_unknown_method_is_named;
 mod an_unknown_version_is_told_ours;
 mod an_xid_that_cannot_be_is_refused;
@@ -40,6 +40,7 @@ mod dropping_the_last_proxy_closes_the_connection;
 mod outside_a_runtime_the_error_says_what_to_do;
 mod proxies_and_servers_go_anywhere;
 mod shutting_down_ends_every_handler;
+mod support;
 mod the_wire_is_as_documented;
 mod threads_serve_the_same_handlers;
 mod what_cannot_be_a_service_does_not_compile;

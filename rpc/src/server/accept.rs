@@ -17,6 +17,7 @@ use fibra_scheduler::park::{self, Reason};
 use parking_lot::Mutex;
 
 use super::connection;
+use super::dispatch::Leaders;
 use super::registry::Registry;
 use super::roster::{Refused, Roster, Task};
 use super::sessions::Sessions;
@@ -35,6 +36,7 @@ pub(super) struct Context {
     pub(super) registry: Registry,
     pub(super) limits: Limits,
     pub(super) roster: Arc<Roster>,
+    pub(super) leaders: Arc<Leaders>,
     pub(super) sessions: Arc<Sessions>,
 }
 
@@ -160,7 +162,7 @@ fn serve(mode: Mode, stream: TcpStream, context: &Arc<Context>) {
         Mode::Threads => thread::Builder::new().name(name).spawn(run).map(Task::Thread),
     };
     match started {
-        Ok(task) => entry.add(task),
+        Ok(task) => entry.add(0, task),
         Err(error) => tracing::warn!(%peer, %error, "closed a new connection: nothing could be started to serve it"),
     }
 }

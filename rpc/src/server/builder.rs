@@ -10,6 +10,7 @@ use fibra_net::{TcpListener, ToSocketAddrs};
 
 use super::Server;
 use super::accept::{Acceptor, Context, Mode};
+use super::dispatch::Leaders;
 use super::registry::Registry;
 use super::roster::Roster;
 use super::sessions::Sessions;
@@ -90,9 +91,16 @@ impl Builder {
         let (listener, local_addr) = listen(addr)?;
         let roster = Arc::new(Roster::new(self.connections_max));
         let sessions = Arc::new(Sessions::new(self.limits.window, self.session_lease));
-        let context = Arc::new(Context { registry, limits: self.limits, roster: Arc::clone(&roster), sessions });
+        let leaders = Arc::new(Leaders::default());
+        let context = Arc::new(Context {
+            registry,
+            limits: self.limits,
+            roster: Arc::clone(&roster),
+            leaders: Arc::clone(&leaders),
+            sessions,
+        });
         let acceptor = Acceptor::start(self.mode, listener, local_addr, context).map_err(BindError::Spawn)?;
-        Ok(Server { local_addr, acceptor, roster })
+        Ok(Server { local_addr, acceptor, roster, leaders })
     }
 }
 

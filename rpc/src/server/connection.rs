@@ -1,18 +1,19 @@
-//! A connection: whoever has the reader's role reads, runs and answers, until a handler parks.
+//! A connection: what it has sent is read, run and answered in turns, until a handler parks.
 //!
 //! ```text
-//!   fiber 1   read ─ call a ─ call b ─ b parks ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ b resumes ─ its reply ─ ends
-//!                                        ╲ role
-//!   fiber 2                               read ─ call c ─ no frame left: write a, c ─ read ...
+//!   leader     read ─ call a ─ call b ─ b parks ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ b resumes ─ its reply ─ ends
+//!                                        ╲ the role, and the lead
+//!   next                                   call c ─ no frame left: write a, c ─ other connections ...
 //! ```
 //!
-//! *Run to park*: a handler runs on the reader's stack. One that does not park costs no switch and no spawn; the first park
-//! of one that does hands the role (input buffer included) to a new fiber, so that it stalls no other call.
+//! *Run to park*: a handler runs on the stack of whoever reads. One that does not park costs no switch and no spawn; the first park
+//! of one that does hands the role (input buffer included) to another fiber, so that it stalls no other call.
 //!
 //! Invariants:
-//! * One fiber has the role, or one that has been spawned to take it; all are on one worker, so `Rc` and `Cell` suffice.
+//! * One fiber has the reader's role, or nobody; all are on one worker, so `Rc` and `Cell` suffice.
 //! * Replies are written when the input has no whole frame left, when [`FLUSH_BYTES`] are queued, and by who lost the role.
-//! * With the output full, the reader does not read, and who lost the role parks with its reply.
+//! * Who has the role does not park, unless there is no other fiber to be had: with the output full it pauses, and who lost the role
+//!   parks with its reply.
 //! * A malformed frame ends this connection, with a warning that names the peer and the reason, and no other.
 //!
 //! A call of the session that has been answered gets the same bytes; one that is being run waits for that run, as a handler that parks
@@ -22,62 +23,105 @@
 
 mod call;
 
-use std::cell::Cell;
-use std::io;
+use std::cell::{Cell, OnceCell};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use fibra_net::{Shutdown, TcpStream};
-use fibra_scheduler::cancel;
+use fibra_scheduler::{JoinHandle, cancel, in_fiber};
 
 use super::accept::Context;
+use super::dispatch::{Dispatch, Key};
 use super::opening;
-use super::reader::Reader;
+use super::reader::{Input, Reader};
 use super::roster::{Seat, Task};
 use super::sessions::Held;
 use crate::limits::FLUSH_BYTES;
 use crate::outbox::{Outbox, Refused};
 use crate::scratch;
 use crate::wire::encode;
-use crate::wire::frame::{Frame, GOAWAY_MALFORMED};
+use crate::wire::frame::{Call, Frame, GOAWAY_MALFORMED};
 use crate::wire::header::{Kind, Malformed};
 
-/// Serves one connection until it ends.
+/// Opens a connection, and has it served: on a plain thread until it ends, else by the worker's [`Dispatch`].
 pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
     let session = match opening::open(&seat.entry().stream, &context.sessions) {
         Ok(session) => session,
         Err(unopened) => return unopened.log(peer),
     };
-    let reader = Reader::new(context.limits.frame_bytes);
-    let connection = Connection {
+    let connection = Rc::new(Connection {
         outbox: Outbox::new(context.limits.buffered_bytes),
         session,
         seat,
         peer,
         context,
+        place: OnceCell::new(),
         in_flight: Cell::new(0),
-        role: Cell::new(None),
+        input: Cell::new(None),
+        postponed: Cell::new(None),
+        paused: Cell::new(false),
+        draining: Cell::new(false),
         refused: Cell::new(None),
         warned: Cell::new(false),
-    };
-    Rc::new(connection).read_until_end(reader);
+    });
+    if !in_fiber() {
+        return connection.serve_by_thread();
+    }
+    let adopted = Dispatch::here(&connection.context).and_then(|dispatch| dispatch.adopt(&connection));
+    if let Err(error) = adopted {
+        tracing::warn!(%peer, %error, "closed a new connection: nothing could be started to serve it");
+        connection.close();
+    }
 }
 
-struct Connection {
+pub(super) struct Connection {
     outbox: Outbox,
     session: Held,
     peer: SocketAddr,
     context: Arc<Context>,
+    /// Who serves it, and under what name; nobody else if it has a thread of its own.
+    place: OnceCell<(Weak<Dispatch>, Key)>,
     /// Calls begun and not ended.
     in_flight: Cell<usize>,
-    /// The role, on its way from one fiber to the next.
-    role: Cell<Option<Reader>>,
+    /// What was read and not yet acted on, while nobody has the role.
+    input: Cell<Option<Box<Reader>>>,
+    /// A call for which there was no room.
+    postponed: Cell<Option<Box<Call>>>,
+    /// It is out of the line until there is room.
+    paused: Cell<bool>,
+    /// A fiber writes what the peer did not take at once.
+    draining: Cell<bool>,
     /// Why there was no fiber to take the role, until that is logged; and whether it has been, once a connection.
     refused: Cell<Option<io::Error>>,
     warned: Cell<bool>,
     /// Last, so that the connection leaves the roster when all else is gone.
     seat: Seat,
+}
+
+/// How a turn ended.
+pub(super) enum Turn {
+    /// All that there was has been read and acted on, but for a frame of which more is to come.
+    Drained(Box<Reader>),
+    /// As before, and there may be more to read.
+    Filled(Box<Reader>),
+    /// It cannot go on for want of room, and gets in line by itself when there is some.
+    Paused,
+    /// A handler has parked: others have the role, and the lead.
+    HandedOver,
+    /// The connection has ended.
+    Ended,
+}
+
+/// What became of one call.
+enum Taken {
+    /// It has been answered, or needs no answer.
+    Done(Box<Reader>),
+    /// It has to wait until another of its connection ends.
+    Postponed(Box<Reader>, Call),
+    /// It has been answered, by a fiber that does not have the role any more.
+    HandedOver,
 }
 
 /// How the reading ended.
@@ -101,12 +145,199 @@ impl From<Malformed> for End {
 }
 
 impl Connection {
-    /// Takes the role, and keeps it until the connection ends or a handler parks.
-    fn read_until_end(self: Rc<Self>, reader: Reader) {
-        let Err(end) = self.read(reader) else {
-            // The role has gone to another fiber; this one has answered its call, and is done.
-            return;
+    /// From now on `dispatch` serves it, under the name `key`.
+    pub(super) fn settle(&self, dispatch: Weak<Dispatch>, key: Key) {
+        // Nobody does so twice.
+        let _ = self.place.set((dispatch, key));
+    }
+
+    /// What has been read and not yet acted on.
+    pub(super) fn take_input(&self) -> Option<Box<Reader>> {
+        self.input.take()
+    }
+
+    pub(super) fn keep_input(&self, reader: Box<Reader>) {
+        self.input.set(Some(reader));
+    }
+
+    /// `fiber` runs call `xid`, without the role.
+    pub(super) fn run_by(&self, xid: u64, fiber: JoinHandle<()>) {
+        self.seat.entry().add(xid, Task::Fiber(fiber));
+    }
+
+    /// Acts on what there is, with at most one read.
+    pub(super) fn turn(self: &Rc<Self>, reader: Box<Reader>) -> Turn {
+        self.try_turn(reader).unwrap_or_else(|end| {
+            self.end(end);
+            Turn::Ended
+        })
+    }
+
+    fn try_turn(self: &Rc<Self>, mut reader: Box<Reader>) -> Result<Turn, End> {
+        let mut input = None;
+        loop {
+            if self.outbox.is_full() && !self.make_room()? {
+                return Ok(self.pause(reader));
+            }
+            let frame = match self.postponed.take() {
+                Some(call) => Some(Frame::Call(*call)),
+                None => reader.next_frame()?,
+            };
+            if let Some(frame) = frame {
+                match self.act_on(reader, frame)? {
+                    Taken::Done(kept) => reader = kept,
+                    Taken::Postponed(kept, call) => {
+                        self.postponed.set(Some(Box::new(call)));
+                        self.write_now()?;
+                        return Ok(self.pause(kept));
+                    }
+                    Taken::HandedOver => return Ok(Turn::HandedOver),
+                }
+                continue;
+            }
+            match input {
+                None => {
+                    input = match reader.read(|space| self.stream().try_read(space)) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(Input::Drained),
+                        read => Some(read?),
+                    };
+                }
+                Some(input) => {
+                    self.write_now()?;
+                    return match input {
+                        Input::End => Err(End::Eof),
+                        Input::Drained => Ok(Turn::Drained(reader)),
+                        Input::Filled => Ok(Turn::Filled(reader)),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Reads, runs and writes until the connection ends.
+    fn serve_by_thread(self: Rc<Self>) {
+        let mut reader = Box::new(Reader::new(self.context.limits.frame_bytes));
+        let ended = loop {
+            let step = match reader.next_frame() {
+                Ok(Some(frame)) => self.act_on(reader, frame),
+                Ok(None) => self.flush().map_err(End::Io).and_then(|()| {
+                    let mut stream = self.stream();
+                    match reader.read(|space| stream.read(space))? {
+                        Input::End => Err(End::Eof),
+                        Input::Drained | Input::Filled => Ok(Taken::Done(reader)),
+                    }
+                }),
+                Err(malformed) => Err(malformed.into()),
+            };
+            match step {
+                Ok(Taken::Done(kept)) => reader = kept,
+                // Both need another fiber, or another call under way.
+                Ok(Taken::Postponed(..) | Taken::HandedOver) => break End::Eof,
+                Err(end) => break end,
+            }
         };
+        self.end(ended);
+    }
+
+    fn act_on(self: &Rc<Self>, reader: Box<Reader>, frame: Frame) -> Result<Taken, End> {
+        let (kind, xid) = match frame {
+            Frame::Call(call) => return self.take_call(reader, call),
+            Frame::Cancel { xid } => {
+                // What has not parked has ended by now.
+                self.seat.entry().cancel(xid);
+                return Ok(Taken::Done(reader));
+            }
+            Frame::Reply { xid, .. } => (Kind::Reply, xid),
+            Frame::Failure { xid, .. } => (Kind::Failure, xid),
+            Frame::GoAway { .. } => (Kind::GoAway, 0),
+            Frame::Open(_) => (Kind::Open, 0),
+            Frame::Opened(_) => (Kind::Opened, 0),
+        };
+        Err(Malformed::Unexpected { kind, xid }.into())
+    }
+
+    /// Puts the connection aside until there is room. Who makes some looks here, on this same worker.
+    fn pause(self: &Rc<Self>, reader: Box<Reader>) -> Turn {
+        self.keep_input(reader);
+        self.paused.set(true);
+        // It may have been made while this was under way.
+        self.resume();
+        Turn::Paused
+    }
+
+    /// Gets in line again, if it is paused and there is room.
+    fn resume(&self) {
+        let wants = self.postponed.take();
+        let has_room = !self.outbox.is_full() && (wants.is_none() || !self.is_full());
+        self.postponed.set(wants);
+        if has_room && self.paused.replace(false) {
+            self.line_up();
+        }
+    }
+
+    fn line_up(&self) {
+        if let Some((dispatch, key)) = self.place.get()
+            && let Some(dispatch) = dispatch.upgrade()
+        {
+            dispatch.line_up(*key);
+        }
+    }
+
+    /// Hands the role to whoever leads next. Gives it back if there is no fiber to lead; the other calls of this worker then wait for
+    /// this one. On a thread of its own a connection never comes here.
+    fn pass_on(&self, xid: u64, role: Option<Box<Reader>>) -> Option<Box<Reader>> {
+        let Some((dispatch, key)) = self.place.get() else { return role };
+        let Some(dispatch) = dispatch.upgrade() else { return role };
+        self.input.set(role);
+        match Rc::clone(&dispatch).hand_over(xid, self) {
+            Ok(()) => {
+                dispatch.line_up(*key);
+                None
+            }
+            Err(error) => {
+                self.refused.set(Some(error));
+                self.input.take()
+            }
+        }
+    }
+
+    /// Sends a reply. Who has the role does not wait for room, and writes when it has no more to do.
+    fn answer(self: &Rc<Self>, mut reply: Vec<u8>, has_role: bool) -> io::Result<()> {
+        if has_role {
+            let queued = if reply.is_empty() { 0 } else { self.outbox.append_anyway(&mut reply) };
+            scratch::give(reply);
+            return if queued >= FLUSH_BYTES { self.write_now() } else { Ok(()) };
+        }
+        while !reply.is_empty() {
+            match self.outbox.append(&mut reply) {
+                Ok(_) => {}
+                Err(Refused::Full) => {
+                    self.flush()?;
+                    // Without a deadline it ends by a cancellation only. How long a peer may take is bounded by the write timeout.
+                    self.outbox.wait_for_room(None)?;
+                }
+                // Nobody is there to read it. The reader finds out by itself.
+                Err(Refused::Closed) => break,
+            }
+        }
+        scratch::give(reply);
+        self.flush()
+    }
+
+    /// Nothing more is read or written. Wakes whoever waits for either.
+    pub(super) fn close(&self) {
+        self.outbox.close();
+        // Fails only if the peer was faster.
+        let _ = self.stream().shutdown(Shutdown::Both);
+    }
+
+    /// Its socket cannot be watched any more.
+    pub(super) fn lost(&self, error: &io::Error) {
+        tracing::warn!(peer = %self.peer, %error, "closed a connection");
+        self.close();
+    }
+
+    fn end(&self, end: End) {
         match end {
             End::Eof => tracing::debug!(peer = %self.peer, "the peer closed the connection"),
             End::Io(error) => {
@@ -122,105 +353,76 @@ impl Connection {
                 tracing::warn!(peer = %self.peer, %reason, "closed a connection");
                 let mut last_words = scratch::take();
                 encode::goaway(&mut last_words, GOAWAY_MALFORMED, &reason.to_string());
-                // If they cannot be said, the connection is as good as closed.
-                let _ = self.outbox.append(&mut last_words);
-                let _ = self.flush();
+                // If they cannot be said at once, the connection is as good as closed.
+                self.outbox.append_anyway(&mut last_words);
+                let _ = self.outbox.flush(AtOnce(self.stream()));
                 self.close();
             }
         }
     }
 
-    /// `Ok` once the role has passed on, else how the connection ended.
-    fn read(self: &Rc<Self>, mut reader: Reader) -> Result<(), End> {
-        loop {
-            match reader.next_frame()? {
-                Some(Frame::Call(call)) => match self.take_call(reader, call)? {
-                    Some(kept) => reader = kept,
-                    None => return Ok(()),
-                },
-                // Too late, unless it overtook its call.
-                Some(Frame::Cancel { .. }) => {}
-                Some(Frame::Reply { xid, .. }) => return Err(Malformed::Unexpected { kind: Kind::Reply, xid }.into()),
-                Some(Frame::Failure { xid, .. }) => {
-                    return Err(Malformed::Unexpected { kind: Kind::Failure, xid }.into());
-                }
-                Some(Frame::GoAway { .. }) => {
-                    return Err(Malformed::Unexpected { kind: Kind::GoAway, xid: 0 }.into());
-                }
-                Some(Frame::Open(_)) => return Err(Malformed::Unexpected { kind: Kind::Open, xid: 0 }.into()),
-                Some(Frame::Opened(_)) => return Err(Malformed::Unexpected { kind: Kind::Opened, xid: 0 }.into()),
-                None => {
-                    self.flush()?;
-                    self.room()?;
-                    if !reader.read(self.stream())? {
-                        return Err(End::Eof);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Hands the role to a new fiber of this worker. Gives it back if there is no fiber to be had; the other calls of this
-    /// connection then wait for this one.
-    fn pass_on(self: &Rc<Self>, role: Option<Reader>) -> Option<Reader> {
-        self.role.set(role);
-        let connection = Rc::clone(self);
-        // Called from within a handler, whose deadline is not the reader's.
-        let spawned = cancel::shield(|| {
-            fibra_scheduler::Builder::new().spawn_local(move || {
-                if let Some(reader) = connection.role.take() {
-                    connection.read_until_end(reader);
-                }
-            })
-        });
-        match spawned {
-            Ok(fiber) => {
-                self.seat.entry().add(Task::Fiber(fiber));
-                None
-            }
-            Err(error) => {
-                self.refused.set(Some(error));
-                self.role.take()
-            }
-        }
-    }
-
-    /// Queues a reply, and writes if there is reason to.
-    fn answer(&self, mut reply: Vec<u8>, has_role: bool) -> io::Result<()> {
-        let mut queued = 0;
-        while !reply.is_empty() {
-            match self.outbox.append(&mut reply) {
-                Ok(now) => queued = now.bytes,
-                Err(Refused::Full) => {
-                    self.flush()?;
-                    self.room()?;
-                }
-                // Nobody is there to read it. The reader finds out by itself.
-                Err(Refused::Closed) => break,
-            }
-        }
-        scratch::give(reply);
-        if !has_role || queued >= FLUSH_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    /// Nothing more is read or written. Wakes whoever waits for either.
-    fn close(&self) {
-        self.outbox.close();
-        // Fails only if the peer was faster.
-        let _ = self.stream().shutdown(Shutdown::Both);
-    }
-
+    /// Writes what is queued, for as long as that takes.
     fn flush(&self) -> io::Result<()> {
-        self.outbox.flush(self.stream())
+        let flushed = self.outbox.flush(self.stream());
+        self.resume();
+        flushed
     }
 
-    /// Parks while the output is full: another fiber is writing, to a peer that takes its time.
-    fn room(&self) -> io::Result<()> {
-        // Without a deadline it ends by a cancellation only. How long a peer may take is bounded by the write timeout.
-        Ok(self.outbox.wait_for_room(None)?)
+    /// Writes what the peer takes at once. A fiber of its own waits for it to take the rest.
+    fn write_now(self: &Rc<Self>) -> io::Result<()> {
+        if !in_fiber() {
+            return self.flush();
+        }
+        self.outbox.flush(AtOnce(self.stream()))?;
+        if !self.outbox.is_stuck() || self.draining.replace(true) {
+            return Ok(());
+        }
+        let connection = Rc::clone(self);
+        let drain = move || {
+            let drained = connection.flush();
+            connection.draining.set(false);
+            if let Err(error) = drained {
+                connection.end(End::Io(error));
+            }
+            connection.resume();
+        };
+        match cancel::shield(|| fibra_scheduler::Builder::new().spawn_local(drain)) {
+            Ok(fiber) => {
+                self.run_by(0, fiber);
+                Ok(())
+            }
+            // There is no other way than to wait here.
+            Err(_) => {
+                self.draining.set(false);
+                self.flush()
+            }
+        }
     }
 
-    fn stream(&self) -> &TcpStream {
+    /// Writes what is in the way; whether there is room then.
+    fn make_room(self: &Rc<Self>) -> io::Result<bool> {
+        self.write_now()?;
+        Ok(!self.outbox.is_full())
+    }
+
+    fn is_full(&self) -> bool {
+        self.in_flight.get() >= self.context.limits.in_flight
+    }
+
+    pub(super) fn stream(&self) -> &TcpStream {
         &self.seat.entry().stream
+    }
+}
+
+/// A stream that is written without waiting.
+struct AtOnce<'a>(&'a TcpStream);
+
+impl Write for AtOnce<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

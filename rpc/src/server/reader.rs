@@ -4,13 +4,12 @@
 //!
 //! Invariant: every whole frame is taken before more is read, so that one reading time holds for all that is buffered.
 
-use std::io::{self, Read};
+use std::io;
 use std::time::Instant;
 
-use fibra_net::TcpStream;
 use fibra_scheduler::clock;
 
-use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX, READ_BYTES};
+use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX};
 use crate::wire::decode::Decoder;
 use crate::wire::frame::{Call, Frame};
 use crate::wire::header::Malformed;
@@ -22,6 +21,17 @@ pub(super) struct Reader {
     read_at: Instant,
     /// Calls that were cancelled by a frame behind their own.
     cancelled: Vec<u64>,
+}
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// The peer closed its side.
+    End,
+    /// All that there was.
+    Drained,
+    /// As much as there was room for.
+    Filled,
 }
 
 impl Reader {
@@ -38,20 +48,30 @@ impl Reader {
         self.decoder.next_frame()
     }
 
-    /// Reads once; whether the connection goes on.
-    pub(super) fn read(&mut self, mut stream: &TcpStream) -> io::Result<bool> {
+    /// Reads once, by `read`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `read`.
+    pub(super) fn read(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<Input> {
         let space = self.decoder.space();
         let asked = space.len();
-        let count = stream.read(space)?;
+        let count = read(space)?;
         self.decoder.filled(count);
         self.read_at = clock::now();
         self.cancelled.clear();
         self.cancelled.extend(self.decoder.cancels().take(CANCELS_AHEAD_MAX));
-        if count == asked && asked >= READ_BYTES {
-            // There is more at once: a peer that never pauses must not keep the worker from its other fibers.
-            fibra_scheduler::yield_now();
-        }
-        Ok(count > 0)
+        Ok(match count {
+            0 => Input::End,
+            // There may be more at once.
+            _ if count == asked => Input::Filled,
+            _ => Input::Drained,
+        })
+    }
+
+    /// Whether nothing has been read that was not taken.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.decoder.is_mid_frame()
     }
 
     /// Whether nobody waits for this call any more.

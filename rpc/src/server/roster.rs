@@ -12,6 +12,8 @@ use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::JoinHandle;
 use parking_lot::Mutex;
 
+use crate::session::Xid;
+
 /// All connections of a server.
 #[derive(Debug)]
 pub(super) struct Roster {
@@ -36,7 +38,7 @@ pub(super) struct Entry {
 
 #[derive(Debug, Default)]
 struct Tasks {
-    running: Vec<Task>,
+    running: Vec<(Xid, Task)>,
     closed: bool,
 }
 
@@ -125,17 +127,17 @@ impl Roster {
 }
 
 impl Entry {
-    /// `task` serves this connection too.
-    pub(super) fn add(&self, task: Task) {
+    /// `task` serves this connection too: call `xid` of it, or none if that is 0.
+    pub(super) fn add(&self, xid: Xid, task: Task) {
         let mut tasks = self.tasks.lock();
         if tasks.closed {
             task.cancel();
         }
         // Those that have ended are dropped whenever the list would grow: so its length stays within twice the running.
         if tasks.running.len() == tasks.running.capacity() {
-            tasks.running.retain(|task| !task.is_finished());
+            tasks.running.retain(|(_, task)| !task.is_finished());
         }
-        tasks.running.push(task);
+        tasks.running.push((xid, task));
     }
 
     fn close(&self) {
@@ -143,13 +145,22 @@ impl Entry {
         let _ = self.stream.shutdown(Shutdown::Both);
         let mut tasks = self.tasks.lock();
         tasks.closed = true;
-        for task in &tasks.running {
+        for (_, task) in &tasks.running {
             task.cancel();
         }
     }
 
+    /// Nobody waits for call `xid` any more: what runs it, if it has parked, is to end.
+    pub(super) fn cancel(&self, xid: Xid) {
+        for (running, task) in &self.tasks.lock().running {
+            if *running == xid {
+                task.cancel();
+            }
+        }
+    }
+
     fn pop(&self) -> Option<Task> {
-        self.tasks.lock().running.pop()
+        self.tasks.lock().running.pop().map(|(_, task)| task)
     }
 }
 

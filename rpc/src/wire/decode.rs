@@ -22,7 +22,7 @@ use super::header::{self, FLAG_IDEMPOTENT, FLAG_ONE_WAY, FLAG_RESUMED, Header, K
 use crate::limits::READ_BYTES;
 
 /// A buffer longer than this is let go once it has been read empty.
-const KEPT_BYTES: usize = 8 * READ_BYTES;
+const KEPT_BYTES: usize = 4 * READ_BYTES;
 
 /// Turns a byte stream into frames.
 ///

@@ -9,15 +9,15 @@ use fibra_scheduler::{cancel, clock, park};
 use super::super::handler::{self, Refusal};
 use super::super::reader::Reader;
 use super::super::sessions::{Arrived, Held, StillRuns};
-use super::{Connection, End};
+use super::{Connection, End, Taken};
 use crate::wire::frame::Call;
 
 impl Connection {
     /// Runs, refuses or repeats a call. Gives the role back, unless the handler parked.
-    pub(super) fn take_call(self: &Rc<Self>, reader: Reader, call: Call) -> Result<Option<Reader>, End> {
+    pub(super) fn take_call(self: &Rc<Self>, reader: Box<Reader>, call: Call) -> Result<Taken, End> {
         let (xid, one_way) = (call.xid, call.one_way);
         if reader.is_cancelled(xid) {
-            return Ok(Some(reader));
+            return Ok(Taken::Done(reader));
         }
         let mut out = Vec::new();
         let deadline = reader.deadline(&call);
@@ -28,6 +28,10 @@ impl Connection {
                 Ok(Arrived::New) => {}
                 Ok(Arrived::Done) => return self.answered(out, reader),
                 Ok(Arrived::InProgress) => {
+                    if self.is_full() && self.in_flight.get() > 0 {
+                        // It cannot be refused: it runs.
+                        return Ok(Taken::Postponed(reader, call));
+                    }
                     // The input buffer is not held meanwhile.
                     drop(call);
                     let await_run = |out: &mut Vec<u8>| {
@@ -38,12 +42,7 @@ impl Connection {
                         };
                         self.refuse(xid, one_way, refusal, out);
                     };
-                    if self.is_full() {
-                        // It cannot be refused: it runs. So the reader itself waits.
-                        await_run(&mut out);
-                        return self.answered(out, reader);
-                    }
-                    return self.run_to_park(reader, out, await_run);
+                    return self.run_to_park(reader, xid, out, await_run);
                 }
                 Err(refused) => {
                     self.refuse(xid, one_way, Refusal::Session(refused), &mut out);
@@ -65,7 +64,7 @@ impl Connection {
             }
             return self.answered(out, reader);
         }
-        self.run_to_park(reader, out, |out| {
+        self.run_to_park(reader, xid, out, |out| {
             let run = || handler::run(&self.context.registry, call, self.peer, self.context.limits.frame_bytes, out);
             let ran = match deadline {
                 // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
@@ -81,37 +80,42 @@ impl Connection {
     /// Does what may park, and sends the reply that it leaves in `out`. Gives the role back, unless it parked.
     fn run_to_park(
         self: &Rc<Self>,
-        reader: Reader,
+        reader: Box<Reader>,
+        xid: u64,
         mut out: Vec<u8>,
         work: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<Option<Reader>, End> {
+    ) -> Result<Taken, End> {
         self.in_flight.update(|count| count + 1);
         let mut role = Some(reader);
-        park::on_first_park(&mut || role = self.pass_on(role.take()), || work(&mut out));
+        park::on_first_park(&mut || role = self.pass_on(xid, role.take()), || work(&mut out));
         // Not within the hook that was refused: what a logger does is not ours to know, and the hook must not wait.
         if let Some(error) = self.refused.take()
             && !self.warned.replace(true)
         {
-            tracing::warn!(peer = %self.peer, %error, "while a call waited, no other of its connection was read: no fiber to do so");
+            tracing::warn!(peer = %self.peer, %error, "while a call waited, no other of its worker was served: no fiber to do so");
         }
         let answered = self.answer(out, role.is_some());
         // Only now: a reply that waits for room counts as in flight, so that their number is bounded.
         self.in_flight.update(|count| count - 1);
+        let Some(reader) = role else {
+            // It is not this one's to tell how the connection ended.
+            if let Err(error) = answered {
+                self.end(error.into());
+            }
+            self.resume();
+            return Ok(Taken::HandedOver);
+        };
         answered?;
-        Ok(role)
+        Ok(Taken::Done(reader))
     }
 
     /// Sends a reply that took no running.
-    fn answered(&self, out: Vec<u8>, reader: Reader) -> Result<Option<Reader>, End> {
+    fn answered(self: &Rc<Self>, out: Vec<u8>, reader: Box<Reader>) -> Result<Taken, End> {
         self.answer(out, true)?;
-        Ok(Some(reader))
+        Ok(Taken::Done(reader))
     }
 
     fn refuse(&self, xid: u64, one_way: bool, refusal: Refusal, out: &mut Vec<u8>) {
         handler::refuse(xid, one_way, refusal, self.context.limits.frame_bytes, out);
-    }
-
-    fn is_full(&self) -> bool {
-        self.in_flight.get() >= self.context.limits.in_flight
     }
 }

@@ -1,0 +1,286 @@
+//! The connections of one worker, and the fiber that serves those that have sent something.
+//!
+//! ```text
+//!   bytes ─▶ line of connections ─▶ leader: a turn of each ─ handler parks ─▶ another leads; this one ends with its call
+//!                 ▲                        │
+//!                 └── watched again ◀──────┘ all taken, all run, replies written
+//! ```
+//!
+//! So bytes that wait hold fibers, connections do not: ten thousand silent ones cost this worker one stack. A call that does not park
+//! costs neither a switch nor a spawn; of a hundred connections that are readable at once, all are served in one go. One that has more
+//! to say than a turn takes goes to the end of the line.
+//!
+//! Source: the leader and its followers of Schmidt et al., "Leader/Followers" (PLoP 2000); here a follower is not kept waiting, but
+//! spawned when it is needed, which is cheaper.
+//!
+//! Invariants:
+//! * One fiber leads, or one that has been spawned to; it never parks but for want of connections to serve, or of a fiber to take
+//!   its place.
+//! * A connection is in the line, or watched, or has its turn, or [paused](Turn::Paused).
+//! * When the leader ends and none follows, all its connections end.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use fibra_net::ReadySet;
+use fibra_scheduler::{JoinHandle, cancel};
+use parking_lot::Mutex;
+use slab::Slab;
+
+use super::accept::Context;
+use super::connection::{Connection, Turn};
+use super::reader::Reader;
+
+/// Readers that a worker keeps for connections to come, each with an input buffer.
+const READERS_MAX: usize = 8;
+
+thread_local! {
+    /// One for each server that has connections on this worker.
+    static DISPATCHES: RefCell<Vec<Weak<Dispatch>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// See the [module](self).
+pub(super) struct Dispatch {
+    context: Arc<Context>,
+    set: ReadySet,
+    connections: RefCell<Slab<Tenant>>,
+    /// Told apart from the one before in the same place by this number.
+    generation: Cell<u32>,
+    /// For whoever reads next.
+    #[expect(clippy::vec_box, reason = "they come and go as they are")]
+    readers: RefCell<Vec<Box<Reader>>>,
+    leader: Arc<Leader>,
+}
+
+struct Tenant {
+    generation: u32,
+    connection: Rc<Connection>,
+}
+
+/// The name of a connection in the line of its worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key(u64);
+
+impl Key {
+    fn parts(self) -> (usize, u32) {
+        ((self.0 & u64::from(u32::MAX)) as usize, (self.0 >> 32) as u32)
+    }
+}
+
+impl Dispatch {
+    /// The one of `context`'s server on the calling fiber's worker.
+    ///
+    /// # Errors
+    ///
+    /// There is none yet, and no fiber to lead it.
+    pub(super) fn here(context: &Arc<Context>) -> io::Result<Rc<Self>> {
+        let found = DISPATCHES.with_borrow_mut(|dispatches| {
+            dispatches.retain(|dispatch| dispatch.strong_count() > 0);
+            let of_context = |dispatch: &Rc<Self>| Arc::ptr_eq(&dispatch.context, context);
+            dispatches.iter().filter_map(Weak::upgrade).find(of_context)
+        });
+        if let Some(dispatch) = found {
+            return Ok(dispatch);
+        }
+        let dispatch = Rc::new(Self {
+            context: Arc::clone(context),
+            set: ReadySet::new(),
+            connections: RefCell::default(),
+            generation: Cell::new(0),
+            readers: RefCell::default(),
+            leader: context.leaders.enter(),
+        });
+        dispatch.clone().spawn_leader()?;
+        DISPATCHES.with_borrow_mut(|dispatches| dispatches.push(Rc::downgrade(&dispatch)));
+        Ok(dispatch)
+    }
+
+    /// Takes in a connection, which is watched from now on.
+    ///
+    /// # Errors
+    ///
+    /// What stops its socket from being watched.
+    pub(super) fn adopt(self: &Rc<Self>, connection: &Rc<Connection>) -> io::Result<()> {
+        let generation = self.generation.get().wrapping_add(1);
+        self.generation.set(generation);
+        let index = self.connections.borrow_mut().insert(Tenant { generation, connection: Rc::clone(connection) });
+        let key = Key(u64::from(generation) << 32 | index as u64);
+        connection.settle(Rc::downgrade(self), key);
+        self.watch(connection, key).inspect_err(|_| self.release(key))
+    }
+
+    /// Lets go of a connection that has ended.
+    fn release(&self, key: Key) {
+        let (index, generation) = key.parts();
+        let mut connections = self.connections.borrow_mut();
+        if connections.get(index).is_some_and(|tenant| tenant.generation == generation) {
+            let tenant = connections.remove(index);
+            drop(connections);
+            drop(tenant);
+        }
+    }
+
+    /// Puts a connection at the end of the line.
+    pub(super) fn line_up(&self, key: Key) {
+        self.set.push(key.0);
+    }
+
+    fn watch(&self, connection: &Connection, key: Key) -> io::Result<()> {
+        connection.stream().watch(&self.set, key.0)
+    }
+
+    fn find(&self, key: Key) -> Option<Rc<Connection>> {
+        let (index, generation) = key.parts();
+        let connections = self.connections.borrow();
+        let tenant = connections.get(index).filter(|tenant| tenant.generation == generation)?;
+        Some(Rc::clone(&tenant.connection))
+    }
+
+    /// Serves whoever is in line, until another fiber leads, or until cancelled.
+    fn lead(self: Rc<Self>) {
+        while let Ok(key) = self.set.next() {
+            let key = Key(key);
+            let Some(connection) = self.find(key) else { continue };
+            let reader = connection.take_input().unwrap_or_else(|| self.reader());
+            match connection.turn(reader) {
+                Turn::Drained(reader) => {
+                    self.put_aside(reader, &connection);
+                    if let Err(error) = self.watch(&connection, key) {
+                        connection.lost(&error);
+                        self.release(key);
+                    }
+                }
+                Turn::Filled(reader) => {
+                    self.put_aside(reader, &connection);
+                    self.line_up(key);
+                }
+                Turn::Paused => {}
+                Turn::HandedOver => return,
+                Turn::Ended => self.release(key),
+            }
+        }
+        // Nobody will serve them.
+        let ended = std::mem::take(&mut *self.connections.borrow_mut());
+        for (_, tenant) in ended {
+            tenant.connection.close();
+        }
+    }
+
+    /// Has another fiber lead. The caller, who does until now, runs call `xid` of `connection`.
+    ///
+    /// # Errors
+    ///
+    /// There is no fiber to be had; the caller goes on to lead.
+    pub(super) fn hand_over(self: Rc<Self>, xid: u64, connection: &Connection) -> io::Result<()> {
+        if let Some(fiber) = self.spawn_leader()? {
+            connection.run_by(xid, fiber);
+        }
+        Ok(())
+    }
+
+    /// Returns who has led until now.
+    fn spawn_leader(self: Rc<Self>) -> io::Result<Option<JoinHandle<()>>> {
+        let leader = Arc::clone(&self.leader);
+        // Perhaps from within a handler, whose deadline is not the leader's.
+        let fiber = cancel::shield(|| fibra_scheduler::Builder::new().spawn_local(move || self.lead()))?;
+        Ok(leader.succeed(fiber))
+    }
+
+    fn reader(&self) -> Box<Reader> {
+        let spare = self.readers.borrow_mut().pop();
+        spare.unwrap_or_else(|| Box::new(Reader::new(self.context.limits.frame_bytes)))
+    }
+
+    /// Keeps the input with its connection if a frame has come in part, else for the next connection.
+    fn put_aside(&self, reader: Box<Reader>, connection: &Connection) {
+        if !reader.is_empty() {
+            connection.keep_input(reader);
+            return;
+        }
+        let mut readers = self.readers.borrow_mut();
+        if readers.len() < READERS_MAX {
+            readers.push(reader);
+        }
+    }
+}
+
+/// The leaders of a server, one for each worker with connections, so that shutting down reaches them.
+#[derive(Debug, Default)]
+pub(super) struct Leaders {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    leaders: Vec<Arc<Leader>>,
+    closed: bool,
+}
+
+/// Who leads on one worker.
+#[derive(Debug, Default)]
+struct Leader {
+    state: Mutex<Reign>,
+}
+
+#[derive(Debug, Default)]
+struct Reign {
+    fiber: Option<JoinHandle<()>>,
+    closed: bool,
+}
+
+impl Leaders {
+    fn enter(&self) -> Arc<Leader> {
+        let mut state = self.state.lock();
+        let leader = Arc::new(Leader { state: Mutex::new(Reign { fiber: None, closed: state.closed }) });
+        state.leaders.push(Arc::clone(&leader));
+        leader
+    }
+
+    /// Cancels all leaders, those to come included.
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        for leader in &state.leaders {
+            leader.close();
+        }
+    }
+
+    /// Waits until all have ended. To be called after [`close`](Self::close).
+    pub(super) fn join(&self) {
+        // The lock is taken anew for each: who is waited for may be about to enter another.
+        while let Some(leader) = self.last() {
+            let fiber = leader.state.lock().fiber.take();
+            if let Some(fiber) = fiber {
+                // How it ended was told where it happened.
+                let _ = fiber.join();
+            } else {
+                self.state.lock().leaders.retain(|other| !Arc::ptr_eq(other, &leader));
+            }
+        }
+    }
+
+    fn last(&self) -> Option<Arc<Leader>> {
+        self.state.lock().leaders.last().cloned()
+    }
+}
+
+impl Leader {
+    /// From now on `fiber` leads; returns who did before.
+    fn succeed(&self, fiber: JoinHandle<()>) -> Option<JoinHandle<()>> {
+        let mut reign = self.state.lock();
+        if reign.closed {
+            fiber.cancel();
+        }
+        reign.fiber.replace(fiber)
+    }
+
+    fn close(&self) {
+        let mut reign = self.state.lock();
+        reign.closed = true;
+        if let Some(fiber) = &reign.fiber {
+            fiber.cancel();
+        }
+    }
+}
