@@ -9,7 +9,8 @@
 //! | file | holds |
 //! |---|---|
 //! | this one | [`Channel`]: what callers share |
-//! | [`proxy`] | [`Proxy`]: a channel and a timeout; what a generated proxy is made of |
+//! | [`proxy`] | [`Proxy`]: a channel and options; what a generated proxy is made of |
+//! | `options` | how a call is made: its timeout, and what else can be said of it |
 //! | `exchange` | one call, from its arguments to its outcome |
 //! | `calls` | the calls that wait, by xid, over all connections |
 //! | `link` | the fiber that reads, and that connects again |
@@ -29,6 +30,7 @@ mod connect;
 mod connection;
 mod exchange;
 mod link;
+mod options;
 pub mod proxy;
 
 use std::fmt;

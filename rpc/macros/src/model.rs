@@ -7,6 +7,7 @@ use syn::{
     TraitItemFn, Type, Visibility, parse_quote,
 };
 
+use crate::expand::options;
 use crate::options::{Semantics, take_semantics};
 use crate::travel;
 
@@ -16,8 +17,8 @@ const ARGUMENTS_MAX: usize = 16;
 /// What one length byte on the wire can say: `fibra_rpc::limits::METHOD_NAME_BYTES_MAX`.
 const NAME_BYTES_MAX: usize = 255;
 
-/// The methods that every proxy has besides those of its trait.
-const PROXY_METHODS: [&str; 4] = ["new", "connect", "within", "channel"];
+/// The methods that every proxy has besides those of its trait, and those that set [options](options::NAMES).
+const PROXY_METHODS: [&str; 3] = ["new", "connect", "channel"];
 
 /// A service trait.
 pub(crate) struct Model {
@@ -132,7 +133,7 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
         };
         errors.push(parameter, message);
     }
-    if PROXY_METHODS.iter().any(|name| sig.ident == name) {
+    if PROXY_METHODS.iter().chain(&options::NAMES).any(|name| sig.ident == name) {
         errors.push(&sig.ident, "every proxy has a method of this name already: choose another");
     }
     match sig.inputs.first() {

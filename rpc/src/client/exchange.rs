@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::calls::{Begun, Outcome, Unanswered, Why};
 use super::link::Link;
+use super::options::CallOptions;
 use crate::codec::{self, EncodeError};
 use crate::error::{CallError, Callee, Executed, Side};
 use crate::limits::CALL_TIMEOUT_MAX;
@@ -35,10 +36,10 @@ pub(super) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(link: &'a Link, method: &'static Method, timeout: Duration) -> Self {
+    pub(super) fn new(link: &'a Link, method: &'static Method, options: &CallOptions) -> Self {
         let now = clock::now();
         let ambient = cancel::deadline().map_or(CALL_TIMEOUT_MAX, |deadline| deadline.saturating_duration_since(now));
-        let timeout = timeout.min(CALL_TIMEOUT_MAX).min(ambient);
+        let timeout = options.timeout.min(CALL_TIMEOUT_MAX).min(ambient);
         Self {
             link,
             callee: Callee { method: method.full_name(), peer: link.peer() },

@@ -1,4 +1,4 @@
-//! What a generated proxy is made of: a channel, and how long its calls wait.
+//! What a generated proxy is made of: a channel, and how its calls are made.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,27 +10,27 @@ use serde::de::DeserializeOwned;
 use super::Channel;
 use super::calls::Outcome;
 use super::exchange::Exchange;
+use super::options::CallOptions;
 use crate::codec;
 use crate::error::{CallError, Callee, ConnectError, Executed, Side};
-use crate::limits::CALL_TIMEOUT;
 use crate::scratch;
 use crate::service::Method;
 use crate::wire::failure::Code;
 
-/// A channel and a timeout. Cheap to clone; its clones share the connection.
+/// A channel, and the options of calls. Cheap to clone; its clones share the connection.
 ///
 /// A generated proxy has one inside and a method for each of the trait's. Use it directly to call a method that no trait
 /// of this program describes.
 #[derive(Clone, Debug)]
 pub struct Proxy {
     channel: Channel,
-    timeout: Duration,
+    options: CallOptions,
 }
 
 impl Proxy {
-    /// A proxy over a channel, whose calls wait for [`CALL_TIMEOUT`].
+    /// A proxy over a channel, whose calls wait for [`CALL_TIMEOUT`](crate::limits::CALL_TIMEOUT).
     pub fn new(channel: Channel) -> Self {
-        Self { channel, timeout: CALL_TIMEOUT }
+        Self { channel, options: CallOptions::DEFAULT }
     }
 
     /// Connects, and makes a proxy over the new channel.
@@ -44,12 +44,16 @@ impl Proxy {
 
     /// The same, with calls that wait for up to `timeout`; at most [`CALL_TIMEOUT_MAX`](crate::limits::CALL_TIMEOUT_MAX).
     pub fn within(&self, timeout: Duration) -> Self {
-        Self { channel: self.channel.clone(), timeout }
+        self.with(|options| options.timeout = timeout)
     }
 
     /// The connection.
     pub fn channel(&self) -> &Channel {
         &self.channel
+    }
+
+    fn with(&self, change: impl FnOnce(&mut CallOptions)) -> Self {
+        Self { channel: self.channel.clone(), options: self.options.with(change) }
     }
 
     /// Calls a method that has no error of its own. `args` is a tuple, or `[(); 0]` for none.
@@ -58,7 +62,7 @@ impl Proxy {
     ///
     /// Any [`CallError`] but [`Application`](CallError::Application).
     pub fn call<A: Serialize, T: DeserializeOwned>(&self, method: &'static Method, args: &A) -> Result<T, CallError> {
-        let exchange = Exchange::new(self.channel.link(), method, self.timeout);
+        let exchange = Exchange::new(self.channel.link(), method, &self.options);
         let outcome = exchange.call(args)?;
         read(&exchange, outcome, |_details, callee| {
             bad_reply(callee, "the method returned an error, and has none in this program".to_owned(), Executed::Yes)
@@ -76,7 +80,7 @@ impl Proxy {
         T: DeserializeOwned,
         E: DeserializeOwned,
     {
-        let exchange = Exchange::new(self.channel.link(), method, self.timeout);
+        let exchange = Exchange::new(self.channel.link(), method, &self.options);
         let outcome = exchange.call(args).map_err(widen)?;
         read(&exchange, outcome, |details, callee| match codec::decode(details) {
             Ok(error) => CallError::Application(error),
@@ -90,7 +94,7 @@ impl Proxy {
     ///
     /// A [`CallError`] whose [`executed`](CallError::executed) is [`Executed::No`].
     pub fn call_one_way<A: Serialize>(&self, method: &'static Method, args: &A) -> Result<(), CallError> {
-        Exchange::new(self.channel.link(), method, self.timeout).call_one_way(args)
+        Exchange::new(self.channel.link(), method, &self.options).call_one_way(args)
     }
 }
 

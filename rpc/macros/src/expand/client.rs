@@ -6,7 +6,7 @@ use syn::Path;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::{client_ident, local, spans};
+use super::{client_ident, local, options, spans};
 use crate::model::{Method, Model, Output};
 use crate::options::Semantics;
 
@@ -15,6 +15,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
     let client = client_ident(model);
     let descriptors = methods.iter().map(|method| descriptor(method, krate));
     let calls = methods.iter().enumerate().map(|(index, method)| call(&client, method, index, krate));
+    let options = options::expand();
     let doc = format!(
         "Calls a [`{ident}`] in another process.\n\n\
          A clone shares the connection, and a proxy may be used from any number of fibers and threads at once."
@@ -48,10 +49,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
                 Self { proxy: #krate::client::Proxy::new(channel) }
             }
 
-            /// The same proxy, with calls that wait for up to `timeout`. Default: 10 s.
-            pub fn within(&self, timeout: ::core::time::Duration) -> Self {
-                Self { proxy: self.proxy.within(timeout) }
-            }
+            #options
 
             /// The connection.
             pub fn channel(&self) -> &#krate::Channel {
