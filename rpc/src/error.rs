@@ -14,6 +14,6 @@ pub mod call;
 pub mod connect;
 pub mod serve;
 
-pub use call::{CallError, Callee, Disconnect, Executed, Side};
+pub use call::{CallError, Callee, Disconnect, Executed, Peer, Side};
 pub use connect::ConnectError;
 pub use serve::{BindError, ServeError};

@@ -1,6 +1,6 @@
 //! What a trait declares can be asked of its proxy's type: names, semantics, arguments.
 
-use fibra::rpc::service::Semantics;
+use fibra::rpc::service::{Argument, Semantics};
 
 use crate::support::DeskClient;
 
@@ -10,10 +10,13 @@ fn names_semantics_and_arguments() {
     assert_eq!(desk.name(), "desk");
     let [add, withdraw, ..] = desk.methods() else { panic!("{desk:?}") };
     assert_eq!(
-        (add.full_name(), add.semantics(), add.arguments()),
-        ("desk.add", Semantics::Idempotent, &["a", "b"][..])
+        (add.full_name(), add.semantics(), add.to_string()),
+        ("desk.add", Semantics::Idempotent, "desk.add(a: i64, b: i64) -> i64".to_owned())
     );
-    assert_eq!(withdraw.semantics(), Semantics::AtMostOnce);
+    assert_eq!((withdraw.semantics(), withdraw.name()), (Semantics::AtMostOnce, "withdraw"));
+    assert_eq!((withdraw.value(), withdraw.error()), ("u64", Some("Refusal")));
+    assert_eq!(withdraw.docs(), "Takes from an account that holds 100.");
+    assert_eq!(desk.docs(), "What the tests call.");
     let unseen = desk.methods().iter().find(|method| method.full_name() == "desk.pass_unseen").expect("declared");
     assert_eq!((unseen.semantics(), unseen.arguments().len()), (Semantics::Maybe, 0));
 }
@@ -39,6 +42,6 @@ fn argument_names_are_free() {
             fibra::rpc::Server::builder().service(NamesServer::new(Sum)).bind("127.0.0.1:0").expect("a free port");
         let proxy = NamesClient::connect(server.local_addr()).expect("the server listens");
         assert_eq!(proxy.awkward(1, 2, 3, 4, 5, 6).expect("a sum"), 21);
-        assert_eq!(NamesClient::DESCRIPTOR.methods()[0].arguments().last(), Some(&"type"));
+        assert_eq!(NamesClient::DESCRIPTOR.methods()[0].arguments().last().map(Argument::name), Some("type"));
     });
 }

@@ -19,6 +19,6 @@ fn two_services_have_one_name() {
     on_one_worker(|| {
         let desk = || DeskServer::new(Counter::default());
         let error = Server::builder().service(desk()).service(desk()).bind(LOOPBACK).expect_err("one name");
-        assert!(matches!(error, BindError::DuplicateService { name: "desk" }), "{error:?}");
+        assert!(matches!(error, BindError::DuplicateMethod { ref name } if name == "desk.add"), "{error:?}");
     });
 }

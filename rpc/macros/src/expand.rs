@@ -5,6 +5,7 @@
 //! * Every path starts at the configured crate or at `::core`: what the user has in scope makes no difference.
 
 pub(crate) mod client;
+mod descriptor;
 pub(crate) mod options;
 pub(crate) mod server;
 

@@ -67,6 +67,8 @@ use options::ServiceOptions;
 ///
 /// On the wire a method is called `bank.deposit`: the trait's name in snake case, and the method's.
 ///
+/// `BankClient::DESCRIPTOR` says all of that at run time: names, types as they are written, semantics, documentation.
+///
 /// # What a method may be
 ///
 /// `fn name(&self, argument: Type, ..) -> Type`, with up to 16 arguments. What travels is owned: `String`, not `&str`.
@@ -75,7 +77,8 @@ use options::ServiceOptions;
 ///
 /// # Options
 ///
-/// `#[service(crate = path)]`: where the items of `fibra::rpc` are, if not there.
+/// * `#[service(name = "bank.accounts")]`: the service's name on the wire, in place of the trait's.
+/// * `#[service(crate = path)]`: where the items of `fibra::rpc` are, if not there.
 #[proc_macro_attribute]
 pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
     let options = match ServiceOptions::parse(options) {
@@ -87,7 +90,7 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
         Err(error) => return with_item(&error, item),
     };
     // Takes the helper attributes out of the trait: what remains is the user's own.
-    match Model::take(&mut item) {
+    match Model::take(&mut item, options.name.as_ref()) {
         Ok(model) => {
             let server = expand::server::expand(&model, &options.krate);
             let client = expand::client::expand(&model, &options.krate);

@@ -3,8 +3,8 @@
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
 use syn::{
-    Attribute, FnArg, GenericParam, ItemTrait, Pat, ReceiverKind, ReturnType, Safety, Signature, TraitItem,
-    TraitItemFn, Type, Visibility, parse_quote,
+    Attribute, Expr, ExprLit, FnArg, GenericParam, ItemTrait, Lit, LitStr, Meta, MetaNameValue, Pat, ReceiverKind,
+    ReturnType, Safety, Signature, TraitItem, TraitItemFn, Type, Visibility, parse_quote,
 };
 
 use crate::expand::options;
@@ -27,6 +27,8 @@ pub(crate) struct Model {
     pub(crate) ident: Ident,
     /// The name on the wire: `calculator`.
     pub(crate) name: String,
+    /// What is written above it.
+    pub(crate) docs: String,
     pub(crate) methods: Vec<Method>,
 }
 
@@ -35,6 +37,8 @@ pub(crate) struct Method {
     /// What the proxy's method carries too: documentation, deprecation.
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) ident: Ident,
+    /// What is written above it.
+    pub(crate) docs: String,
     /// The name on the wire: `calculator.add`.
     pub(crate) full_name: String,
     pub(crate) semantics: Semantics,
@@ -50,7 +54,7 @@ pub(crate) enum Output {
 
 impl Model {
     /// Takes the trait apart, and the helper attributes out of it.
-    pub(crate) fn take(item: &mut ItemTrait) -> syn::Result<Self> {
+    pub(crate) fn take(item: &mut ItemTrait, name: Option<&LitStr>) -> syn::Result<Self> {
         let mut errors = Errors::default();
         if let Some(parameter) = item.generics.params.first() {
             errors.push(parameter, "a service has no type parameters: each must be one definite set of methods");
@@ -58,7 +62,8 @@ impl Model {
         if let Some(unsafety) = &item.unsafety {
             errors.push(unsafety, "a service cannot be unsafe: its callers are in another process");
         }
-        let name = snake_case(&item.ident.unraw().to_string());
+        let name = name.map_or_else(|| snake_case(&item.ident.unraw().to_string()), LitStr::value);
+        let docs = docs(&item.attrs);
         let mut methods = Vec::new();
         for item in &mut item.items {
             match item {
@@ -71,7 +76,7 @@ impl Model {
             }
         }
         errors.finish()?;
-        Ok(Self { vis: item.vis.clone(), ident: item.ident.clone(), name, methods })
+        Ok(Self { vis: item.vis.clone(), ident: item.ident.clone(), name, docs, methods })
     }
 }
 
@@ -112,7 +117,9 @@ impl Method {
         }
         errors.finish()?;
         let attrs = item.attrs.iter().filter(|attr| attr.path().is_ident("doc") || attr.path().is_ident("deprecated"));
-        Ok(Self { attrs: attrs.cloned().collect(), ident: sig.ident.clone(), full_name, semantics, arguments, output })
+        let attrs = attrs.cloned().collect();
+        let docs = docs(&item.attrs);
+        Ok(Self { attrs, docs, ident: sig.ident.clone(), full_name, semantics, arguments, output })
     }
 }
 
@@ -163,6 +170,18 @@ impl Output {
     fn is_unit(&self) -> bool {
         matches!(self, Self::Value(ty) if matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty()))
     }
+}
+
+/// The text of documentation comments, less the blank that each line begins with.
+fn docs(attrs: &[Attribute]) -> String {
+    let lines = attrs.iter().filter(|attr| attr.path().is_ident("doc")).filter_map(|attr| match &attr.meta {
+        Meta::NameValue(MetaNameValue { value: Expr::Lit(ExprLit { lit: Lit::Str(line), .. }), .. }) => {
+            Some(line.value())
+        }
+        _ => None,
+    });
+    let lines: Vec<_> = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
+    lines.join("\n")
 }
 
 /// All errors of a trait, so that one compilation shows them.

@@ -2,27 +2,46 @@
 
 use proc_macro::TokenStream;
 use syn::parse::Parser;
-use syn::{Attribute, Path, parse_quote};
+use syn::{Attribute, LitStr, Path, parse_quote};
 
 /// The options of `#[service(..)]`.
 pub(crate) struct ServiceOptions {
     /// Where the items of `fibra::rpc` are.
     pub(crate) krate: Path,
+    /// The name on the wire, if it is not the trait's.
+    pub(crate) name: Option<LitStr>,
 }
 
 impl ServiceOptions {
     pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
-        let mut krate = parse_quote!(::fibra::rpc);
+        let mut options = Self { krate: parse_quote!(::fibra::rpc), name: None };
         syn::meta::parser(|meta| {
-            if !meta.path.is_ident("crate") {
-                return Err(meta.error("unknown option: `#[service]` takes `crate = path`"));
+            if meta.path.is_ident("crate") {
+                options.krate = meta.value()?.call(Path::parse_mod_style)?;
+            } else if meta.path.is_ident("name") {
+                let name: LitStr = meta.value()?.parse()?;
+                check_name(&name)?;
+                options.name = Some(name);
+            } else {
+                return Err(meta.error("unknown option: `#[service]` takes `crate = path` and `name = \"..\"`"));
             }
-            krate = meta.value()?.call(Path::parse_mod_style)?;
             Ok(())
         })
         .parse(tokens)?;
-        Ok(Self { krate })
+        Ok(options)
     }
+}
+
+/// Names on the wire are for all languages, and for people who type them.
+fn check_name(name: &LitStr) -> syn::Result<()> {
+    let is_word = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_alphabetic())
+            && word.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
+    };
+    if name.value().split('.').all(is_word) {
+        return Ok(());
+    }
+    Err(syn::Error::new_spanned(name, "a service's name is made of words and dots, such as `bank.accounts`"))
 }
 
 /// How often a method may run for one call: the variants of `fibra::rpc::service::Semantics`.

@@ -2,7 +2,7 @@
 //!
 //! What the spelling does not tell (is it `Serialize`?) the compiler says, at the type.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{GenericArgument, PathArguments, Type};
 
@@ -89,7 +89,61 @@ fn first_obstacle(tokens: TokenStream) -> Option<(Obstacle, Span)> {
     None
 }
 
-/// Tokens as a person would write them: printed, they have a space between any two.
-fn spelled(tokens: TokenStream) -> String {
-    tokens.to_string().replace(" < ", "<").replace(" >", ">").replace(" :: ", "::").replace(" ,", ",")
+/// Tokens as a person would write them, on one line: no blanks but where words meet, after commas, and around what stands between two types.
+pub(crate) fn spelled(tokens: TokenStream) -> String {
+    let mut text = String::new();
+    spell(tokens, &mut text);
+    text
+}
+
+fn spell(tokens: TokenStream, text: &mut String) {
+    let ends_in_word = |text: &str| text.ends_with(|char: char| char.is_alphanumeric() || char == '_');
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::None => ("", ""),
+                };
+                text.push_str(open);
+                spell(group.stream(), text);
+                text.push_str(close);
+            }
+            TokenTree::Punct(punct) => match punct.as_char() {
+                ',' | ';' => {
+                    text.push(punct.as_char());
+                    text.push(' ');
+                }
+                '+' | '=' => text.push_str(&format!(" {} ", punct.as_char())),
+                '>' if text.ends_with('-') => {
+                    text.pop();
+                    text.push_str(" -> ");
+                }
+                char => text.push(char),
+            },
+            word @ (TokenTree::Ident(_) | TokenTree::Literal(_)) => {
+                if ends_in_word(text) {
+                    text.push(' ');
+                }
+                text.push_str(&word.to_string());
+            }
+        }
+    }
+    text.truncate(text.trim_end().len());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spelled;
+
+    #[test]
+    fn types_are_spelled_as_a_person_would() {
+        for ty in
+            ["HashMap<String, Vec<(u8, i64)>>", "[u8; 32]", "std::net::IpAddr", "()", "Option<fn(u8) -> u8>", "(u8,)"]
+        {
+            assert_eq!(spelled(ty.parse().expect("tokens")), ty);
+        }
+    }
 }

@@ -19,7 +19,7 @@ use super::calls::{Begun, Outcome, Unanswered, Why};
 use super::link::Link;
 use super::options::CallOptions;
 use crate::codec::{self, EncodeError};
-use crate::error::{CallError, Callee, Executed, Side};
+use crate::error::{CallError, Callee, Executed, Peer, Side};
 use crate::limits::CALL_TIMEOUT_MAX;
 use crate::scratch;
 use crate::service::{Method, Semantics};
@@ -29,34 +29,28 @@ use crate::wire::header::{FLAG_IDEMPOTENT, FLAG_ONE_WAY};
 /// A call in the making.
 pub(super) struct Exchange<'a> {
     link: &'a Link,
-    callee: Callee,
-    semantics: Semantics,
+    method: &'a Method,
     timeout: Duration,
     deadline: Option<Instant>,
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(link: &'a Link, method: &'static Method, options: &CallOptions) -> Self {
+    pub(super) fn new(link: &'a Link, method: &'a Method, options: &CallOptions) -> Self {
         let now = clock::now();
         let ambient = cancel::deadline().map_or(CALL_TIMEOUT_MAX, |deadline| deadline.saturating_duration_since(now));
         let timeout = options.timeout.min(CALL_TIMEOUT_MAX).min(ambient);
-        Self {
-            link,
-            callee: Callee { method: method.full_name(), peer: link.peer() },
-            semantics: method.semantics(),
-            timeout,
-            deadline: now.checked_add(timeout),
-        }
+        Self { link, method, timeout, deadline: now.checked_add(timeout) }
     }
 
+    /// What is called, for an error.
     pub(super) fn callee(&self) -> Callee {
-        self.callee
+        Callee { method: self.method.shared_name(), peer: Peer::Server(self.link.peer()) }
     }
 
     /// Whether the server runs it at most once, however often it is sent. A method that is declared one-way and yet called as one with a
     /// reply may run again no more than others.
     pub(super) fn in_session(&self) -> bool {
-        self.semantics != Semantics::Idempotent
+        self.method.semantics() != Semantics::Idempotent
     }
 
     /// Sends the call and waits for the answer.
@@ -96,7 +90,7 @@ impl<'a> Exchange<'a> {
 
     /// What a timeout of this call is, given whether it may have run.
     pub(super) fn timed_out(&self, executed: Executed) -> CallError {
-        CallError::Timeout { callee: self.callee, after: self.timeout, executed }
+        CallError::Timeout { callee: self.callee(), after: self.timeout, executed }
     }
 
     /// The call's frame, in a buffer of the pool.
@@ -106,17 +100,17 @@ impl<'a> Exchange<'a> {
         }
         let max = self.link.limits().frame_bytes;
         let mut frame = scratch::take();
-        let mut body = encode::call(&mut frame, self.callee.method, flags, max);
+        let mut body = encode::call(&mut frame, self.method.full_name(), flags, max);
         let encoded = codec::encode(&mut body, args);
         let encoded = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
         match encoded {
             Ok(()) => Ok(frame),
             Err(EncodeError::TooLarge) => Err(CallError::TooLarge {
-                callee: self.callee,
+                callee: self.callee(),
                 side: Side::Request,
                 message: format!("over this client's limit of {max} bytes"),
             }),
-            Err(EncodeError::Serialize(message)) => Err(CallError::BadArguments { callee: self.callee, message }),
+            Err(EncodeError::Serialize(message)) => Err(CallError::BadArguments { callee: self.callee(), message }),
         }
     }
 
@@ -125,7 +119,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn ended(&self, why: Why, executed: Executed) -> CallError<Infallible> {
-        let callee = self.callee;
+        let callee = self.callee();
         match why {
             Why::Interrupted(Interrupted::TimedOut) => self.timed_out(executed),
             Why::Interrupted(_) => CallError::Cancelled { callee, executed },

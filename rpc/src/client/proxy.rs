@@ -61,7 +61,7 @@ impl Proxy {
     /// # Errors
     ///
     /// Any [`CallError`] but [`Application`](CallError::Application).
-    pub fn call<A: Serialize, T: DeserializeOwned>(&self, method: &'static Method, args: &A) -> Result<T, CallError> {
+    pub fn call<A: Serialize, T: DeserializeOwned>(&self, method: &Method, args: &A) -> Result<T, CallError> {
         let exchange = Exchange::new(self.channel.link(), method, &self.options);
         let outcome = exchange.call(args)?;
         read(&exchange, outcome, |_details, callee| {
@@ -74,7 +74,7 @@ impl Proxy {
     /// # Errors
     ///
     /// Any [`CallError`]; the method's own error as [`CallError::Application`].
-    pub fn call_fallible<A, T, E>(&self, method: &'static Method, args: &A) -> Result<T, CallError<E>>
+    pub fn call_fallible<A, T, E>(&self, method: &Method, args: &A) -> Result<T, CallError<E>>
     where
         A: Serialize,
         T: DeserializeOwned,
@@ -93,7 +93,7 @@ impl Proxy {
     /// # Errors
     ///
     /// A [`CallError`] whose [`executed`](CallError::executed) is [`Executed::No`].
-    pub fn call_one_way<A: Serialize>(&self, method: &'static Method, args: &A) -> Result<(), CallError> {
+    pub fn call_one_way<A: Serialize>(&self, method: &Method, args: &A) -> Result<(), CallError> {
         Exchange::new(self.channel.link(), method, &self.options).call_one_way(args)
     }
 }
@@ -104,16 +104,16 @@ fn read<T: DeserializeOwned, E>(
     outcome: Outcome,
     application: impl FnOnce(&[u8], Callee) -> CallError<E>,
 ) -> Result<T, CallError<E>> {
-    let callee = exchange.callee();
     match outcome {
         Outcome::Value(body) => {
-            let value = codec::decode(&body).map_err(|error| bad_reply(callee, error.to_string(), Executed::Yes));
+            let value =
+                codec::decode(&body).map_err(|error| bad_reply(exchange.callee(), error.to_string(), Executed::Yes));
             scratch::give(body);
             value
         }
         Outcome::Failure { code, message, details, repeated } => {
+            let callee = exchange.callee();
             let kind = Code::from_wire(code);
-            let refused = |message, executed| CallError::Refused { callee, message, executed };
             // Of a call that is run at most once, all copies get the one answer. Not so of an idempotent one; nor are these an answer.
             let of_this_copy = if exchange.in_session() {
                 matches!(kind, Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement))
@@ -121,8 +121,9 @@ fn read<T: DeserializeOwned, E>(
                 matches!(kind, Some(Code::UnknownMethod | Code::BadArguments | Code::Expired | Code::Overloaded))
             };
             if repeated && of_this_copy {
-                return Err(refused(message, Executed::Maybe));
+                return Err(CallError::Refused { callee, message, executed: Executed::Maybe });
             }
+            let refused = |callee, message, executed| CallError::Refused { callee, message, executed };
             Err(match kind {
                 Some(Code::Application) => application(&details, callee),
                 Some(Code::Panicked) => CallError::HandlerPanicked { callee, message },
@@ -132,9 +133,11 @@ fn read<T: DeserializeOwned, E>(
                 Some(Code::Overloaded) => CallError::Overloaded { callee, message },
                 Some(Code::ReplyTooLarge) => CallError::TooLarge { callee, side: Side::Reply, message },
                 Some(Code::ReplyUnencodable) => bad_reply(callee, message, Executed::Yes),
-                Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement) => refused(message, Executed::No),
-                Some(Code::Stale | Code::SessionEnded | Code::InProgress) => refused(message, Executed::Maybe),
-                Some(Code::Forgotten) => refused(message, Executed::Yes),
+                Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement) => {
+                    refused(callee, message, Executed::No)
+                }
+                Some(Code::Stale | Code::SessionEnded | Code::InProgress) => refused(callee, message, Executed::Maybe),
+                Some(Code::Forgotten) => refused(callee, message, Executed::Yes),
                 None => bad_reply(callee, format!("unknown failure code {code}: {message}"), Executed::Maybe),
             })
         }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: [`CallError::executed`] never lies. Where this side cannot know, it says [`Executed::Maybe`].
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -36,17 +37,36 @@ impl Executed {
 }
 
 /// Which method of which server a call went to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callee {
     /// The full method name, `service.method`.
-    pub method: &'static str,
-    /// The server's address.
-    pub peer: SocketAddr,
+    pub method: Cow<'static, str>,
+    /// Who was called.
+    pub peer: Peer,
+}
+
+/// Who is called.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// The server at this address.
+    Server(SocketAddr),
+    /// A service of this process, without a connection.
+    Local,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(addr) => write!(f, "at {addr}"),
+            Self::Local => f.write_str("in this process"),
+        }
+    }
 }
 
 impl fmt::Display for Callee {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.method, self.peer)
+        write!(f, "{} {}", self.method, self.peer)
     }
 }
 

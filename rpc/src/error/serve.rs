@@ -12,10 +12,10 @@ use std::sync::Arc;
 pub enum BindError {
     /// The caller is not a fiber, so there is no runtime for the server to run on.
     NoRuntime,
-    /// Two services of the same name were given.
-    DuplicateService {
-        /// The name.
-        name: &'static str,
+    /// Two services have a method of the same name.
+    DuplicateMethod {
+        /// The full name, `service.method`.
+        name: String,
     },
     /// The name has no address, or could not be looked up.
     Resolve(io::Error),
@@ -41,8 +41,8 @@ impl fmt::Display for BindError {
             Self::NoRuntime => f.write_str(
                 "cannot serve outside a fiber: bind within `fibra::run(|| ..)`, or ask for `thread_per_connection()`",
             ),
-            Self::DuplicateService { name } => {
-                write!(f, "cannot serve: two services are named `{name}`; rename one of the traits")
+            Self::DuplicateMethod { name } => {
+                write!(f, "cannot serve: two services have a method `{name}`; give one of them another name")
             }
             Self::Resolve(error) => write!(f, "cannot resolve the address to serve on: {error}"),
             Self::AddressInUse { addr } => write!(
@@ -59,7 +59,7 @@ impl Error for BindError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Resolve(error) | Self::Io { source: error, .. } | Self::Spawn(error) => Some(error),
-            Self::NoRuntime | Self::DuplicateService { .. } | Self::AddressInUse { .. } => None,
+            Self::NoRuntime | Self::DuplicateMethod { .. } | Self::AddressInUse { .. } => None,
         }
     }
 }

@@ -79,7 +79,7 @@ impl Builder {
     ///
     /// * [`BindError::NoRuntime`]: not called from a fiber; see
     ///   [`thread_per_connection`](Self::thread_per_connection) for serving without.
-    /// * [`BindError::DuplicateService`]: two services have one name.
+    /// * [`BindError::DuplicateMethod`]: two services have a method of one name.
     /// * [`BindError::Resolve`]: `addr` has no address.
     /// * [`BindError::AddressInUse`], [`BindError::Io`]: the last of its addresses cannot be had.
     /// * [`BindError::Spawn`]: the accept loop could not be started.

@@ -9,7 +9,7 @@ use crate::service::{Method, Service};
 /// The services of one server. Fixed once it serves.
 pub(super) struct Registry {
     services: Vec<Box<dyn Service>>,
-    methods: HashMap<&'static [u8], (usize, usize)>,
+    methods: HashMap<Box<[u8]>, (usize, usize)>,
 }
 
 /// A method, ready to run.
@@ -18,21 +18,23 @@ pub(super) struct Target<'a> {
     pub(super) service: &'a dyn Service,
     /// The method's number in its service.
     pub(super) number: usize,
-    pub(super) method: &'static Method,
+    pub(super) method: &'a Method,
 }
 
 impl Registry {
     /// # Errors
     ///
-    /// [`BindError::DuplicateService`]: two services answer to one name.
+    /// [`BindError::DuplicateMethod`]: two services have a method of one name.
     pub(super) fn new(services: Vec<Box<dyn Service>>) -> Result<Self, BindError> {
         let mut methods = HashMap::new();
         for (index, service) in services.iter().enumerate() {
             let descriptor = service.descriptor();
             for (number, method) in descriptor.methods().iter().enumerate() {
-                match methods.entry(method.full_name().as_bytes()) {
+                match methods.entry(method.full_name().as_bytes().into()) {
                     Entry::Vacant(place) => place.insert((index, number)),
-                    Entry::Occupied(_) => return Err(BindError::DuplicateService { name: descriptor.name() }),
+                    Entry::Occupied(_) => {
+                        return Err(BindError::DuplicateMethod { name: method.full_name().to_owned() });
+                    }
                 };
             }
         }

@@ -3,17 +3,16 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Path;
-use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::{client_ident, local, options, spans};
+use super::{client_ident, descriptor, local, options, spans};
 use crate::model::{Method, Model, Output};
 use crate::options::Semantics;
 
 pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
-    let Model { vis, ident, name, methods } = model;
+    let Model { vis, ident, methods, .. } = model;
     let client = client_ident(model);
-    let descriptors = methods.iter().map(|method| descriptor(method, krate));
+    let descriptor = descriptor::expand(model, krate);
     let calls = methods.iter().enumerate().map(|(index, method)| call(&client, method, index, krate));
     let options = options::expand();
     let doc = format!(
@@ -29,9 +28,8 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
 
         #[allow(dead_code, clippy::too_many_arguments)]
         impl #client {
-            /// The service's name and methods.
-            pub const DESCRIPTOR: &'static #krate::service::Descriptor =
-                &#krate::service::Descriptor::new(#name, &[#(#descriptors),*]);
+            /// The service's name, methods and documentation.
+            pub const DESCRIPTOR: &'static #krate::service::Descriptor = #descriptor;
 
             /// Connects to a server. Call it from a fiber; the proxy may then go anywhere.
             ///
@@ -58,19 +56,6 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
 
             #(#calls)*
         }
-    }
-}
-
-fn descriptor(method: &Method, krate: &Path) -> TokenStream {
-    let full_name = &method.full_name;
-    let semantics = match method.semantics {
-        Semantics::Maybe => quote!(Maybe),
-        Semantics::Idempotent => quote!(Idempotent),
-        Semantics::AtMostOnce => quote!(AtMostOnce),
-    };
-    let names = method.arguments.iter().map(|(name, _)| name.unraw().to_string());
-    quote! {
-        #krate::service::Method::new(#full_name, #krate::service::Semantics::#semantics, &[#(#names),*])
     }
 }
 

@@ -1,0 +1,52 @@
+//! The descriptor: what the trait says of itself, as a constant.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::Path;
+use syn::ext::IdentExt;
+
+use super::local;
+use crate::model::{Method, Model, Output};
+use crate::options::Semantics;
+use crate::travel::spelled;
+
+/// An expression of type `&'static Descriptor`.
+pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
+    let Model { name, docs, methods, .. } = model;
+    let list = local("METHODS");
+    let methods = methods.iter().map(|method| expand_method(method, krate));
+    // A list of its own: what could have to be dropped is constant only as the value of a constant.
+    quote! {{
+        const #list: &[#krate::service::Method] = &[#(#methods),*];
+        &#krate::service::Descriptor::new(#name, #list).with_docs(#docs)
+    }}
+}
+
+fn expand_method(method: &Method, krate: &Path) -> TokenStream {
+    let Method { full_name, docs, .. } = method;
+    let semantics = match method.semantics {
+        Semantics::Maybe => quote!(Maybe),
+        Semantics::Idempotent => quote!(Idempotent),
+        Semantics::AtMostOnce => quote!(AtMostOnce),
+    };
+    let arguments = method.arguments.iter().map(|(name, ty)| {
+        let (name, ty) = (name.unraw().to_string(), spelled(ty.to_token_stream()));
+        quote!(#krate::service::Argument::new(#name, #ty))
+    });
+    let output = match &method.output {
+        Output::Value(value) => {
+            let value = spelled(value.to_token_stream());
+            quote!(.with_value(#value))
+        }
+        Output::Fallible { value, error } => {
+            let (value, error) = (spelled(value.to_token_stream()), spelled(error.to_token_stream()));
+            quote!(.with_value(#value).with_error(#error))
+        }
+    };
+    quote! {
+        #krate::service::Method::new(#full_name, #krate::service::Semantics::#semantics)
+            .with_docs(#docs)
+            .with_arguments(&[#(#arguments),*])
+            #output
+    }
+}

@@ -1,0 +1,220 @@
+//! What a service says of itself: its methods, their arguments and types, what repeating a call does, documentation.
+//!
+//! `#[service]` writes it as a constant; what is registered at run time makes its own.
+//!
+//! Invariant: types are text, as somebody wrote them. They are for people; nothing is decided by them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A service's name, documentation and methods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    name: Cow<'static, str>,
+    docs: &'static str,
+    methods: Cow<'static, [Method]>,
+}
+
+impl Descriptor {
+    /// Describes a service. Methods are known by their place in `methods`.
+    pub const fn new(name: &'static str, methods: &'static [Method]) -> Self {
+        Self { name: Cow::Borrowed(name), docs: "", methods: Cow::Borrowed(methods) }
+    }
+
+    /// As [`new`](Self::new), of what is known at run time only.
+    pub fn owned(name: String, methods: Vec<Method>) -> Self {
+        Self { name: Cow::Owned(name), docs: "", methods: Cow::Owned(methods) }
+    }
+
+    /// With this documentation.
+    pub const fn with_docs(mut self, docs: &'static str) -> Self {
+        self.docs = docs;
+        self
+    }
+
+    /// The service's name: what comes before the last dot of a full method name.
+    pub const fn name(&self) -> &str {
+        match &self.name {
+            Cow::Borrowed(name) => name,
+            Cow::Owned(name) => name.as_str(),
+        }
+    }
+
+    /// Its documentation, as written on the trait.
+    pub const fn docs(&self) -> &'static str {
+        self.docs
+    }
+
+    /// The methods, in the order of their declaration.
+    pub const fn methods(&self) -> &[Method] {
+        match &self.methods {
+            Cow::Borrowed(methods) => methods,
+            Cow::Owned(methods) => methods.as_slice(),
+        }
+    }
+}
+
+/// One method of a service: what a call of it needs to know, and what a person does.
+///
+/// ```
+/// use fibra_rpc::service::{Argument, Method, Semantics};
+///
+/// const ADD: Method = Method::new("calculator.add", Semantics::Idempotent)
+///     .with_arguments(&[Argument::new("a", "i64"), Argument::new("b", "i64")])
+///     .with_value("i64");
+/// assert_eq!(ADD.to_string(), "calculator.add(a: i64, b: i64) -> i64");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Method {
+    full_name: Cow<'static, str>,
+    docs: &'static str,
+    semantics: Semantics,
+    arguments: &'static [Argument],
+    value: &'static str,
+    error: Option<&'static str>,
+}
+
+impl Method {
+    /// Describes a method: `service.method`, and what repeating it does. It has no arguments and no value until they are added.
+    pub const fn new(full_name: &'static str, semantics: Semantics) -> Self {
+        Self { full_name: Cow::Borrowed(full_name), docs: "", semantics, arguments: &[], value: "()", error: None }
+    }
+
+    /// As [`new`](Self::new), of a name that is known at run time only.
+    ///
+    /// ```
+    /// # use fibra_rpc::{CallError, client::Proxy, service::{Method, Semantics}};
+    /// fn sum_by(method: &str, proxy: &Proxy) -> Result<i64, CallError> {
+    ///     proxy.call(&Method::named(method, Semantics::Idempotent), &(3, 5))
+    /// }
+    /// # let _ = sum_by;
+    /// ```
+    pub fn named(full_name: impl Into<String>, semantics: Semantics) -> Self {
+        let mut method = Self::new("", semantics);
+        method.full_name = Cow::Owned(full_name.into());
+        method
+    }
+
+    /// With this documentation.
+    pub const fn with_docs(mut self, docs: &'static str) -> Self {
+        self.docs = docs;
+        self
+    }
+
+    /// With these arguments, in order.
+    pub const fn with_arguments(mut self, arguments: &'static [Argument]) -> Self {
+        self.arguments = arguments;
+        self
+    }
+
+    /// With a value of this type.
+    pub const fn with_value(mut self, value: &'static str) -> Self {
+        self.value = value;
+        self
+    }
+
+    /// With an error of its own, of this type.
+    pub const fn with_error(mut self, error: &'static str) -> Self {
+        self.error = Some(error);
+        self
+    }
+
+    /// The name on the wire: `service.method`.
+    pub const fn full_name(&self) -> &str {
+        match &self.full_name {
+            Cow::Borrowed(name) => name,
+            Cow::Owned(name) => name.as_str(),
+        }
+    }
+
+    /// The name, for an error: free if it is a constant.
+    pub(crate) fn shared_name(&self) -> Cow<'static, str> {
+        self.full_name.clone()
+    }
+
+    /// What comes after the last dot of the full name.
+    pub fn name(&self) -> &str {
+        self.full_name.rsplit_once('.').map_or(&self.full_name, |(_, name)| name)
+    }
+
+    /// Its documentation, as written in the trait.
+    pub const fn docs(&self) -> &'static str {
+        self.docs
+    }
+
+    /// What a caller may expect when a reply is lost.
+    pub const fn semantics(&self) -> Semantics {
+        self.semantics
+    }
+
+    /// The arguments, in order.
+    pub const fn arguments(&self) -> &'static [Argument] {
+        self.arguments
+    }
+
+    /// The type of its value; of a method that returns `Result<T, E>`, the `T`.
+    pub const fn value(&self) -> &'static str {
+        self.value
+    }
+
+    /// The type of its own error, if it has one.
+    pub const fn error(&self) -> Option<&'static str> {
+        self.error
+    }
+}
+
+/// As one would write its declaration, less the attributes.
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.full_name)?;
+        for (index, argument) in self.arguments.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{}: {}", argument.name, argument.ty)?;
+        }
+        f.write_str(")")?;
+        match (self.value, self.error) {
+            ("()", None) => Ok(()),
+            (value, None) => write!(f, " -> {value}"),
+            (value, Some(error)) => write!(f, " -> Result<{value}, {error}>"),
+        }
+    }
+}
+
+/// One argument of a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argument {
+    name: &'static str,
+    ty: &'static str,
+}
+
+impl Argument {
+    /// Describes an argument: its name and its type.
+    pub const fn new(name: &'static str, ty: &'static str) -> Self {
+        Self { name, ty }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its type.
+    pub const fn ty(&self) -> &'static str {
+        self.ty
+    }
+}
+
+/// How often a method may run for one call, as its trait declares.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Semantics {
+    /// `#[rpc(maybe)]`: sent once, and no reply is awaited.
+    Maybe,
+    /// `#[rpc(idempotent)]`: running it again does no harm, so that it may be repeated.
+    Idempotent,
+    /// The default: runs at most once.
+    AtMostOnce,
+}
