@@ -18,7 +18,7 @@
 pub mod descriptor;
 pub mod message;
 
-pub use descriptor::{Argument, Descriptor, Method, Semantics};
+pub use descriptor::{Argument, Descriptor, Method, OrderedLane, Semantics};
 pub use message::{Answer, Args, Rejected, Reply};
 
 /// A set of methods that a server can run by number.

@@ -2,7 +2,7 @@
 
 use fibra::rpc::service::{Argument, Semantics};
 
-use crate::support::DeskClient;
+use crate::support::{DeskClient, Refusal};
 
 #[test]
 fn names_semantics_and_arguments() {
@@ -19,6 +19,25 @@ fn names_semantics_and_arguments() {
     assert_eq!(desk.docs(), "What the tests call.");
     let unseen = desk.methods().iter().find(|method| method.full_name() == "desk.pass_unseen").expect("declared");
     assert_eq!((unseen.semantics(), unseen.arguments().len()), (Semantics::Maybe, 0));
+}
+
+#[fibra::service(name = "town.bank")]
+pub(crate) trait Bank {
+    #[rpc(ordered)]
+    fn open(&self);
+    #[rpc(ordered = "accounts")]
+    fn deposit(&self, cents: u64) -> Result<Vec<(String, u64)>, Refusal>;
+    fn look(&self);
+}
+
+#[test]
+fn a_name_on_the_wire_and_lanes() {
+    let [open, deposit, look] = BankClient::DESCRIPTOR.methods() else { panic!("{:?}", BankClient::DESCRIPTOR) };
+    assert_eq!(deposit.to_string(), "town.bank.deposit(cents: u64) -> Result<Vec<(String, u64)>, Refusal>");
+    let (of_bank, of_accounts) = (open.lane().expect("ordered"), deposit.lane().expect("ordered"));
+    assert_eq!((of_bank.name(), of_accounts.name()), ("town.bank", "town.bank.accounts"));
+    assert_ne!(of_bank.number(), of_accounts.number());
+    assert_eq!(look.lane(), None);
 }
 
 /// Whatever an argument is called, the generated code does not trip over it.

@@ -8,7 +8,7 @@ use syn::{
 };
 
 use crate::expand::options;
-use crate::options::{Semantics, take_semantics};
+use crate::options::{MethodOptions, Semantics};
 use crate::travel;
 
 /// serde implements its traits for tuples up to this size.
@@ -41,7 +41,7 @@ pub(crate) struct Method {
     pub(crate) docs: String,
     /// The name on the wire: `calculator.add`.
     pub(crate) full_name: String,
-    pub(crate) semantics: Semantics,
+    pub(crate) options: MethodOptions,
     pub(crate) arguments: Vec<(Ident, Type)>,
     pub(crate) output: Output,
 }
@@ -83,7 +83,7 @@ impl Model {
 impl Method {
     fn take(item: &mut TraitItemFn, service: &str) -> syn::Result<Self> {
         let mut errors = Errors::default();
-        let semantics = errors.take(take_semantics(&mut item.attrs)).unwrap_or(Semantics::AtMostOnce);
+        let options = errors.take(MethodOptions::take(&mut item.attrs)).unwrap_or(MethodOptions::DEFAULT);
         if let Some(attr) = item.attrs.iter().find(|attr| attr.path().is_ident("cfg")) {
             errors.push(attr, "both sides must have the same methods: put what is conditional in a service of its own");
         }
@@ -107,7 +107,7 @@ impl Method {
         }
 
         let output = errors.take(Output::of(&sig.output)).unwrap_or(Output::unit());
-        if semantics == Semantics::Maybe && !output.is_unit() {
+        if options.semantics == Semantics::Maybe && !output.is_unit() {
             errors.push(&sig.output, "a `maybe` method returns nothing: no reply is awaited");
         }
 
@@ -119,7 +119,7 @@ impl Method {
         let attrs = item.attrs.iter().filter(|attr| attr.path().is_ident("doc") || attr.path().is_ident("deprecated"));
         let attrs = attrs.cloned().collect();
         let docs = docs(&item.attrs);
-        Ok(Self { attrs, docs, ident: sig.ident.clone(), full_name, semantics, arguments, output })
+        Ok(Self { attrs, docs, ident: sig.ident.clone(), full_name, options, arguments, output })
     }
 }
 

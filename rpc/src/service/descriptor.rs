@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::session::Lane;
+
 /// A service's name, documentation and methods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
@@ -74,12 +76,21 @@ pub struct Method {
     arguments: &'static [Argument],
     value: &'static str,
     error: Option<&'static str>,
+    lane: Option<OrderedLane>,
 }
 
 impl Method {
     /// Describes a method: `service.method`, and what repeating it does. It has no arguments and no value until they are added.
     pub const fn new(full_name: &'static str, semantics: Semantics) -> Self {
-        Self { full_name: Cow::Borrowed(full_name), docs: "", semantics, arguments: &[], value: "()", error: None }
+        Self {
+            full_name: Cow::Borrowed(full_name),
+            docs: "",
+            semantics,
+            arguments: &[],
+            value: "()",
+            error: None,
+            lane: None,
+        }
     }
 
     /// As [`new`](Self::new), of a name that is known at run time only.
@@ -118,6 +129,12 @@ impl Method {
     /// With an error of its own, of this type.
     pub const fn with_error(mut self, error: &'static str) -> Self {
         self.error = Some(error);
+        self
+    }
+
+    /// Ordered, in the lane of this name. See [`OrderedLane`].
+    pub const fn with_lane(mut self, name: &'static str) -> Self {
+        self.lane = Some(OrderedLane::new(name));
         self
     }
 
@@ -163,6 +180,11 @@ impl Method {
     pub const fn error(&self) -> Option<&'static str> {
         self.error
     }
+
+    /// The lane, if its calls are ordered.
+    pub const fn lane(&self) -> Option<OrderedLane> {
+        self.lane
+    }
 }
 
 /// As one would write its declaration, less the attributes.
@@ -203,6 +225,43 @@ impl Argument {
     /// Its type.
     pub const fn ty(&self) -> &'static str {
         self.ty
+    }
+}
+
+/// What the ordered methods of a service have in common: their calls run one at a time, in the order in which a client made them.
+///
+/// `#[rpc(ordered)]` puts a method in the lane of its service, `#[rpc(ordered = "accounts")]` in the lane `accounts` of its service.
+///
+/// Declared so far, and not kept yet: calls do not say their lane on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderedLane {
+    name: &'static str,
+    number: Lane,
+}
+
+impl OrderedLane {
+    /// The lane of that name: `service`, or `service.lane`.
+    pub const fn new(name: &'static str) -> Self {
+        // FNV-1a, 32 bits, folded: both sides need not agree on it, only all the proxies of one channel.
+        let mut hash = 0x811C_9DC5_u32;
+        let bytes = name.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            hash = (hash ^ bytes[at] as u32).wrapping_mul(0x0100_0193);
+            at += 1;
+        }
+        let [a, b, c, d] = hash.to_be_bytes();
+        Self { name, number: a ^ b ^ c ^ d }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its number in a session, made of its name. Two lanes of one number are one: more waiting than need be, and no less order.
+    pub const fn number(&self) -> Lane {
+        self.number
     }
 }
 

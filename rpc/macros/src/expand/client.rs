@@ -60,13 +60,13 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
 }
 
 fn call(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStream {
-    let Method { attrs, ident, semantics, arguments, output, .. } = method;
+    let Method { attrs, ident, options, arguments, output, .. } = method;
     let names: Vec<_> = arguments.iter().map(|(name, _)| name).collect();
     let types: Vec<_> = arguments.iter().map(|(_, ty)| ty).collect();
     let descriptor = local("METHOD");
     // What is not serde's is reported at the type that the user wrote.
     let args = if names.is_empty() { quote!([(); 0]) } else { quote_spanned!(spans(&types)=> (#(#names,)*)) };
-    let (how, value, error) = match (semantics, output) {
+    let (how, value, error) = match (options.semantics, output) {
         (Semantics::Maybe, _) => (quote!(call_one_way), quote!(()), quote!(#krate::CallError)),
         (_, Output::Value(value)) => (quote_spanned!(value.span()=> call), quote!(#value), quote!(#krate::CallError)),
         (_, Output::Fallible { value, error }) => {

@@ -14,7 +14,7 @@ use crate::travel::spelled;
 pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
     let Model { name, docs, methods, .. } = model;
     let list = local("METHODS");
-    let methods = methods.iter().map(|method| expand_method(method, krate));
+    let methods = methods.iter().map(|method| expand_method(method, name, krate));
     // A list of its own: what could have to be dropped is constant only as the value of a constant.
     quote! {{
         const #list: &[#krate::service::Method] = &[#(#methods),*];
@@ -22,9 +22,9 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
     }}
 }
 
-fn expand_method(method: &Method, krate: &Path) -> TokenStream {
+fn expand_method(method: &Method, service: &str, krate: &Path) -> TokenStream {
     let Method { full_name, docs, .. } = method;
-    let semantics = match method.semantics {
+    let semantics = match method.options.semantics {
         Semantics::Maybe => quote!(Maybe),
         Semantics::Idempotent => quote!(Idempotent),
         Semantics::AtMostOnce => quote!(AtMostOnce),
@@ -32,6 +32,10 @@ fn expand_method(method: &Method, krate: &Path) -> TokenStream {
     let arguments = method.arguments.iter().map(|(name, ty)| {
         let (name, ty) = (name.unraw().to_string(), spelled(ty.to_token_stream()));
         quote!(#krate::service::Argument::new(#name, #ty))
+    });
+    let lane = method.options.lane.as_ref().map(|lane| {
+        let lane = if lane.is_empty() { service.to_owned() } else { format!("{service}.{lane}") };
+        quote!(.with_lane(#lane))
     });
     let output = match &method.output {
         Output::Value(value) => {
@@ -48,5 +52,6 @@ fn expand_method(method: &Method, krate: &Path) -> TokenStream {
             .with_docs(#docs)
             .with_arguments(&[#(#arguments),*])
             #output
+            #lane
     }
 }
