@@ -17,13 +17,13 @@ use crate::serve::Workload;
 const START: Duration = Duration::from_secs(10);
 
 /// A child of this program that answers in lines.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     out: BufReader<ChildStdout>,
 }
 
 impl Process {
-    fn start(arguments: &[&OsStr], cpu: Option<usize>, input: Stdio) -> io::Result<Self> {
+    pub(crate) fn start(arguments: &[&OsStr], cpu: Option<usize>, input: Stdio) -> io::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         command.args(arguments).arg("--parent").arg(process::id().to_string());
         if let Some(cpu) = cpu {
@@ -35,12 +35,21 @@ impl Process {
     }
 
     /// The next line; an error says what the child said instead.
-    fn line(&mut self) -> io::Result<String> {
+    pub(crate) fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         match self.out.read_line(&mut line) {
             Ok(0) => Err(io::Error::other(self.last_words().unwrap_or_else(|| "it closed its output".to_owned()))),
             read => read.map(|_| line),
         }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it reads. Once.
+    pub(crate) fn take_input(&mut self) -> io::Result<ChildStdin> {
+        self.child.stdin.take().ok_or_else(|| io::Error::other("a client without input"))
     }
 
     /// Kills it, and returns the last line that it wrote to its error stream, or else how it had ended.
@@ -100,7 +109,12 @@ impl Server {
         if let Some(program) = start.program {
             arguments.extend([OsStr::new("--program"), program]);
         }
-        let mut process = Process::start(&arguments, start.cpu, Stdio::null())?;
+        Self::listening(&arguments, start.cpu)
+    }
+
+    /// Starts a server by `arguments` and waits until it listens.
+    pub(crate) fn listening(arguments: &[&OsStr], cpu: Option<usize>) -> io::Result<Self> {
+        let mut process = Process::start(arguments, cpu, Stdio::null())?;
         let timeout = Timespec { tv_sec: START.as_secs() as i64, tv_nsec: 0 };
         if poll(&mut [PollFd::new(&process.out.get_ref().as_fd(), PollFlags::IN)], Some(&timeout))? == 0 {
             return Err(io::Error::new(
@@ -115,7 +129,11 @@ impl Server {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.process.child.id()
+        self.process.pid()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn footprint(&self) -> io::Result<Footprint> {
@@ -150,7 +168,7 @@ impl Client {
         let (address, pid) = (server.address.to_string(), server.pid().to_string());
         let arguments = ["load", "--server", &address, "--server-pid", &pid, "--workload", workload.name()];
         let mut process = Process::start(&arguments.map(OsStr::new), cpu, Stdio::piped())?;
-        let orders = process.child.stdin.take().ok_or_else(|| io::Error::other("a client without input"))?;
+        let orders = process.take_input()?;
         Ok(Client { process, orders })
     }
 

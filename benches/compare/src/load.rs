@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use measurement::Load;
+pub(crate) use measurement::{LONGEST, Latency, Load};
 
 use crate::placement;
 use crate::serve::Workload;

@@ -19,6 +19,7 @@ mod calibration;
 mod children;
 mod load;
 mod machine;
+mod meters;
 mod options;
 mod placement;
 mod plan;
@@ -26,6 +27,7 @@ mod progress;
 mod report;
 mod request;
 mod results;
+mod rpc;
 mod run;
 mod serve;
 mod servers;
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         None => run::run(&options),
         Some(Command::Serve(arguments)) => serve::run(arguments),
         Some(Command::Load(arguments)) => load::run(&arguments),
+        Some(Command::ServeRpc(arguments)) => rpc::server::run(arguments),
+        Some(Command::Call(arguments)) => rpc::client::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

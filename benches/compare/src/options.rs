@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::serve::Workload;
-use crate::{load, serve};
+use crate::{load, rpc, serve};
 
 /// Compares fibra with a thread per connection, an event loop (mio), tokio, may, vthread and Go, on this machine.
+///
+/// Remote calls are compared likewise: fibra's, tonic's, tarpc's and those of Go's net/rpc.
 ///
 /// Every server runs in a process of its own and so does the client. Each peer is measured once a round, in an order that changes from
 /// round to round; what is reported are medians over the rounds.
@@ -39,9 +41,9 @@ pub(crate) struct Options {
 
     /// Only this workload
     #[arg(long, value_delimiter = ',')]
-    pub(crate) workload: Vec<Workload>,
+    pub(crate) workload: Vec<Chosen>,
 
-    /// Only this placement [default: both, quick: pinned]
+    /// Only this placement [default: pinned and unpinned, rpc: all, quick: pinned]
     #[arg(long, value_delimiter = ',')]
     pub(crate) placement: Vec<Placement>,
 
@@ -66,6 +68,37 @@ pub(crate) struct Options {
     pub(crate) machine: Option<String>,
 }
 
+impl Options {
+    /// Which of the services for streams are to be measured.
+    pub(crate) fn workloads(&self) -> Vec<Workload> {
+        let chosen = |workload: &Workload| {
+            self.workload.is_empty()
+                || self.workload.iter().any(|chosen| match chosen {
+                    Chosen::Echo => *workload == Workload::Echo,
+                    Chosen::Request => *workload == Workload::Request,
+                    Chosen::Rpc => false,
+                })
+        };
+        Workload::ALL.into_iter().filter(chosen).collect()
+    }
+
+    /// Whether remote calls are to be measured.
+    pub(crate) fn chooses_rpc(&self) -> bool {
+        self.workload.is_empty() || self.workload.contains(&Chosen::Rpc)
+    }
+}
+
+/// What may be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Chosen {
+    /// 64-byte messages go back as they came
+    Echo,
+    /// Frames of 64 bytes, 5 us of CPU each, and a pause of 1 ms in 1 of 100
+    Request,
+    /// Remote calls of add(3, 5)
+    Rpc,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run one of the servers, until killed; it prints its address
@@ -73,6 +106,11 @@ pub(crate) enum Command {
     /// The client of a comparison
     #[command(hide = true)]
     Load(load::Arguments),
+    /// Run one of the RPC servers, until killed; it prints its address
+    ServeRpc(rpc::server::Arguments),
+    /// The client of an RPC server
+    #[command(hide = true)]
+    Call(rpc::client::Arguments),
 }
 
 /// On which CPUs server and client run.
@@ -81,15 +119,29 @@ pub(crate) enum Command {
 pub(crate) enum Placement {
     /// The server on one CPU with one worker, the client on another
     Pinned,
+    /// Server and client on the same CPU, with one worker each: they take turns
+    Shared,
     /// Wherever the system puts them; a worker for each CPU
     Unpinned,
 }
 
 impl Placement {
+    pub(crate) const ALL: [Placement; 3] = [Placement::Pinned, Placement::Shared, Placement::Unpinned];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Placement::Pinned => "pinned",
+            Placement::Shared => "shared",
             Placement::Unpinned => "unpinned",
+        }
+    }
+
+    /// Where server and client run, if `two` are there for them.
+    pub(crate) fn cpus(self, two: (usize, usize)) -> (Option<usize>, Option<usize>) {
+        match self {
+            Placement::Pinned => (Some(two.0), Some(two.1)),
+            Placement::Shared => (Some(two.0), Some(two.0)),
+            Placement::Unpinned => (None, None),
         }
     }
 }

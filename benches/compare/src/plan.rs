@@ -4,6 +4,7 @@ use std::io;
 
 use crate::options::{Options, Placement};
 use crate::placement;
+use crate::rpc;
 use crate::serve::Workload;
 use crate::servers::{PEERS, Peer};
 
@@ -23,6 +24,7 @@ pub(crate) struct Plan {
     pub(crate) descriptors: u64,
     /// If no measurement is to begin later than this many seconds after the start.
     pub(crate) deadline: Option<f64>,
+    pub(crate) rpc: rpc::plan::Plan,
 }
 
 /// A situation in which the peers are compared.
@@ -64,7 +66,7 @@ impl Plan {
         connections.sort_by_key(|&count| count.abs_diff(1000));
         for placement in or_default(&options.placement, default_placements) {
             for &count in &connections {
-                for workload in or_default(&options.workload, &Workload::ALL) {
+                for workload in options.workloads() {
                     let connections = count as usize;
                     // The client of an open loop never sleeps, so it needs a CPU of its own.
                     let open = placement == Placement::Pinned && (!options.quick || connections > 1);
@@ -72,7 +74,11 @@ impl Plan {
                 }
             }
         }
-        if groups.is_empty() {
+        if peers.is_empty() {
+            groups.clear();
+        }
+        let rpc = rpc::plan::Plan::new(options, limit);
+        if groups.is_empty() && rpc.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "nothing is left to measure"));
         }
         let seconds = options.seconds.unwrap_or(if options.quick { 0.25 } else { 1.0 });
@@ -88,6 +94,7 @@ impl Plan {
             open_share: options.open_share,
             descriptors: limit,
             deadline: options.quick.then_some(100.0),
+            rpc,
         };
         Ok((plan, remarks))
     }
@@ -103,8 +110,9 @@ impl Plan {
 /// Those whose names begin with one of `only`.
 fn peers(only: &[String]) -> io::Result<Vec<&'static Peer>> {
     for prefix in only {
-        if !PEERS.iter().any(|peer| peer.name.starts_with(prefix.as_str())) {
-            let names = PEERS.iter().map(|peer| peer.name).collect::<Vec<_>>().join(", ");
+        let names = || PEERS.iter().map(|peer| peer.name).chain(rpc::peers::PEERS.iter().map(|peer| peer.name));
+        if !names().any(|name| name.starts_with(prefix.as_str())) {
+            let names = names().collect::<Vec<_>>().join(", ");
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!("no peer is called {prefix}: there are {names}"),
@@ -149,6 +157,6 @@ mod tests {
 
     #[test]
     fn more_connections_than_descriptors_are_left_out() {
-        assert!(plan(&["--connections", "1000000"]).is_err(), "nothing is left");
+        assert!(plan(&["--workload", "echo", "--connections", "1000000"]).is_err(), "nothing is left");
     }
 }

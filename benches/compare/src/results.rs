@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::load::Load;
 use crate::machine::Machine;
 use crate::plan::{Group, Plan};
+use crate::rpc;
 use crate::serve::Workload;
 use crate::servers::{Peer, lines_of_code};
 use crate::syscalls::Calls;
@@ -18,6 +19,7 @@ pub(crate) struct Results {
     pub(crate) open_share: f64,
     pub(crate) subjects: Vec<Subject>,
     pub(crate) groups: Vec<GroupResults>,
+    pub(crate) rpc: rpc::results::Results,
     /// What went otherwise than planned.
     pub(crate) remarks: Vec<String>,
 }
@@ -112,6 +114,7 @@ impl Results {
             open_share: plan.open_share,
             subjects: subjects.collect(),
             groups: groups.collect(),
+            rpc: rpc::results::Results::new(&plan.rpc),
             remarks,
         }
     }
@@ -119,19 +122,21 @@ impl Results {
     /// What a reader must know: what went otherwise than planned, and whether the machine was busy with something else.
     pub(crate) fn notes(&self) -> Vec<String> {
         let samples = self.groups.iter().flat_map(|group| &group.measured).flat_map(|measured| &measured.samples);
-        let others = median(samples.map(|sample| sample.closed.others_busy).collect()).unwrap_or_default();
+        let others = samples.map(|sample| sample.closed.others_busy).chain(self.rpc.others_busy());
+        let others = median(others.collect()).unwrap_or_default();
         let absent = self.subjects.iter().filter_map(|subject| {
             subject.absent.as_ref().map(|reason| format!("{} was not measured: {reason}", subject.peer.label))
         });
         let busy = (others > QUIET).then(|| {
             format!("{others:.1} CPUs were busy with something else meanwhile: measure again on a quiet machine before you believe this")
         });
-        busy.into_iter().chain(absent).chain(self.remarks.iter().cloned()).collect()
+        busy.into_iter().chain(absent).chain(self.rpc.notes()).chain(self.remarks.iter().cloned()).collect()
     }
 
     /// How many rounds there are of what was measured most often.
     pub(crate) fn rounds(&self) -> usize {
-        self.groups.iter().flat_map(|group| &group.measured).map(|measured| measured.samples.len()).max().unwrap_or(0)
+        let measured = self.groups.iter().flat_map(|group| &group.measured);
+        measured.map(|measured| measured.samples.len()).max().unwrap_or(0).max(self.rpc.rounds())
     }
 }
 
@@ -171,7 +176,7 @@ impl GroupResults {
 }
 
 /// The middle one; of an even number, the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;
     let lower = values[(values.len() - 1) / 2];

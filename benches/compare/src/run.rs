@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -16,12 +17,16 @@ use crate::plan::{Group, Plan};
 use crate::progress::Progress;
 use crate::report::{self, text};
 use crate::results::{Idle, Results, Sample};
+use crate::rpc;
 use crate::serve::{self, Workload};
 use crate::servers::{Kind, Peer};
 use crate::syscalls;
 
 /// From so many on, memory is told by connection.
 const MANY: usize = 1000;
+
+/// What is said when a run ends at its deadline.
+const UP: &str = "the time was up before everything was measured";
 
 /// How long connections are left idle before memory is looked at.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -56,6 +61,7 @@ struct Run {
     progress: Progress,
     /// The programs that are built apart, by subject.
     programs: Vec<Option<OsString>>,
+    rpc_programs: Vec<Option<OsString>>,
     /// Of server and client, when pinned.
     cpus: (usize, usize),
     /// Of computation for each request.
@@ -68,37 +74,50 @@ impl Run {
         if cpus.0 == cpus.1 {
             remarks.push("there is one CPU only: server and client share it, pinned or not".to_owned());
         }
-        let progress = Progress::new(plan.rounds * plan.groups.len() * plan.peers.len());
-        let programs = vec![None; plan.peers.len()];
+        let steps = plan.groups.len() * plan.peers.len() + plan.rpc.steps();
+        let progress = Progress::new(plan.rounds * steps);
+        let (programs, rpc_programs) = (vec![None; plan.peers.len()], vec![None; plan.rpc.peers.len()]);
         for remark in &remarks {
             progress.remark(remark);
         }
         let results = Results::new(Machine::new(options), &plan, remarks);
-        Ok(Run { plan, results, progress, programs, cpus, computation: rounds_in_5_us() })
+        Ok(Run { plan, results, progress, programs, rpc_programs, cpus, computation: rounds_in_5_us() })
     }
 
     /// Builds the servers that are built apart. Who cannot be built is absent.
     fn build(&mut self) {
         for (index, peer) in self.plan.peers.iter().enumerate() {
             let Kind::Apart(build) = peer.kind else { continue };
-            self.progress.begins(&format!("building {}", peer.label));
-            match serve::folder_for_servers().and_then(|folder| build(&folder)) {
-                Ok(program) => self.programs[index] = Some(program.into_os_string()),
-                Err(error) => {
-                    self.progress.remark(&format!("without {}: {error}", peer.label));
-                    self.results.subjects[index].absent = Some(error.to_string());
-                }
+            match built(build, peer.label, &self.progress) {
+                Ok(program) => self.programs[index] = Some(program),
+                Err(error) => self.results.subjects[index].absent = Some(error.to_string()),
+            }
+        }
+        for (index, peer) in self.plan.rpc.peers.iter().enumerate() {
+            let rpc::peers::Kind::Apart { build, .. } = peer.kind else { continue };
+            match built(build, peer.label, &self.progress) {
+                Ok(program) => self.rpc_programs[index] = Some(program),
+                Err(error) => self.results.rpc.subjects[index].absent = Some(error.to_string()),
             }
         }
     }
 
     /// Measures everyone in each group once. Whether it got to the end.
     fn round(&mut self, round: usize) -> bool {
+        let deadline = self.plan.deadline;
+        let is_up = move |progress: &Progress| deadline.is_some_and(|end| progress.elapsed().as_secs_f64() > end);
+        let rpc = rpc::run::Run::new(&self.plan.rpc, &self.rpc_programs, self.cpus);
+        let (is_whole, remarks) = rpc.round(round, &mut self.results.rpc, &mut self.progress, |now| !is_up(now));
+        self.results.remarks.extend(remarks);
+        if !is_whole {
+            self.remark(UP.to_owned());
+            return false;
+        }
         let order: Vec<usize> = self.plan.order(round).collect();
         for at in 0..self.plan.groups.len() {
             for &index in &order {
-                if self.plan.deadline.is_some_and(|deadline| self.progress.elapsed().as_secs_f64() > deadline) {
-                    self.remark("the time was up before everything was measured".to_owned());
+                if is_up(&self.progress) {
+                    self.remark(UP.to_owned());
                     return false;
                 }
                 self.measure(round, at, index);
@@ -183,10 +202,9 @@ impl Run {
         peer: &'a Peer,
         index: usize,
     ) -> (Start<'a>, Option<usize>) {
-        let pinned = |cpu| (placement == Placement::Pinned).then_some(cpu);
+        let (cpu, client_cpu) = placement.cpus(self.cpus);
         let program = self.programs[index].as_deref();
-        let start = Start { peer: peer.name, program, workload, cpu: pinned(self.cpus.0), rounds: self.computation };
-        (start, pinned(self.cpus.1))
+        (Start { peer: peer.name, program, workload, cpu, rounds: self.computation }, client_cpu)
     }
 
     fn count_system_calls(&mut self) {
@@ -209,4 +227,14 @@ impl Run {
             }
         }
     }
+}
+
+/// Builds a peer's program.
+fn built(build: fn(&Path) -> io::Result<PathBuf>, label: &str, progress: &Progress) -> io::Result<OsString> {
+    progress.begins(&format!("building {label}"));
+    let program = serve::folder_for_servers().and_then(|folder| build(&folder));
+    if let Err(error) = &program {
+        progress.remark(&format!("without {label}: {error}"));
+    }
+    program.map(PathBuf::into_os_string)
 }

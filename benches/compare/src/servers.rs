@@ -150,6 +150,11 @@ pub(crate) fn lines_of_code(source: &str) -> usize {
     source.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
 }
 
+/// The version of `package` that this program is built with.
+pub(crate) fn locked_here(package: &str) -> Option<String> {
+    locked(WORKSPACE_LOCK, package)
+}
+
 /// The version of `package` in a Cargo.lock.
 fn locked(lock: &str, package: &str) -> Option<String> {
     let entry = lock.split("[[package]]").find(|entry| entry.contains(&format!("\nname = \"{package}\"\n")))?;
@@ -158,7 +163,7 @@ fn locked(lock: &str, package: &str) -> Option<String> {
 }
 
 /// Runs what builds a peer. An error says what it said last.
-fn build(command: &mut Command) -> io::Result<()> {
+pub(crate) fn build(command: &mut Command) -> io::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => io::Error::new(error.kind(), format!("no `{program}` on this machine")),

@@ -1,15 +1,16 @@
 //! What one measurement yields: requests, latencies, CPU time.
 
+use std::io;
 use std::time::Duration;
-use std::{fs, io};
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::connection::Nanos;
+use crate::meters::{cpu_time_of, cpu_time_of_all};
 
 /// Latencies longer than this count as this.
-const LONGEST: u64 = 60_000_000_000;
+pub(crate) const LONGEST: u64 = 60_000_000_000;
 
 /// The result of a measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +41,21 @@ pub(crate) struct Latency {
     pub(crate) p99_us: f64,
     pub(crate) p999_us: f64,
     pub(crate) max_us: f64,
+}
+
+impl Latency {
+    /// Of latencies in nanoseconds.
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
+        Latency {
+            mean_us: histogram.mean() / 1e3,
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p999_us: at(0.999),
+            max_us: histogram.max() as f64 / 1e3,
+        }
+    }
 }
 
 /// A measurement: latencies of whatever it is told, throughput and CPU time between start and stop.
@@ -126,75 +142,15 @@ impl Measurement {
         let server_cpu = to.server_cpu.saturating_sub(from.server_cpu).as_secs_f64();
         let client_cpu = to.client_cpu.saturating_sub(from.client_cpu).as_secs_f64();
         let all_cpu = to.all_cpu.saturating_sub(from.all_cpu).as_secs_f64();
-        let at = |quantile| self.histogram.value_at_quantile(quantile) as f64 / 1e3;
         Load {
             requests_per_second: requests / seconds,
             rate: None,
-            latency: Latency {
-                mean_us: self.histogram.mean() / 1e3,
-                p50_us: at(0.5),
-                p90_us: at(0.9),
-                p99_us: at(0.99),
-                p999_us: at(0.999),
-                max_us: self.histogram.max() as f64 / 1e3,
-            },
+            latency: Latency::of(&self.histogram),
             server_cpu_us: server_cpu * 1e6 / requests.max(1.0),
             server_busy: server_cpu / seconds,
             client_busy: client_cpu / seconds,
             others_busy: (all_cpu - server_cpu - client_cpu).max(0.0) / seconds,
             unanswered: self.unanswered,
         }
-    }
-}
-
-/// The CPU time that the process has used, all its threads together, those that ended included. `/proc` would have it too, but
-/// in hundredths of a second.
-fn cpu_time_of(pid: u32) -> io::Result<Duration> {
-    let mut clock = 0;
-    // SAFETY: it writes a clock's number to where it is told, which is a variable of that type.
-    let error = unsafe { libc::clock_getcpuclockid(pid as libc::pid_t, &raw mut clock) };
-    if error != 0 {
-        return Err(io::Error::from_raw_os_error(error));
-    }
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: it writes a time to where it is told, which is a variable of that type.
-    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
-}
-
-/// The time that all CPUs together have been busy or were not to be had, interrupts left out: those are for our packets, mostly.
-fn cpu_time_of_all() -> io::Result<Duration> {
-    let text = fs::read_to_string("/proc/stat")?;
-    let fields: Vec<u64> =
-        text.lines().next().unwrap_or_default().split(' ').filter_map(|field| field.parse().ok()).collect();
-    match fields[..] {
-        [user, nice, system, _idle, _iowait, _irq, _softirq, steal, ..] => {
-            let ticks = (user + nice + system + steal) as f64;
-            Ok(Duration::from_secs_f64(ticks / rustix::param::clock_ticks_per_second() as f64))
-        }
-        _ => Err(io::Error::other("/proc/stat is not as expected")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cpu_time_of_a_process_grows_when_it_computes() {
-        let before = cpu_time_of(std::process::id()).unwrap();
-        let all_before = cpu_time_of_all().unwrap();
-        while cpu_time_of(std::process::id()).unwrap() - before < Duration::from_millis(1)
-            || cpu_time_of_all().unwrap() == all_before
-        {
-            std::hint::black_box(crate::request::scramble(1, 1000));
-        }
-    }
-
-    #[test]
-    fn a_process_that_is_not_there_has_no_cpu_time() {
-        assert!(cpu_time_of((1 << 22) + 1).is_err(), "no kernel has more");
     }
 }

@@ -71,7 +71,7 @@ fn peers(results: &Results) -> String {
 /// Plots and figures for each workload and placement.
 fn sections(results: &Results) -> String {
     let mut out = String::new();
-    for placement in [Placement::Pinned, Placement::Unpinned] {
+    for placement in Placement::ALL {
         for workload in Workload::ALL {
             let groups = figures::groups(results, workload, placement);
             if groups.is_empty() {

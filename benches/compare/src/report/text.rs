@@ -6,6 +6,7 @@ use super::figures;
 use crate::options::Placement;
 use crate::plan::Group;
 use crate::results::{Results, Sample, Summary};
+use crate::rpc;
 use crate::serve::Workload;
 
 /// What a table shows of each peer at each number of connections.
@@ -24,7 +25,8 @@ const TABLES: [(&str, Cell); 4] = [
 /// All tables.
 pub(crate) fn tables(results: &Results) -> String {
     let mut out = format!("\n{}\n", method(results));
-    for placement in [Placement::Pinned, Placement::Unpinned] {
+    out.push_str(&rpc::report::text::tables(&results.rpc));
+    for placement in Placement::ALL {
         for workload in Workload::ALL {
             let groups = figures::groups(results, workload, placement);
             if groups.is_empty() {
@@ -45,7 +47,9 @@ pub(crate) fn tables(results: &Results) -> String {
             }
         }
     }
-    resources(&mut out, results);
+    if !results.groups.is_empty() {
+        resources(&mut out, results);
+    }
     for note in results.notes() {
         let _ = writeln!(out, "\nnote: {note}");
     }
@@ -144,16 +148,20 @@ pub(super) fn method(results: &Results) -> String {
     )
 }
 
-pub(super) fn heading(workload: Workload, placement: Placement) -> String {
+pub(crate) fn heading(workload: Workload, placement: Placement) -> String {
     let what = match workload {
         Workload::Echo => "Echo of 64 bytes",
         Workload::Request => "Request: a frame, 5 us of CPU, 1 ms of pause in 1 of 100",
     };
-    let place = match placement {
+    format!("{what}; {}", place(placement))
+}
+
+pub(crate) fn place(placement: Placement) -> &'static str {
+    match placement {
         Placement::Pinned => "server on one CPU, client on another",
+        Placement::Shared => "server and client on the same CPU",
         Placement::Unpinned => "server and client on all CPUs",
-    };
-    format!("{what}; {place}")
+    }
 }
 
 /// A group in a progress line.
@@ -174,7 +182,7 @@ fn percentiles(of: &crate::results::Percentiles) -> String {
 }
 
 /// Requests a second.
-pub(super) fn rate(rate: f64) -> String {
+pub(crate) fn rate(rate: f64) -> String {
     match rate {
         ..1e4 => format!("{:.2}k", rate / 1e3),
         ..1e5 => format!("{:.1}k", rate / 1e3),
@@ -184,7 +192,7 @@ pub(super) fn rate(rate: f64) -> String {
 }
 
 /// Microseconds.
-pub(super) fn time(us: f64) -> String {
+pub(crate) fn time(us: f64) -> String {
     match us {
         ..10.0 => format!("{us:.1}us"),
         ..1e3 => format!("{us:.0}us"),
@@ -207,7 +215,7 @@ pub(super) fn short(figure: &str) -> String {
 }
 
 /// A whole number with its thousands apart.
-pub(super) fn count(count: f64) -> String {
+pub(crate) fn count(count: f64) -> String {
     let digits = format!("{count:.0}");
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
