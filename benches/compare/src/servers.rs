@@ -5,7 +5,7 @@
 
 mod event_loop;
 mod fibra;
-mod go;
+pub(crate) mod go;
 mod may;
 mod threads;
 mod tokio;

@@ -5,7 +5,11 @@
 
 mod fibra;
 mod floor;
+mod go;
 mod raw;
+mod tarpc;
+mod tasks;
+mod tonic;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::servers::locked_here as locked;
+use crate::servers::{self, locked_here};
 
 /// One of those compared.
 pub(crate) struct Peer {
@@ -35,7 +39,7 @@ pub(crate) enum Kind {
 }
 
 /// In the order in which they are listed everywhere. The first is what the others are compared with.
-pub(crate) const PEERS: [Peer; 5] = [
+pub(crate) const PEERS: [Peer; 10] = [
     Peer { name: "floor", label: "floor", kind: Kind::Here { serve: floor::serve, call: raw::call }, idle: true },
     Peer {
         name: "floor-proxy",
@@ -56,13 +60,41 @@ pub(crate) const PEERS: [Peer; 5] = [
         kind: Kind::Here { serve: fibra::serve, call: raw::call_idempotent },
         idle: false,
     },
+    Peer {
+        name: "tarpc-bincode",
+        label: "tarpc, bincode",
+        kind: Kind::Here { serve: tarpc::serve_bincode, call: tarpc::call_bincode },
+        idle: true,
+    },
+    Peer {
+        name: "tarpc-json",
+        label: "tarpc, JSON",
+        kind: Kind::Here { serve: tarpc::serve_json, call: tarpc::call_json },
+        idle: true,
+    },
+    Peer { name: "tonic", label: "tonic", kind: Kind::Here { serve: tonic::serve, call: tonic::call }, idle: true },
+    Peer {
+        name: "go-gob",
+        label: "Go net/rpc, gob",
+        kind: Kind::Apart { build: go::build, argument: "gob" },
+        idle: true,
+    },
+    Peer {
+        name: "go-json",
+        label: "Go net/rpc, jsonrpc",
+        kind: Kind::Apart { build: go::build, argument: "json" },
+        idle: true,
+    },
 ];
 
 impl Peer {
     /// The version of the crate or toolchain behind it.
     pub(crate) fn version(&self) -> Option<String> {
         match self.name {
-            "fibra" => locked("fibra"),
+            "fibra" => locked_here("fibra"),
+            "tarpc-bincode" | "tarpc-json" => locked_here("tarpc"),
+            "tonic" => locked_here("tonic"),
+            "go-gob" | "go-json" => servers::go::version(),
             _ => None,
         }
     }
