@@ -35,6 +35,19 @@ pub trait ToSocketAddrs {
     /// As std's: `InvalidInput` for what is no `host:port`; what the resolver reports for names it cannot resolve. And
     /// what [`blocking`](fibra_scheduler::blocking) reports if its pool is overloaded.
     fn to_socket_addrs(&self) -> io::Result<Self::Iter>;
+
+    /// The `host:port` that takes a resolver, for who wants to ask it again later: the addresses of a name change. `None`, which is what an
+    /// implementation need not write: the addresses are all there is.
+    ///
+    /// ```
+    /// use fibra_net::ToSocketAddrs;
+    ///
+    /// assert_eq!(("localhost", 7000).name().as_deref(), Some("localhost:7000"));
+    /// assert_eq!("127.0.0.1:7000".name(), None);
+    /// ```
+    fn name(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Each of these is one address, which needs no resolver.
@@ -62,6 +75,11 @@ impl ToSocketAddrs for (&str, u16) {
             Err(_) => resolve((host.to_owned(), port)),
         }
     }
+
+    fn name(&self) -> Option<String> {
+        let (host, port) = *self;
+        host.parse::<IpAddr>().is_err().then(|| format!("{host}:{port}"))
+    }
 }
 
 impl ToSocketAddrs for (String, u16) {
@@ -69,6 +87,10 @@ impl ToSocketAddrs for (String, u16) {
 
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
         (self.0.as_str(), self.1).to_socket_addrs()
+    }
+
+    fn name(&self) -> Option<String> {
+        (self.0.as_str(), self.1).name()
     }
 }
 
@@ -81,6 +103,10 @@ impl ToSocketAddrs for str {
             Err(_) => resolve(self.to_owned()),
         }
     }
+
+    fn name(&self) -> Option<String> {
+        self.parse::<SocketAddr>().is_err().then(|| self.to_owned())
+    }
 }
 
 impl ToSocketAddrs for String {
@@ -88,6 +114,10 @@ impl ToSocketAddrs for String {
 
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
         self.as_str().to_socket_addrs()
+    }
+
+    fn name(&self) -> Option<String> {
+        self.as_str().name()
     }
 }
 
@@ -104,6 +134,10 @@ impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {
 
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
         (**self).to_socket_addrs()
+    }
+
+    fn name(&self) -> Option<String> {
+        (**self).name()
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `link` | the fiber that reads, and that connects again |
 //! | `connection` | one socket, its output, and its loss |
 //! | `connect` | dialling, prefaces, and the session |
+//! | `target`, `backoff` | the addresses to dial, and when |
 //!
 //! Invariants:
 //! * A call ends: with a reply, at its deadline, by cancellation, or because nothing can say any more whether it ran.
@@ -25,6 +26,7 @@
 //! * When the last holder of a channel is gone, what it has sent is still written; then the connection closes and its
 //!   fibers end.
 
+mod backoff;
 mod calls;
 mod connect;
 mod connection;
@@ -32,6 +34,7 @@ mod exchange;
 mod link;
 mod options;
 pub mod proxy;
+mod target;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -99,9 +102,14 @@ impl Channel {
         Ok(Self { open: Arc::new(Open { link }) })
     }
 
-    /// The server's address.
+    /// The server's address: where the connection is, or was last.
     pub fn peer_addr(&self) -> SocketAddr {
         self.link().peer()
+    }
+
+    /// Whether there is a connection now, as far as this side knows. One that is lost comes back with the next call.
+    pub fn is_connected(&self) -> bool {
+        self.link().calls().is_connected()
     }
 
     /// What has happened on this channel so far.

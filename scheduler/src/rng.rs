@@ -3,6 +3,9 @@
 //! SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014): one addition and one mix a
 //! number, any seed is a good seed. Not for secrets.
 
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
 /// The golden ratio's 64 bits: what the state grows by.
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -27,6 +30,40 @@ impl Rng {
         // The upper half of the product: uniform but for one part in 2^64 / bound.
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
+}
+
+thread_local! {
+    /// What the program of the seeded run on this thread draws from.
+    static PROGRAM: RefCell<Option<Rng>> = const { RefCell::new(None) };
+}
+
+/// Keeps the program's generator apart from others of the same seed.
+const PURPOSE: u64 = 2;
+
+/// Gives the programs on this thread numbers of a seed, as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Seeded {
+    /// It is this thread's.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Seeded {
+    pub(crate) fn start(seed: u64) -> Self {
+        PROGRAM.with(|program| *program.borrow_mut() = Some(Rng::new(seed, PURPOSE)));
+        Seeded { not_send: PhantomData }
+    }
+}
+
+impl Drop for Seeded {
+    fn drop(&mut self) {
+        PROGRAM.with(|program| *program.borrow_mut() = None);
+    }
+}
+
+/// The next number for the program of the seeded run on this thread, if it is in one.
+pub(crate) fn draw() -> Option<u64> {
+    // A thread that is ending is in no run.
+    PROGRAM.try_with(|program| program.borrow_mut().as_mut().map(Rng::next)).ok().flatten()
 }
 
 /// Spreads every bit of `word` over all 64: SplitMix64's finalizer, a bijection.

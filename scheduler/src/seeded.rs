@@ -42,6 +42,8 @@
 //! * **A deadlock is an error.** If every fiber waits and no timer is armed, the run ends with a [`Deadlock`], which says who waits for what,
 //!   as an error of the kind [`ErrorKind::Deadlock`](std::io::ErrorKind::Deadlock).
 //!
+//! * **Randomness.** [`random`] gives numbers of the seed. fibra's own draws (names, jitter) come from there.
+//!
 //! What a program draws from elsewhere is its own affair: the addresses and iteration orders of its hash maps, the wall clock,
 //! [`FiberId`](crate::FiberId)s (unique in the process, so different in each run).
 
@@ -52,6 +54,7 @@ mod trace;
 use std::time::Duration;
 
 use crate::clock::Virtual;
+use crate::rng;
 
 pub use deadlock::Deadlock;
 pub(crate) use deadlock::Waiting;
@@ -65,9 +68,26 @@ pub const STEP: Duration = Duration::from_micros(1);
 /// A timer later than this after the start of a run counts as none: who waits that long waits for ever.
 pub(crate) const HORIZON: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+/// 64 random bits of the seeded run on this thread: the same at the same place of each run of that seed. `None` outside of one, where
+/// the caller has to get them elsewhere. What they decide is reproducible, so they keep no secrets.
+///
+/// ```
+/// use fibra_scheduler::{driver, runtime, seeded};
+///
+/// let dice = |seed| runtime::Builder::new(driver::idle).seed(seed).run(|| [seeded::random(), seeded::random()]);
+/// assert_eq!(dice(7)?, dice(7)?);
+/// assert_ne!(dice(7)?, dice(8)?);
+/// assert_eq!(seeded::random(), None);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn random() -> Option<u64> {
+    rng::draw()
+}
+
 /// The state of a seeded run beside its worker's.
 pub(crate) struct Run {
     pub(crate) clock: Virtual,
+    pub(crate) random: rng::Seeded,
     pub(crate) order: Order,
     pub(crate) recorder: Recorder,
     /// The first deadlock: what comes after it is the shutdown.
@@ -80,6 +100,7 @@ impl Run {
     pub(crate) fn new(seed: u64) -> Self {
         Run {
             clock: Virtual::start(),
+            random: rng::Seeded::start(seed),
             order: Order::new(seed),
             recorder: Recorder::new(seed),
             deadlock: None,

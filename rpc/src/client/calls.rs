@@ -261,6 +261,10 @@ impl Calls {
         }
     }
 
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self.state.lock().link, Link::Up(_))
+    }
+
     pub(super) fn stats(&self) -> Stats {
         let state = self.state.lock();
         Stats {

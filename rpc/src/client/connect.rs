@@ -4,12 +4,13 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use fibra_net::{TcpStream, ToSocketAddrs};
-use fibra_scheduler::clock;
+use fibra_net::TcpStream;
+use fibra_scheduler::{cancel, clock};
 
+use super::target::Target;
 use crate::error::ConnectError;
 use crate::handshake;
-use crate::limits::{CONNECT_TIMEOUT, WRITE_STALL_MAX};
+use crate::limits::WRITE_STALL_MAX;
 use crate::random;
 use crate::wire::frame::{Frame, GOAWAY_EXPIRED, GOAWAY_WRONG_INCARNATION, Open};
 use crate::wire::{encode, preface};
@@ -26,6 +27,7 @@ pub(super) struct Identity {
 /// A connection, open.
 pub(super) struct Connected {
     pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
     /// The server's incarnation.
     pub(super) server: u64,
     /// The session is the one of the connection before: what was sent can be sent again.
@@ -39,33 +41,41 @@ impl Identity {
         Self { client: random::bytes(), secret: random::bytes(), incarnation: 1, server: 0 }
     }
 
-    /// Opens a connection to the first address that answers as a fibra server of our version.
+    /// Opens a connection to the first address that answers as a fibra server of our version, within `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// That of the last address.
     pub(super) fn dial(
         &mut self,
-        addr: impl ToSocketAddrs,
+        target: &mut Target,
         window: usize,
-    ) -> Result<(Connected, SocketAddr), ConnectError> {
-        let addrs = addr.to_socket_addrs().map_err(ConnectError::Resolve)?;
-        let deadline = clock::now() + CONNECT_TIMEOUT;
+        timeout: Duration,
+    ) -> Result<Connected, ConnectError> {
+        let deadline = clock::now() + timeout;
         let mut failed = None;
-        for peer in addrs {
-            match self.open(peer, window, deadline) {
-                Ok(connected) => return Ok((connected, peer)),
+        for (index, peer) in target.addrs().iter().copied().enumerate() {
+            // One that does not answer leaves the others their share of the time.
+            let others = u32::try_from(target.addrs().len() - index).unwrap_or(u32::MAX);
+            match self.open(peer, window, left(deadline) / others) {
+                Ok(connected) => {
+                    target.answered(peer);
+                    return Ok(connected);
+                }
                 Err(error) => failed = Some(error),
             }
+            if cancel::check().is_err() {
+                break;
+            }
         }
-        let nowhere = || ConnectError::Resolve(io::Error::new(io::ErrorKind::NotFound, "it has no addresses"));
+        let nowhere = || ConnectError::Resolve(io::ErrorKind::NotFound.into());
         Err(failed.unwrap_or_else(nowhere))
     }
 
     /// Opens a connection to this address.
-    pub(super) fn open(
-        &mut self,
-        peer: SocketAddr,
-        window: usize,
-        deadline: Instant,
-    ) -> Result<Connected, ConnectError> {
-        let failed = |source| io_error(peer, source);
+    fn open(&mut self, peer: SocketAddr, window: usize, timeout: Duration) -> Result<Connected, ConnectError> {
+        let deadline = clock::now() + timeout;
+        let failed = |source| io_error(peer, timeout, source);
         let stream = TcpStream::connect_timeout(&peer, left(deadline)).map_err(failed)?;
         let answer = exchange_prefaces(&stream, deadline).map_err(failed)?;
         match preface::decode(&answer) {
@@ -77,7 +87,7 @@ impl Identity {
             Some(Frame::Opened(opened)) => {
                 // A session that another server has, or the same after a restart, is not the one of before, even if it was there.
                 let (server, resumed) = (opened.incarnation, opened.resumed && opened.incarnation == self.server);
-                Ok(Connected { stream, server, resumed, window: opened.window.max(1).into() })
+                Ok(Connected { stream, peer, server, resumed, window: opened.window.max(1).into() })
             }
             Some(Frame::GoAway { code, message }) => {
                 if matches!(code, GOAWAY_EXPIRED | GOAWAY_WRONG_INCARNATION) {
@@ -132,13 +142,13 @@ fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(clock::now()).max(Duration::from_millis(1))
 }
 
-fn io_error(peer: SocketAddr, source: io::Error) -> ConnectError {
+fn io_error(peer: SocketAddr, after: Duration, source: io::Error) -> ConnectError {
     match source.kind() {
         io::ErrorKind::ConnectionRefused => ConnectError::Refused { peer },
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
             ConnectError::Closed { peer }
         }
-        io::ErrorKind::TimedOut => ConnectError::TimedOut { peer, after: CONNECT_TIMEOUT },
+        io::ErrorKind::TimedOut => ConnectError::TimedOut { peer, after },
         _ => ConnectError::Io { peer, source },
     }
 }

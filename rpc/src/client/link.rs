@@ -13,21 +13,25 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fibra_net::ToSocketAddrs;
 use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::{cancel, clock};
+use parking_lot::Mutex;
 
+use super::backoff::Backoff;
 use super::calls::Calls;
 use super::connect::{Connected, Identity};
 use super::connection::Connection;
+use super::target::Target;
 use crate::error::{ConnectError, Disconnect};
-use crate::limits::{CONNECT_TIMEOUT, Limits, RECONNECT_WAIT_MAX, RECONNECT_WAIT_MIN};
+use crate::limits::{CONNECT_TIMEOUT, Limits};
 use crate::random;
 
 pub(super) struct Link {
-    peer: SocketAddr,
+    /// Where the connection is, or was last.
+    peer: Mutex<SocketAddr>,
     limits: Limits,
     calls: Calls,
 }
@@ -36,15 +40,18 @@ impl Link {
     /// Connects, and starts the fibers that serve the channel on the caller's worker.
     pub(super) fn start(addr: impl ToSocketAddrs, limits: Limits) -> Result<Arc<Self>, ConnectError> {
         let mut identity = Identity::new();
-        let (connected, peer) = identity.dial(addr, limits.window)?;
+        let mut target = Target::of(addr)?;
+        let connected = identity.dial(&mut target, limits.window, CONNECT_TIMEOUT)?;
+        let peer = Mutex::new(connected.peer);
         let link = Arc::new(Self { peer, limits, calls: Calls::new(limits.in_flight) });
         let ending = Ending(Arc::clone(&link));
         // They serve the channel, not the caller, whose deadline is not theirs.
         cancel::shield(|| {
             let connection = link.take_up(&mut identity, connected)?;
             let reading = Arc::clone(&connection);
+            let dialler = Dialler { identity, target, backoff: Backoff::new() };
             let spawned =
-                fibra_scheduler::Builder::new().name("rpc reader").spawn_local(move || ending.0.run(identity, reading));
+                fibra_scheduler::Builder::new().name("rpc reader").spawn_local(move || ending.0.run(dialler, reading));
             if let Err(error) = spawned {
                 connection.lose(Disconnect::RuntimeEnded);
                 return Err(ConnectError::Spawn(error));
@@ -54,7 +61,7 @@ impl Link {
     }
 
     pub(super) fn peer(&self) -> SocketAddr {
-        self.peer
+        *self.peer.lock()
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -66,20 +73,19 @@ impl Link {
     }
 
     /// Serves the channel until nobody will call any more, or its runtime ends.
-    fn run(&self, mut identity: Identity, mut connection: Arc<Connection>) {
+    fn run(&self, mut dialler: Dialler, mut connection: Arc<Connection>) {
         self.calls.serve_by(park::current());
-        let mut backoff = Backoff::new();
         loop {
             if connection.read(&self.calls, self.limits.frame_bytes) {
-                backoff = Backoff::new();
+                dialler.backoff = Backoff::new();
             }
             let cause = connection.cause().unwrap_or(Disconnect::ClosedByPeer);
-            tracing::debug!(peer = %self.peer, %cause, "a connection ended");
+            tracing::debug!(peer = %self.peer(), %cause, "a connection ended");
             let lost_at = clock::now();
             if !self.calls.disconnected(&connection, &cause, cancel::check().is_err()) {
                 return;
             }
-            connection = match self.connect_again(&mut identity, &mut backoff, lost_at) {
+            connection = match self.connect_again(&mut dialler, lost_at) {
                 Some(connection) => connection,
                 None => return,
             };
@@ -87,30 +93,27 @@ impl Link {
     }
 
     /// The next connection; `None` if there is none to be, ever.
-    fn connect_again(
-        &self,
-        identity: &mut Identity,
-        backoff: &mut Backoff,
-        mut failed_at: Instant,
-    ) -> Option<Arc<Connection>> {
+    fn connect_again(&self, dialler: &mut Dialler, mut failed_at: Instant) -> Option<Arc<Connection>> {
+        let Dialler { identity, target, backoff } = dialler;
         loop {
             while !self.calls.is_wanted()? {
                 park::wait(Reason::Parked, None).ok()?;
             }
-            let at = failed_at + backoff.next();
+            let at = failed_at + backoff.next(random::bits());
             while clock::now() < at {
                 // Until then a token says at most that somebody calls, which is known, or that nobody ever will.
                 let _ = park::wait(Reason::Sleep, Some(at));
                 self.calls.is_wanted()?;
                 cancel::check().ok()?;
             }
-            let opened = identity.open(self.peer, self.limits.window, clock::now() + CONNECT_TIMEOUT);
+            let opened = identity.dial(target, self.limits.window, CONNECT_TIMEOUT);
             cancel::check().ok()?;
             match opened.and_then(|connected| self.take_up(identity, connected)) {
                 Ok(connection) => return Some(connection),
                 Err(error) => {
-                    tracing::debug!(peer = %self.peer, %error, "connecting again failed");
+                    tracing::debug!(peer = %self.peer(), %error, "connecting again failed");
                     self.calls.unreachable(error);
+                    target.look_up_again();
                     failed_at = clock::now();
                 }
             }
@@ -119,29 +122,20 @@ impl Link {
 
     /// Sends what is outstanding on a new connection, and what comes from now on.
     fn take_up(&self, identity: &mut Identity, connected: Connected) -> Result<Arc<Connection>, ConnectError> {
-        let Connected { stream, server, resumed, window } = connected;
+        let Connected { stream, peer, server, resumed, window } = connected;
         let connection = Connection::start(stream, self.limits.buffered_bytes).map_err(ConnectError::Spawn)?;
         identity.settle(server);
+        *self.peer.lock() = peer;
         self.calls.connected(&connection, resumed, window);
         Ok(connection)
     }
 }
 
-/// How long to wait before the next attempt.
-struct Backoff(Duration);
-
-impl Backoff {
-    fn new() -> Self {
-        Self(RECONNECT_WAIT_MIN)
-    }
-
-    /// Half of it to all, at random, so that the clients of a server that comes back do not come all at once.
-    fn next(&mut self) -> Duration {
-        let wait = self.0;
-        self.0 = (wait * 2).min(RECONNECT_WAIT_MAX);
-        let share = u32::try_from(random::bits() >> 33).unwrap_or_default();
-        wait / 2 + (wait / 2).mul_f64(f64::from(share) / f64::from(1_u32 << 31))
-    }
+/// What connecting takes.
+struct Dialler {
+    identity: Identity,
+    target: Target,
+    backoff: Backoff,
 }
 
 /// Ends the calls with the fiber that serves them, also if that fiber never ran.

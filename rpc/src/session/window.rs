@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Invariants:
-//! * `first_incomplete <= next <= first_incomplete + size`: a client never sends what its server would have to call out of window.
+//! * `first_incomplete <= next <= first_incomplete + size`, unless it was made narrower since: then nothing is opened, and what it does not
+//!   [`reach`](Window::reaches) is not to be sent. So a client never sends what its server would have to call out of window.
 //! * An xid is given out once, and `first_incomplete` never falls, so what was acknowledged stays so.
 
 use std::collections::VecDeque;
@@ -42,9 +43,19 @@ impl Window {
         Self { size: size.max(1), first_incomplete: 1, complete: VecDeque::new() }
     }
 
-    /// Another size, at least 1. If that is less, what is outstanding stays so.
+    /// Another size, at least 1. If that is less, what is outstanding stays so, but may lie [beyond](Self::reaches).
     pub fn resize(&mut self, size: usize) {
         self.size = size.max(1);
+    }
+
+    /// Whether a call of this xid may be sent: the server takes none from `first_incomplete + size`.
+    pub fn reaches(&self, xid: Xid) -> bool {
+        xid < self.end()
+    }
+
+    /// The first xid beyond the window.
+    pub fn end(&self) -> Xid {
+        self.first_incomplete + self.size as u64
     }
 
     /// The next xid, outstanding from now on; `None` while the window is full.

@@ -85,10 +85,10 @@ impl Seeded {
         worker.spawn(runnable);
         abort::on_unwind(WORKER_PANICKED, || worker.run_seeded(&mut run));
         crew.dismiss();
-        let Run { clock, recorder, deadlock, .. } = run;
+        let Run { clock, random, recorder, deadlock, .. } = run;
         let trace = recorder.finish(clock.elapsed());
         // What follows is outside the run.
-        drop(clock);
+        drop((clock, random));
         if let Some(deadlock) = deadlock {
             return Err(io::Error::new(io::ErrorKind::Deadlock, deadlock));
         }

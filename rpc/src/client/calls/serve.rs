@@ -176,12 +176,4 @@ impl State {
             wake.extend(self.ended(xid));
         }
     }
-
-    /// Who waits for that call.
-    fn caller(&self, xid: Xid) -> Option<Unparker> {
-        match &self.calls.get(&xid)?.slot {
-            Slot::Waiting(caller) => Some(caller.clone()),
-            Slot::Done(_) | Slot::Failed(_) => None,
-        }
-    }
 }

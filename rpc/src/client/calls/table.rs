@@ -90,7 +90,8 @@ impl Entry {
 
     fn send(&mut self, xid: Xid, link: &Link, window: &Window) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
         let Link::Up(connection) = link else { return Ok(None) };
-        if self.queued.is_some() {
+        // Beyond a window that is narrower than it was, the server would refuse it. It is sent once the window comes to it.
+        if self.queued.is_some() || (self.in_session && !window.reaches(xid)) {
             return Ok(None);
         }
         let behind = if self.in_session { xid.saturating_sub(window.first_incomplete()) } else { 0 };
@@ -184,14 +185,26 @@ impl State {
         Ok(())
     }
 
-    /// The call of this xid has ended. Returns who may have its place in the window, and those that came free with it.
+    /// The call of this xid has ended. Returns who may have its place in the window, and those that came free with it; or, of a window that
+    /// was made narrower, whose calls it reaches now.
     pub(super) fn ended(&mut self, xid: Xid) -> Vec<Unparker> {
-        let before = self.window.first_incomplete();
-        if xid >= OUTSIDE || !self.window.complete(xid) || self.places_of_window.is_empty() {
+        let before = self.window.end();
+        let next = self.last + 1;
+        if xid >= OUTSIDE || !self.window.complete(xid) || (self.places_of_window.is_empty() && next <= before) {
             return Vec::new();
         }
-        let freed = self.window.first_incomplete() - before;
-        (0..freed).map_while(|_| self.places_of_window.next()).collect()
+        let end = self.window.end();
+        let mut wake: Vec<_> = (before..end.min(next)).filter_map(|xid| self.caller(xid)).collect();
+        wake.extend((before.max(next)..end).map_while(|_| self.places_of_window.next()));
+        wake
+    }
+
+    /// Who waits for that call.
+    pub(super) fn caller(&self, xid: Xid) -> Option<Unparker> {
+        match &self.calls.get(&xid)?.slot {
+            Slot::Waiting(caller) => Some(caller.clone()),
+            Slot::Done(_) | Slot::Failed(_) => None,
+        }
     }
 
     /// The link's fiber, if it is to be woken because somebody calls.

@@ -1,0 +1,60 @@
+//! A server that comes back with a narrower window than before is sent no more than that: what lies beyond waits for its turn.
+
+use fibra::net::TcpListener;
+
+use crate::support::raw::{self, CALL, REPLY, Raw};
+use crate::support::{DeskClient, LOOPBACK, join, on_one_worker, wait_until};
+
+/// nil
+const NIL: [u8; 1] = [0xc0];
+
+#[test]
+fn after_a_restart() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let accept = |opened| Raw::accept(&listener, &opened).0;
+        let connecting = fibra::spawn(move || DeskClient::connect(addr).expect("it listens"));
+        let first = accept(raw::Opened { window: 8, ..raw::Opened::default() });
+        let desk = join(connecting);
+        drop(first);
+        wait_until(|| desk.channel().stats().connections == 1 && !desk.channel().is_connected());
+        let calls: Vec<_> = (0..6)
+            .map(|_| {
+                let desk = desk.clone();
+                fibra::spawn(move || desk.pass())
+            })
+            .collect();
+        wait_until(|| desk.channel().stats().in_flight == 6);
+
+        let mut server = accept(raw::Opened { server: 2, window: 3, resumed: false });
+        let mut receive = || server.receive().map(|(kind, xid, _)| (kind, xid)).expect("a frame");
+        let got = [receive(), receive(), receive()];
+        assert_eq!(got, [(CALL, 1), (CALL, 2), (CALL, 3)]);
+        let sum = fibra::spawn({
+            let desk = desk.clone();
+            move || desk.add(3, 5)
+        });
+        let (kind, outside) = receive();
+        assert!(kind == CALL && outside > 1 << 62, "no fourth of the session: {outside}");
+        server.send(&raw::frame(REPLY, outside, &[8]));
+        assert_eq!(join(sum).expect("a sum"), 8);
+
+        // A hole at the start holds the window where it is.
+        server.send(&raw::frame(REPLY, 2, &NIL));
+        server.send(&raw::frame(REPLY, 1, &NIL));
+        let mut receive = || server.receive().map(|(kind, xid, _)| (kind, xid)).expect("a frame");
+        let mut next = [receive(), receive()];
+        next.sort_unstable();
+        assert_eq!(next, [(CALL, 4), (CALL, 5)]);
+        for xid in [3, 4, 5] {
+            server.send(&raw::frame(REPLY, xid, &NIL));
+        }
+        let mut receive = || server.receive().map(|(kind, xid, _)| (kind, xid)).expect("a frame");
+        assert_eq!(receive(), (CALL, 6));
+        server.send(&raw::frame(REPLY, 6, &NIL));
+        for call in calls {
+            join(call).expect("its turn comes");
+        }
+    });
+}
