@@ -12,6 +12,7 @@
 //! * Bytes leave in the order of the queue. What a flusher could not write stays, and the next goes on from there.
 //! * Once closed, no write begins. [`exposed`](Outbox::exposed) is exact for whole frames except while a write is under way, which it
 //!   takes for done.
+//! * The writing fiber is woken to write what others queue in its turn, not at once: so those who are ready add theirs before.
 //! * At most `buffered_bytes` and one frame more are held; senders wait for room.
 
 use std::io::{self, Write};
@@ -124,7 +125,7 @@ impl Outbox {
         let writer = if state.flushing { None } else { state.writer.clone() };
         drop(state);
         if let Some(writer) = writer {
-            writer.unpark();
+            writer.unpark_in_turn();
         }
     }
 
@@ -147,7 +148,7 @@ impl Outbox {
         let queued = Queued { end: state.end };
         drop(state);
         if let Some(writer) = writer {
-            writer.unpark();
+            writer.unpark_in_turn();
         }
         Ok(queued)
     }

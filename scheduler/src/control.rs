@@ -285,6 +285,20 @@ impl Control {
         }
     }
 
+    /// As [`unpark`](Control::unpark), behind all that are ready on its worker.
+    ///
+    /// # Safety
+    ///
+    /// As `unpark`.
+    pub(crate) unsafe fn unpark_in_turn(this: NonNull<Control>) {
+        // SAFETY: live, as the caller says.
+        let is_done = Worker::with(|worker| worker.is_some_and(|worker| unsafe { worker.wake_in_turn(this) }));
+        if !is_done {
+            // SAFETY: as above.
+            unsafe { Control::ask(this) };
+        }
+    }
+
     /// The home worker's timer for this fiber has expired: picks the fiber up if it is still parked.
     ///
     /// # Safety

@@ -184,6 +184,17 @@ impl Unparker {
         }
     }
 
+    /// As [`unpark`](Unparker::unpark), but the fiber runs when its turn comes.
+    ///
+    /// Whom a fiber `unpark`s on its own worker runs next, as it is usually waited for. One that collects what many bring (to send it with one
+    /// system call, say) is better woken so: those who are ready now bring theirs before.
+    pub fn unpark_in_turn(&self) {
+        match &self.0 {
+            Waiter::Fiber(fiber) => fiber.unpark_in_turn(),
+            Waiter::Thread(thread) => thread.unpark(),
+        }
+    }
+
     /// Whether this wakes the caller.
     pub fn is_current(&self) -> bool {
         match &self.0 {

@@ -275,6 +275,26 @@ impl Worker {
         }
     }
 
+    /// As [`wake`](Worker::wake), behind all that are ready.
+    ///
+    /// # Safety
+    ///
+    /// `fiber` points to a live control block.
+    pub(crate) unsafe fn wake_in_turn(&self, fiber: NonNull<Control>) -> bool {
+        // SAFETY: live, as the caller says.
+        let control = unsafe { fiber.as_ref() };
+        if !self.is_home_of(control) {
+            return false;
+        }
+        // SAFETY: this is its home.
+        if unsafe { control.owned() }.token.give() {
+            bump(&self.counts.wakes);
+            // SAFETY: it was parked, and we have taken it out of that, so it is ours to queue.
+            self.ready.push_back(unsafe { Runnable::from_raw(fiber) });
+        }
+        true
+    }
+
     pub(crate) fn is_running(&self, fiber: &FiberRef) -> bool {
         self.running.get().is_some_and(|running| fiber.is(running))
     }

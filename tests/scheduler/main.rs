@@ -23,6 +23,7 @@ mod a_shutdown_ends_every_fiber;
 mod a_storm_leaves_nothing_behind;
 mod a_thousand_fibers_share_one_worker;
 mod a_timer_is_never_early;
+mod a_wake_in_turn_jumps_no_queue;
 mod a_wake_is_never_lost;
 mod a_yield_loop_starves_nobody;
 mod an_overflow_names_its_fiber;

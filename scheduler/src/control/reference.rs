@@ -74,6 +74,12 @@ impl FiberRef {
         unsafe { Control::unpark(self.0) };
     }
 
+    /// As [`unpark`](FiberRef::unpark), behind all that are ready on its worker.
+    pub(crate) fn unpark_in_turn(&self) {
+        // SAFETY: the count that we hold keeps it allocated.
+        unsafe { Control::unpark_in_turn(self.0) };
+    }
+
     /// Asks the fiber to end: every wait of its own fails from now on.
     pub(crate) fn cancel(&self) {
         // SAFETY: the count that we hold keeps it allocated.
