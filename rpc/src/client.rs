@@ -10,6 +10,7 @@
 //! |---|---|
 //! | this one | [`Channel`]: what callers share |
 //! | [`proxy`] | [`Proxy`]: a channel and options; what a generated proxy is made of |
+//! | [`pending`] | [`Pending`]: a call that was started and is not waited for yet |
 //! | `options` | how a call is made: its timeout, and what else can be said of it |
 //! | `exchange` | one call, from its arguments to its outcome |
 //! | `calls` | the calls that wait, by xid, over all connections |
@@ -33,6 +34,7 @@ mod connection;
 mod exchange;
 mod link;
 mod options;
+pub mod pending;
 pub mod proxy;
 mod target;
 
@@ -44,8 +46,10 @@ use fibra_net::ToSocketAddrs;
 
 use crate::error::ConnectError;
 use crate::limits::Limits;
+use calls::Calls;
 use link::Link;
-pub use proxy::Proxy;
+pub use pending::Pending;
+pub use proxy::{Proxy, Starter};
 
 /// A connection to a server, shared by cloning: by fibers of any worker, and by plain threads.
 ///
@@ -119,6 +123,10 @@ impl Channel {
 
     fn link(&self) -> &Link {
         &self.open.link
+    }
+
+    fn calls(&self) -> &Calls {
+        self.link().calls()
     }
 }
 

@@ -61,11 +61,12 @@ pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, RawMutex};
 pub use once_lock::OnceLock;
 #[cfg(not(all(loom, test)))]
 pub use rwlock::{RawRwLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use select::Joinable;
 pub use semaphore::{OwnedPermit, Permit, Semaphore};
 pub use wait_group::WaitGroup;
 
 /// What the macro [`select!`] expands to.
 #[doc(hidden)]
 pub mod __select {
-    pub use super::select::{Case, Patience, choose, recv, send};
+    pub use super::select::{Case, Patience, choose, join, recv, send};
 }

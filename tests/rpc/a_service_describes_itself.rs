@@ -22,6 +22,7 @@ fn names_semantics_and_arguments() {
 }
 
 #[fibra::service(name = "town.bank")]
+#[allow(dead_code, reason = "described, not served")]
 pub(crate) trait Bank {
     #[rpc(ordered)]
     fn open(&self);

@@ -2,8 +2,10 @@
 //!
 //! No test sleeps to let something happen: handlers stop at a [`Turnstile`](support::Turnstile) and say that they are there.
 
+mod a_batch_is_one_write;
 mod a_blocking_handler_stalls_no_other_call;
 mod a_call_comes_from_fibers_and_threads_alike;
+mod a_call_is_started_and_joined_later;
 mod a_call_that_is_no_longer_awaited_does_not_run;
 mod a_caller_is_never_held_by_a_write;
 mod a_cancelled_call_frees_its_handler;

@@ -8,9 +8,10 @@ pub(crate) mod client;
 mod descriptor;
 pub(crate) mod options;
 pub(crate) mod server;
+pub(crate) mod start;
 
-use proc_macro2::{Ident, Span};
-use quote::format_ident;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
@@ -21,8 +22,18 @@ fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
+/// The arguments of a call, as one value. What is not serde's is reported at the type that the user wrote.
+fn arguments(names: &[&Ident], types: &[&Type]) -> TokenStream {
+    // serde has no empty tuple that is an array; an empty array is one.
+    if names.is_empty() { quote!([(); 0]) } else { quote_spanned!(spans(types)=> (#(#names,)*)) }
+}
+
 fn server_ident(model: &Model) -> Ident {
     format_ident!("{}Server", model.ident)
+}
+
+fn start_ident(model: &Model) -> Ident {
+    format_ident!("{}Start", model.ident)
 }
 
 fn client_ident(model: &Model) -> Ident {

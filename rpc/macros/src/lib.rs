@@ -7,6 +7,7 @@
 //!   trait Calculator             as written, without the #[rpc(..)] helpers
 //!   struct CalculatorServer<T>   impl Service: descriptor, dispatch by number
 //!   struct CalculatorClient      fn add(&self, a: i64, b: i64) -> Result<i64, CallError>
+//!   struct CalculatorStart<'_>   fn add(&self, a: i64, b: i64) -> Pending<i64>
 //! ```
 //!
 //! | file | holds |
@@ -64,6 +65,8 @@ use options::ServiceOptions;
 /// * `BankClient`, with `connect(addr)`, `new(channel)`, `within(timeout)`, `channel()`, and a method for each of the
 ///   trait's. A method that returns `T` returns `Result<T, CallError>` there; one that returns `Result<T, E>` returns
 ///   `Result<T, CallError<E>>`.
+/// * `BankStart`, which `proxy.start()` returns, with the same methods: each sends its call and returns a `Pending<T, E>`, a handle to be
+///   joined later. So many calls of one fiber are under way at once.
 ///
 /// On the wire a method is called `bank.deposit`: the trait's name in snake case, and the method's.
 ///
@@ -94,7 +97,8 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
         Ok(model) => {
             let server = expand::server::expand(&model, &options.krate);
             let client = expand::client::expand(&model, &options.krate);
-            quote!(#item #server #client).into()
+            let start = expand::start::expand(&model, &options.krate);
+            quote!(#item #server #client #start).into()
         }
         Err(error) => with_item(&error, quote!(#item).into()),
     }

@@ -18,7 +18,7 @@ const ARGUMENTS_MAX: usize = 16;
 const NAME_BYTES_MAX: usize = 255;
 
 /// The methods that every proxy has besides those of its trait, and those that set [options](options::NAMES).
-const PROXY_METHODS: [&str; 3] = ["new", "connect", "channel"];
+const PROXY_METHODS: [&str; 5] = ["new", "connect", "channel", "start", "batch"];
 
 /// A service trait.
 pub(crate) struct Model {
@@ -120,6 +120,13 @@ impl Method {
         let attrs = attrs.cloned().collect();
         let docs = docs(&item.attrs);
         Ok(Self { attrs, docs, ident: sig.ident.clone(), full_name, options, arguments, output })
+    }
+}
+
+impl Method {
+    /// The arguments, as two lists.
+    pub(crate) fn names_and_types(&self) -> (Vec<&Ident>, Vec<&Type>) {
+        self.arguments.iter().map(|(name, ty)| (name, ty)).unzip()
     }
 }
 

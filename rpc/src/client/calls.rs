@@ -10,7 +10,8 @@
 //! |---|---|
 //! | this one | what callers do: [`begin`](Calls::begin), [`wait`](Calls::wait), [`post`](Calls::post) |
 //! | `serve` | what the link does: connected, disconnected, a reply |
-//! | `table` | the state that both change, under one lock |
+//! | `handle` | what holders of a handle do: look, wait for a while, give up |
+//! | `table` | the state that all change, under one lock |
 //!
 //! Calls of the session have the xids that [`Window`](crate::session::Window) gives out. Idempotent and one-way calls are none of it, and
 //! have xids from [`OUTSIDE`](table::OUTSIDE) up: so they neither fill the window nor wait for a slow call to leave it.
@@ -18,10 +19,12 @@
 //! Invariants:
 //! * An entry lives from `begin` until its caller takes it out; only the caller does. So a reply without an entry is late, and one to
 //!   an xid not given out yet is a broken server.
+//! * A call has its place in the window, and among those in flight, until it is answered: a caller who takes answers late holds up nobody.
 //! * An entry that is taken out is not sent any more. So a call that was queued on no connection, or on lost ones that it never left
 //!   through, has not run and will not.
 //! * The table's lock is taken before an outbox's, never the other way round.
 
+pub(super) mod handle;
 mod serve;
 mod table;
 
@@ -29,7 +32,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fibra_scheduler::cancel::Interrupted;
-use fibra_scheduler::park::{self, Reason};
+use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
 
 use super::Stats;
@@ -39,7 +42,7 @@ use crate::outbox::Refused;
 use crate::scratch;
 use crate::session::Xid;
 use crate::waiters::Ticket;
-use table::{Entry, Gate, Link, Slot, State};
+use table::{Entry, Freed, Gate, Link, Slot, State};
 
 pub(super) struct Calls {
     state: Mutex<State>,
@@ -89,7 +92,7 @@ impl Calls {
         Self { state: Mutex::new(State::new()), in_flight_max }
     }
 
-    /// Enters a call, and queues it if there is a connection. Waits while there are as many as there may be.
+    /// Enters a call, and queues it if there is a connection. Waits while there are as many as there may be. Its answer wakes `caller`.
     ///
     /// # Errors
     ///
@@ -99,6 +102,7 @@ impl Calls {
         frame: Vec<u8>,
         in_session: bool,
         deadline: Option<Instant>,
+        caller: Option<Unparker>,
     ) -> Result<Begun, Unanswered> {
         // Whom a signal of a gate has reached that another gate holds back passes it on, for it is of no use here.
         let mut signalled = None;
@@ -107,18 +111,23 @@ impl Calls {
             if let Link::Over(cause) = &state.link {
                 return Err(Unanswered::unsent(Why::Lost(cause.clone())));
             }
-            let gate = if state.calls.len() >= self.in_flight_max {
+            let gate = if state.unanswered >= self.in_flight_max {
                 Gate::Places
             } else if let Some(xid) = state.next_xid(in_session) {
                 // If the output is full, it is sent in `wait`.
-                let queued_at = state.enter(xid, Entry::new(frame, in_session, deadline)).ok().flatten();
-                return Ok(Begun { xid, queued_at, alone: state.calls.len() == 1 });
+                let queued_at = state.enter(xid, Entry::new(frame, in_session, deadline, caller)).ok().flatten();
+                return Ok(Begun { xid, queued_at, alone: state.unanswered == 1 });
             } else {
                 Gate::Window
             };
             let passed_on = signalled.take().filter(|&by| by != gate).and_then(|by| state.gate(by).next());
             let ticket = state.gate(gate).add();
+            // What it waits for may wait for its own batch to be written.
+            let connection = state.connection();
             drop(state);
+            if let Some(connection) = connection {
+                connection.outbox().wake_writer();
+            }
             table::wake(passed_on);
 
             let parked = park::wait(Reason::Call, deadline);
@@ -224,8 +233,10 @@ impl Calls {
         parked: Result<(), Interrupted>,
     ) -> Result<Outcome, Unanswered> {
         let entry = state.calls.remove(&xid);
-        let place = state.gate(Gate::Places).next();
-        let freed = state.ended(xid);
+        let freed = match &entry {
+            Some(Entry { slot: Slot::Waiting(_), .. }) => state.ended(xid),
+            _ => Freed::default(),
+        };
         let why = match (&state.link, parked) {
             (Link::Over(cause), _) => Why::Lost(cause.clone()),
             (_, Err(interrupted)) => state.why(interrupted),
@@ -239,18 +250,12 @@ impl Calls {
             _ => None,
         };
         drop(state);
-        table::wake(place);
-        freed.into_iter().for_each(|waiting| waiting.unpark());
+        freed.wake();
 
         let Some(entry) = entry else { return Err(Unanswered::unsent(why)) };
         scratch::give(entry.frame);
         match entry.slot {
-            Slot::Done(mut outcome) => {
-                if let Outcome::Failure { repeated, .. } = &mut outcome {
-                    *repeated = entry.left;
-                }
-                Ok(outcome)
-            }
+            Slot::Done(outcome) => Ok(outcome),
             Slot::Failed(cause) => {
                 Err(Unanswered { why: Why::Lost(cause), executed: Executed::Maybe, cancel_at: None })
             }
@@ -269,7 +274,7 @@ impl Calls {
         let state = self.state.lock();
         Stats {
             calls: state.made(),
-            in_flight: state.calls.len(),
+            in_flight: state.unanswered,
             late_replies: state.late_replies,
             connections: state.connections,
         }

@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use fibra_scheduler::cancel::Interrupted;
+use fibra_scheduler::park::{self, Unparker};
 use fibra_scheduler::{cancel, clock};
 use serde::Serialize;
 
@@ -23,8 +24,18 @@ use crate::error::{CallError, Callee, Executed, Peer, Side};
 use crate::limits::CALL_TIMEOUT_MAX;
 use crate::scratch;
 use crate::service::{Method, Semantics};
+use crate::session::Xid;
 use crate::wire::encode;
 use crate::wire::header::{FLAG_IDEMPOTENT, FLAG_ONE_WAY};
+
+/// What becomes of a call's frame once it is queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// It is sent as soon as may be.
+    Sent,
+    /// It waits for others, to be sent with them.
+    Held,
+}
 
 /// A call in the making.
 pub(super) struct Exchange<'a> {
@@ -42,6 +53,16 @@ impl<'a> Exchange<'a> {
         Self { link, method, timeout, deadline: now.checked_add(timeout) }
     }
 
+    /// A call that was made before, whose answer has come.
+    pub(super) fn again(link: &'a Link, method: &'a Method, timeout: Duration, deadline: Option<Instant>) -> Self {
+        Self { link, method, timeout, deadline }
+    }
+
+    /// How long it may take, and until when.
+    pub(super) fn time(&self) -> (Duration, Option<Instant>) {
+        (self.timeout, self.deadline)
+    }
+
     /// What is called, for an error.
     pub(super) fn callee(&self) -> Callee {
         Callee { method: self.method.shared_name(), peer: Peer::Server(self.link.peer()) }
@@ -55,20 +76,37 @@ impl<'a> Exchange<'a> {
 
     /// Sends the call and waits for the answer.
     pub(super) fn call<A: Serialize>(&self, args: &A) -> Result<Outcome, CallError> {
+        let xid = self.begin(args, Some(park::current()), Output::Sent)?;
+        self.settle(xid, self.link.calls().wait(xid, self.deadline))
+    }
+
+    /// Sends the call, whose answer is to wake `caller`; or nobody, for now.
+    pub(super) fn begin<A: Serialize>(
+        &self,
+        args: &A,
+        caller: Option<Unparker>,
+        output: Output,
+    ) -> Result<Xid, CallError> {
         let flags = if self.in_session() { 0 } else { FLAG_IDEMPOTENT };
         let frame = self.encode(args, flags)?;
-        let calls = self.link.calls();
-        let begun = calls.begin(frame, self.in_session(), self.deadline).map_err(|end| self.unanswered(end))?;
-        let Begun { xid, queued_at, alone } = begun;
-        if let Some(connection) = queued_at {
-            if alone {
-                // Nobody to share a write with: waking the writer would cost more than it saves.
-                connection.write_now();
-            } else {
-                connection.outbox().wake_writer();
-            }
+        let waits = caller.is_some();
+        let begun = self.link.calls().begin(frame, self.in_session(), self.deadline, caller);
+        let Begun { xid, queued_at, alone } = begun.map_err(|end| self.unanswered(end))?;
+        match (queued_at, output) {
+            // Nobody to share a write with: waking the writer would cost more than it saves.
+            (Some(connection), Output::Sent) if alone => connection.write_now(),
+            (Some(connection), Output::Sent) => connection.outbox().wake_writer(),
+            (Some(_), Output::Held) => {}
+            // Who waits sees to it.
+            (None, _) if waits => {}
+            (None, _) => self.link.calls().push(xid, self.deadline),
         }
-        calls.wait(xid, self.deadline).map_err(|mut end| {
+        Ok(xid)
+    }
+
+    /// What the answer to a call means. If there is none, tells the server that nobody waits any more.
+    pub(super) fn settle(&self, xid: Xid, answer: Result<Outcome, Unanswered>) -> Result<Outcome, CallError> {
+        answer.map_err(|mut end| {
             if let Some(connection) = end.cancel_at.take() {
                 // Nobody waits any more. Not worth waiting for: if that cannot be queued, so be it.
                 let mut frame = scratch::take();

@@ -1,6 +1,6 @@
 //! What a generated proxy is made of: a channel, and how its calls are made.
 
-use std::convert::Infallible;
+use std::borrow::Cow;
 use std::time::Duration;
 
 use fibra_net::ToSocketAddrs;
@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::Channel;
 use super::calls::Outcome;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Output};
 use super::options::CallOptions;
+use super::pending::{Pending, Read};
 use crate::codec;
 use crate::error::{CallError, Callee, ConnectError, Executed, Side};
 use crate::scratch;
@@ -63,10 +64,7 @@ impl Proxy {
     /// Any [`CallError`] but [`Application`](CallError::Application).
     pub fn call<A: Serialize, T: DeserializeOwned>(&self, method: &Method, args: &A) -> Result<T, CallError> {
         let exchange = Exchange::new(self.channel.link(), method, &self.options);
-        let outcome = exchange.call(args)?;
-        read(&exchange, outcome, |_details, callee| {
-            bad_reply(callee, "the method returned an error, and has none in this program".to_owned(), Executed::Yes)
-        })
+        read_value(&exchange, exchange.call(args)?)
     }
 
     /// Calls a method that returns a `Result<T, E>`.
@@ -81,11 +79,7 @@ impl Proxy {
         E: DeserializeOwned,
     {
         let exchange = Exchange::new(self.channel.link(), method, &self.options);
-        let outcome = exchange.call(args).map_err(widen)?;
-        read(&exchange, outcome, |details, callee| match codec::decode(details) {
-            Ok(error) => CallError::Application(error),
-            Err(error) => bad_reply(callee, error.to_string(), Executed::Yes),
-        })
+        read_result(&exchange, exchange.call(args).map_err(CallError::widen)?)
     }
 
     /// Calls a one-way method. `Ok` says that the call was queued, not that it will arrive.
@@ -96,6 +90,94 @@ impl Proxy {
     pub fn call_one_way<A: Serialize>(&self, method: &Method, args: &A) -> Result<(), CallError> {
         Exchange::new(self.channel.link(), method, &self.options).call_one_way(args)
     }
+
+    /// Starts calls without waiting for their replies.
+    pub fn starter(&self) -> Starter<'_> {
+        Starter { proxy: self, output: Output::Sent }
+    }
+
+    /// Sends the calls that `f` starts all at once, with one write, when `f` has returned. They may go out earlier if there are more than there
+    /// is room for.
+    pub fn batch<'a, R>(&'a self, f: impl FnOnce(Starter<'a>) -> R) -> R {
+        /// Also when `f` panics: what has been queued may be waited for elsewhere.
+        struct Send<'a>(&'a Channel);
+
+        impl Drop for Send<'_> {
+            fn drop(&mut self) {
+                if let Some(connection) = self.0.calls().connection() {
+                    connection.write_now();
+                }
+            }
+        }
+
+        let _send = Send(&self.channel);
+        f(Starter { proxy: self, output: Output::Held })
+    }
+}
+
+/// Starts calls of a [`Proxy`] without waiting for their replies: each returns a handle, [`Pending`].
+///
+/// What goes wrong at the start is the handle's result. A start waits only while there are as many calls as there may be (see
+/// [`Limits`](crate::Limits)), and for a connection, if it is one-way.
+#[derive(Clone, Copy, Debug)]
+pub struct Starter<'a> {
+    proxy: &'a Proxy,
+    output: Output,
+}
+
+impl Starter<'_> {
+    /// Starts a call of a method that has no error of its own.
+    pub fn start<A, T>(&self, method: impl Into<Cow<'static, Method>>, args: &A) -> Pending<T>
+    where
+        A: Serialize,
+        T: DeserializeOwned,
+    {
+        self.begin(method.into(), args, read_value)
+    }
+
+    /// Starts a call of a method that returns a `Result<T, E>`.
+    pub fn start_fallible<A, T, E>(&self, method: impl Into<Cow<'static, Method>>, args: &A) -> Pending<T, E>
+    where
+        A: Serialize,
+        T: DeserializeOwned,
+        E: DeserializeOwned,
+    {
+        self.begin(method.into(), args, read_result)
+    }
+
+    /// Sends a one-way call. Its handle has the result that [`Proxy::call_one_way`] returns, at once.
+    pub fn post<A: Serialize>(&self, method: &Method, args: &A) -> Pending<()> {
+        Pending::ended(self.proxy.call_one_way(method, args))
+    }
+
+    fn begin<A: Serialize, T, E>(&self, method: Cow<'static, Method>, args: &A, read: Read<T, E>) -> Pending<T, E> {
+        let channel = &self.proxy.channel;
+        let exchange = Exchange::new(channel.link(), &method, &self.proxy.options);
+        let (begun, time) = (exchange.begin(args, None, self.output), exchange.time());
+        match begun {
+            Ok(xid) => Pending::under_way(channel.clone(), method, xid, time, read),
+            Err(error) => Pending::ended(Err(error.widen())),
+        }
+    }
+}
+
+/// The result of a method that has no error of its own.
+fn read_value<T: DeserializeOwned>(exchange: &Exchange<'_>, outcome: Outcome) -> Result<T, CallError> {
+    read(exchange, outcome, |_details, callee| {
+        bad_reply(callee, "the method returned an error, and has none in this program".to_owned(), Executed::Yes)
+    })
+}
+
+/// The result of a method that has one.
+fn read_result<T, E>(exchange: &Exchange<'_>, outcome: Outcome) -> Result<T, CallError<E>>
+where
+    T: DeserializeOwned,
+    E: DeserializeOwned,
+{
+    read(exchange, outcome, |details, callee| match codec::decode(details) {
+        Ok(error) => CallError::Application(error),
+        Err(error) => bad_reply(callee, error.to_string(), Executed::Yes),
+    })
 }
 
 /// The value of an outcome, or what its failure means here.
@@ -129,7 +211,7 @@ fn read<T: DeserializeOwned, E>(
                 Some(Code::Panicked) => CallError::HandlerPanicked { callee, message },
                 Some(Code::UnknownMethod) => CallError::UnknownMethod { callee, message },
                 Some(Code::BadArguments) => CallError::BadArguments { callee, message },
-                Some(Code::Expired) => widen(exchange.timed_out(Executed::No)),
+                Some(Code::Expired) => exchange.timed_out(Executed::No).widen(),
                 Some(Code::Overloaded) => CallError::Overloaded { callee, message },
                 Some(Code::ReplyTooLarge) => CallError::TooLarge { callee, side: Side::Reply, message },
                 Some(Code::ReplyUnencodable) => bad_reply(callee, message, Executed::Yes),
@@ -146,8 +228,4 @@ fn read<T: DeserializeOwned, E>(
 
 fn bad_reply<E>(callee: Callee, message: String, executed: Executed) -> CallError<E> {
     CallError::BadReply { callee, message, executed }
-}
-
-fn widen<E>(error: CallError<Infallible>) -> CallError<E> {
-    error.map_application(|never| match never {})
 }

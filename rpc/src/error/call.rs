@@ -212,6 +212,13 @@ impl<E> CallError<E> {
     }
 }
 
+impl CallError {
+    /// The same error, of a method that has one of its own.
+    pub(crate) fn widen<E>(self) -> CallError<E> {
+        self.map_application(|never| match never {})
+    }
+}
+
 impl<E: fmt::Display> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let advice = self.executed().advice();

@@ -187,6 +187,19 @@ impl Method {
     }
 }
 
+/// A constant of a trait's descriptor, as the proxies have it.
+impl From<&'static Method> for Cow<'static, Method> {
+    fn from(method: &'static Method) -> Self {
+        Cow::Borrowed(method)
+    }
+}
+
+impl From<Method> for Cow<'static, Method> {
+    fn from(method: Method) -> Self {
+        Cow::Owned(method)
+    }
+}
+
 /// As one would write its declaration, less the attributes.
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

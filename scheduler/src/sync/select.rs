@@ -43,8 +43,59 @@ pub trait Case {
     /// Lines up as number `case` and runs `then`; then leaves the line, or has done the operation.
     fn line_up(&mut self, claim: &Claims<'_>, case: usize, then: &mut dyn FnMut());
 
-    /// The select was cut, and this case is the one that tells.
-    fn interrupt(&mut self, interrupted: Interrupted);
+    /// The select was cut, and this case is the one that tells. Whether it has something to tell.
+    fn interrupt(&mut self, interrupted: Interrupted) -> bool;
+
+    /// When the operation ends by itself; `None`: not at any time that is known.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Whether the select is woken without a claim: it is then to look at its cases again.
+    fn wakes_without_claim(&self) -> bool {
+        false
+    }
+}
+
+/// What ends once, with a result, and can be waited for in a [`select!`](crate::sync::select!): `join(handle) -> result => ..`.
+///
+/// Implemented by handles, such as those of remote calls.
+pub trait Joinable {
+    /// The result.
+    type Output;
+
+    /// The result, if it is there and has not been given before. Then it is given.
+    fn try_join(&mut self) -> Option<Self::Output>;
+
+    /// From now on the caller is [unparked](crate::park::Unparker::unpark) when the result comes; it may be unparked for nothing. Returns
+    /// whether the result is there already.
+    fn subscribe(&mut self) -> bool;
+
+    /// From when on [`try_join`](Self::try_join) gives a result whatever happens, if that is known: the select looks again then.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// The waiting is interrupted: the result that says so, or `None` if the result has been given before.
+    fn interrupt(&mut self, interrupted: Interrupted) -> Option<Self::Output>;
+}
+
+impl<J: Joinable + ?Sized> Joinable for &mut J {
+    type Output = J::Output;
+
+    fn try_join(&mut self) -> Option<J::Output> {
+        (**self).try_join()
+    }
+
+    fn subscribe(&mut self) -> bool {
+        (**self).subscribe()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        (**self).deadline()
+    }
+
+    fn interrupt(&mut self, interrupted: Interrupted) -> Option<J::Output> {
+        (**self).interrupt(interrupted)
+    }
 }
 
 /// Who takes a case. For [`Case`].
@@ -131,6 +182,48 @@ pub fn send<'a, S: Sink>(
     Send { sender: sink.sender(), message: Some(message), result }
 }
 
+/// A join; see [`join`].
+#[derive(Debug)]
+struct Join<'a, J: Joinable> {
+    handle: &'a mut J,
+    result: &'a mut Option<J::Output>,
+}
+
+/// The case of `join(handle)`, whose result goes to `result`. For [`select!`](crate::sync::select!).
+#[doc(hidden)]
+pub fn join<'a, J: Joinable>(handle: &'a mut J, result: &'a mut Option<J::Output>) -> impl Case {
+    Join { handle, result }
+}
+
+impl<J: Joinable> Case for Join<'_, J> {
+    fn attempt(&mut self) -> bool {
+        *self.result = self.handle.try_join();
+        self.result.is_some()
+    }
+
+    fn line_up(&mut self, claim: &Claims<'_>, _: usize, then: &mut dyn FnMut()) {
+        // A result is not claimed: it stays until it is taken in `attempt`, when no other case can be.
+        if self.handle.subscribe() {
+            claim.0.close();
+        } else {
+            then();
+        }
+    }
+
+    fn interrupt(&mut self, interrupted: Interrupted) -> bool {
+        *self.result = self.handle.interrupt(interrupted);
+        self.result.is_some()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.handle.deadline()
+    }
+
+    fn wakes_without_claim(&self) -> bool {
+        true
+    }
+}
+
 impl<T> Recv<'_, T> {
     fn end(&mut self, received: Result<T, Failure>) {
         *self.result = Some(received.map_err(RecvError::from));
@@ -154,8 +247,9 @@ impl<T> Case for Recv<'_, T> {
         }
     }
 
-    fn interrupt(&mut self, interrupted: Interrupted) {
+    fn interrupt(&mut self, interrupted: Interrupted) -> bool {
         self.end(Err(Failure::Interrupted(interrupted)));
+        true
     }
 }
 
@@ -188,8 +282,9 @@ impl<T> Case for Send<'_, T> {
         }
     }
 
-    fn interrupt(&mut self, interrupted: Interrupted) {
+    fn interrupt(&mut self, interrupted: Interrupted) -> bool {
         self.end(Err(Failure::Interrupted(interrupted)));
+        true
     }
 }
 
@@ -213,19 +308,20 @@ pub fn choose(cases: &mut [&mut dyn Case], patience: Patience) -> Option<usize> 
         Sleeper::prepared();
         let claim = Claim::new();
         let mut waited = Ok(());
-        line_up(cases, 0, &claim, &mut || waited = wait(&claim, deadline));
+        let by_itself = cases.iter().filter_map(|case| case.deadline()).min();
+        let until = [deadline, by_itself].into_iter().flatten().min();
+        let once = cases.iter().any(|case| case.wakes_without_claim());
+        line_up(cases, 0, &claim, &mut || waited = wait(&claim, until, once));
         match (claim.close(), waited) {
             (Some(case), _) => return Some(case),
-            // While lining up, one was found ready.
+            // While lining up, one was found ready; or one that makes no claim may be.
             (None, Ok(())) => {}
+            (None, Err(Interrupted::TimedOut)) if by_itself.is_some_and(|at| at <= clock::now()) => {}
             (None, Err(interrupted)) => {
-                return match (Failure::cut(interrupted, deadline), cases.first_mut()) {
-                    (Failure::Interrupted(interrupted), Some(first)) => {
-                        first.interrupt(interrupted);
-                        Some(0)
-                    }
-                    _ => None,
-                };
+                let Failure::Interrupted(interrupted) = Failure::cut(interrupted, deadline) else { return None };
+                let told = cases.iter_mut().position(|case| case.interrupt(interrupted));
+                assert!(told.is_some(), "every handle of this select! had given its result before");
+                return told;
             }
         }
     }
@@ -239,9 +335,13 @@ fn line_up(cases: &mut [&mut dyn Case], number: usize, claim: &Claim, wait: &mut
     }
 }
 
-fn wait(claim: &Claim, deadline: Option<Instant>) -> Result<(), Interrupted> {
+/// Waits until a case is taken; or, with `once`, until there may be something to see.
+fn wait(claim: &Claim, deadline: Option<Instant>, once: bool) -> Result<(), Interrupted> {
     while claim.is_open() {
         primitive::wait(Reason::Channel, deadline)?;
+        if once {
+            break;
+        }
     }
     Ok(())
 }

@@ -5,13 +5,14 @@ use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned;
 
-use super::{client_ident, descriptor, local, options, spans};
+use super::{arguments, client_ident, descriptor, local, options, start_ident};
 use crate::model::{Method, Model, Output};
 use crate::options::Semantics;
 
 pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
     let Model { vis, ident, methods, .. } = model;
     let client = client_ident(model);
+    let start = start_ident(model);
     let descriptor = descriptor::expand(model, krate);
     let calls = methods.iter().enumerate().map(|(index, method)| call(&client, method, index, krate));
     let options = options::expand();
@@ -49,6 +50,20 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
 
             #options
 
+            /// The same methods as starts: each sends its call and returns a handle, to be joined later.
+            ///
+            /// A call that goes out alone is sent at once, others when this fiber waits. To send many at once see [`batch`](Self::batch).
+            pub fn start(&self) -> #start<'_> {
+                #start { proxy: self.proxy.starter() }
+            }
+
+            /// Sends the calls that `f` starts all at once, with one write, and returns what `f` does: their handles.
+            ///
+            /// Each call has an outcome of its own. What `f` starts is not sent before it returns: it is not to wait for it.
+            pub fn batch<R>(&self, f: impl ::core::ops::FnOnce(#start<'_>) -> R) -> R {
+                self.proxy.batch(|proxy| f(#start { proxy }))
+            }
+
             /// The connection.
             pub fn channel(&self) -> &#krate::Channel {
                 self.proxy.channel()
@@ -60,12 +75,10 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
 }
 
 fn call(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStream {
-    let Method { attrs, ident, options, arguments, output, .. } = method;
-    let names: Vec<_> = arguments.iter().map(|(name, _)| name).collect();
-    let types: Vec<_> = arguments.iter().map(|(_, ty)| ty).collect();
+    let Method { attrs, ident, options, output, .. } = method;
+    let (names, types) = method.names_and_types();
     let descriptor = local("METHOD");
-    // What is not serde's is reported at the type that the user wrote.
-    let args = if names.is_empty() { quote!([(); 0]) } else { quote_spanned!(spans(&types)=> (#(#names,)*)) };
+    let args = arguments(&names, &types);
     let (how, value, error) = match (options.semantics, output) {
         (Semantics::Maybe, _) => (quote!(call_one_way), quote!(()), quote!(#krate::CallError)),
         (_, Output::Value(value)) => (quote_spanned!(value.span()=> call), quote!(#value), quote!(#krate::CallError)),

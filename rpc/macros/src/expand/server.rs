@@ -57,8 +57,7 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let service = &model.ident;
     let ident = &method.ident;
     let count = method.arguments.len();
-    let names: Vec<_> = method.arguments.iter().map(|(name, _)| name).collect();
-    let types: Vec<_> = method.arguments.iter().map(|(_, ty)| ty).collect();
+    let (names, types) = method.names_and_types();
     // serde has no empty tuple that is an array; an empty array is one.
     let decode = if names.is_empty() {
         quote!(let [] = #args.decode::<[(); 0]>(0)?;)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fibra_scheduler::park::Unparker;
 
 use super::super::connection::Connection;
-use super::table::{self, Gate, Link, OUTSIDE, Slot, State};
+use super::table::{self, Freed, Gate, Link, OUTSIDE, Slot, State};
 use super::{Calls, Outcome};
 use crate::error::{ConnectError, Disconnect};
 use crate::session::Xid;
@@ -24,7 +24,7 @@ impl Calls {
         if state.finished {
             return None;
         }
-        state.is_idle = state.calls.is_empty() && state.posting == 0;
+        state.is_idle = state.unanswered == 0 && state.posting == 0;
         Some(!state.is_idle)
     }
 
@@ -139,23 +139,31 @@ impl Calls {
     ) -> Result<(), Malformed> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        let caller = match state.calls.get_mut(&xid).map(|entry| &mut entry.slot) {
-            Some(slot @ Slot::Waiting(_)) => match std::mem::replace(slot, Slot::Done(outcome())) {
-                Slot::Waiting(caller) => Some(caller),
-                Slot::Done(_) | Slot::Failed(_) => None,
-            },
-            Some(Slot::Done(_)) => return Err(Malformed::Unexpected { kind, xid }),
+        let (caller, freed) = match state.calls.get_mut(&xid).map(|entry| (&mut entry.slot, entry.left)) {
+            Some((slot @ Slot::Waiting(_), left)) => {
+                let mut outcome = outcome();
+                if let Outcome::Failure { repeated, .. } = &mut outcome {
+                    *repeated = left;
+                }
+                let caller = match std::mem::replace(slot, Slot::Done(outcome)) {
+                    Slot::Waiting(caller) => caller,
+                    Slot::Done(_) | Slot::Failed(_) => None,
+                };
+                (caller, state.ended(xid))
+            }
+            Some((Slot::Done(_), _)) => return Err(Malformed::Unexpected { kind, xid }),
             None if xid > if xid < OUTSIDE { state.last } else { state.last_outside } => {
                 return Err(Malformed::Unexpected { kind, xid });
             }
-            Some(Slot::Failed(_)) | None => {
+            Some((Slot::Failed(_), _)) | None => {
                 state.late_replies += 1;
                 tracing::debug!(xid, "dropped a reply that came after its caller had given up");
-                None
+                (None, Freed::default())
             }
         };
         drop(guard);
         table::wake(caller);
+        freed.wake();
         Ok(())
     }
 }
@@ -173,7 +181,7 @@ impl State {
                 entry.slot = Slot::Failed(cause.clone());
             }
             // Now: what goes out next acknowledges it.
-            wake.extend(self.ended(xid));
+            self.ended(xid).join(wake);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::clock;
-use fibra_scheduler::park::{self, Unparker};
+use fibra_scheduler::park::Unparker;
 
 use super::super::connection::Connection;
 use super::{Outcome, Why};
@@ -24,6 +24,8 @@ pub(super) const OUTSIDE: Xid = 1 << 63;
 /// What [`Calls`](super::Calls) guards.
 pub(super) struct State {
     pub(super) calls: HashMap<Xid, Entry, BuildHasherDefault<XidHasher>>,
+    /// How many of them wait for an answer.
+    pub(super) unanswered: usize,
     pub(super) window: Window,
     /// The last xid of the session, and the last of the others.
     pub(super) last: Xid,
@@ -75,17 +77,43 @@ pub(super) struct Entry {
     pub(super) left: bool,
 }
 
+/// Who may go on because a call has ended: to be woken once the lock is released.
+#[derive(Default)]
+#[must_use]
+pub(super) struct Freed {
+    place: Option<Unparker>,
+    of_window: Vec<Unparker>,
+    /// Where calls have been queued that could not be before.
+    sent: Option<Arc<Connection>>,
+}
+
+impl Freed {
+    pub(super) fn wake(self) {
+        wake(self.place);
+        self.of_window.into_iter().for_each(|waiting| waiting.unpark());
+        if let Some(connection) = self.sent {
+            connection.outbox().wake_writer();
+        }
+    }
+
+    /// Puts them with others, where there is no connection to send on.
+    pub(super) fn join(self, others: &mut Vec<Unparker>) {
+        others.extend(self.place);
+        others.extend(self.of_window);
+    }
+}
+
 pub(super) enum Slot {
-    Waiting(Unparker),
+    /// For an answer, which wakes that caller.
+    Waiting(Option<Unparker>),
     Done(Outcome),
     /// It may have run, and what would know is gone.
     Failed(Disconnect),
 }
 
 impl Entry {
-    pub(super) fn new(frame: Vec<u8>, in_session: bool, deadline: Option<Instant>) -> Self {
-        let slot = Slot::Waiting(park::current());
-        Self { slot, frame, in_session, deadline, queued: None, left: false }
+    pub(super) fn new(frame: Vec<u8>, in_session: bool, deadline: Option<Instant>, caller: Option<Unparker>) -> Self {
+        Self { slot: Slot::Waiting(caller), frame, in_session, deadline, queued: None, left: false }
     }
 
     fn send(&mut self, xid: Xid, link: &Link, window: &Window) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
@@ -114,6 +142,7 @@ impl State {
     pub(super) fn new() -> Self {
         Self {
             calls: HashMap::default(),
+            unanswered: 0,
             window: Window::new(1),
             last: 0,
             last_outside: OUTSIDE - 1,
@@ -169,6 +198,7 @@ impl State {
     pub(super) fn enter(&mut self, xid: Xid, mut entry: Entry) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
         let sent = entry.send(xid, &self.link, &self.window);
         self.calls.insert(xid, entry);
+        self.unanswered += 1;
         sent
     }
 
@@ -185,25 +215,41 @@ impl State {
         Ok(())
     }
 
-    /// The call of this xid has ended. Returns who may have its place in the window, and those that came free with it; or, of a window that
-    /// was made narrower, whose calls it reaches now.
-    pub(super) fn ended(&mut self, xid: Xid) -> Vec<Unparker> {
+    /// The call of this xid waits no longer. Returns who may have its places, and those in the window that came free with it; or, of a window
+    /// that was made narrower, whose calls it reaches now.
+    pub(super) fn ended(&mut self, xid: Xid) -> Freed {
+        self.unanswered -= 1;
+        let mut freed = Freed { place: self.places.next(), ..Freed::default() };
         let before = self.window.end();
         let next = self.last + 1;
         if xid >= OUTSIDE || !self.window.complete(xid) || (self.places_of_window.is_empty() && next <= before) {
-            return Vec::new();
+            return freed;
         }
         let end = self.window.end();
-        let mut wake: Vec<_> = (before..end.min(next)).filter_map(|xid| self.caller(xid)).collect();
-        wake.extend((before.max(next)..end).map_while(|_| self.places_of_window.next()));
-        wake
+        for xid in before..end.min(next) {
+            match self.caller(xid) {
+                Some(caller) => freed.of_window.push(caller),
+                // Nobody waits for it yet. If there is no room for it, it is sent when it is joined.
+                None => freed.sent = self.send(xid).ok().flatten().or(freed.sent),
+            }
+        }
+        freed.of_window.extend((before.max(next)..end).map_while(|_| self.places_of_window.next()));
+        freed
     }
 
     /// Who waits for that call.
     pub(super) fn caller(&self, xid: Xid) -> Option<Unparker> {
         match &self.calls.get(&xid)?.slot {
-            Slot::Waiting(caller) => Some(caller.clone()),
+            Slot::Waiting(caller) => caller.clone(),
             Slot::Done(_) | Slot::Failed(_) => None,
+        }
+    }
+
+    /// The present connection, if what is queued there may wait for more.
+    pub(super) fn connection(&self) -> Option<Arc<Connection>> {
+        match &self.link {
+            Link::Up(connection) => Some(Arc::clone(connection)),
+            Link::Down(_) | Link::Over(_) => None,
         }
     }
 

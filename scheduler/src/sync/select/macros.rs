@@ -32,10 +32,12 @@
 ///
 /// * `recv(receiver) -> result => ..`: `result` is what [`recv`](crate::sync::channel::Receiver::recv) returns.
 /// * `send(sender, message) -> result => ..`: `result` is what [`send`](crate::sync::channel::Sender::send) returns.
+/// * `join(handle) -> result => ..`: `result` is what joining the handle returns, such as that of a remote call. A handle that has given its
+///   result is passed over. See [`Joinable`](crate::sync::Joinable).
 /// * `default => ..`: if nothing is ready, do not wait. `default(timeout) => ..`: wait no longer than `timeout`, a
 ///   [`Duration`](std::time::Duration). One of them, as the last case.
 ///
-/// Receivers and senders may be given by value, which only borrows them, or by reference. A disconnected channel is ready, with an
+/// Receivers, senders and handles may be given by value, which only borrows them, or by reference. A disconnected channel is ready, with an
 /// error. If several cases are ready, a random one is taken, so none starves.
 ///
 /// **Cancellation and ambient deadlines cut the wait**: the first case is then taken, and its result is the error `Interrupted`.
@@ -85,8 +87,8 @@ macro_rules! __select_parse {
     };
     ($($anything:tt)*) => {
         ::core::compile_error!(
-            "expected `recv(receiver) -> result => ..`, `send(sender, message) -> result => ..`, and last `default => ..` or \
-             `default(timeout) => ..`"
+            "expected `recv(receiver) -> result => ..`, `send(sender, message) -> result => ..`, `join(handle) -> result => ..`, \
+             and last `default => ..` or `default(timeout) => ..`"
         )
     };
 }
@@ -121,6 +123,9 @@ macro_rules! __select_emit {
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __select_side {
+    (join ($handle:expr $(,)?)) => {
+        &mut $handle
+    };
     ($kind:ident ($side:expr $(, $($message:tt)*)?)) => {
         &$side
     };
@@ -132,6 +137,9 @@ macro_rules! __select_side {
 macro_rules! __select_case {
     (recv ($receiver:expr $(,)?) $side:ident $result:ident) => {
         $crate::sync::__select::recv($side, &mut $result)
+    };
+    (join ($handle:expr $(,)?) $side:ident $result:ident) => {
+        $crate::sync::__select::join($side, &mut $result)
     };
     (send ($sender:expr, $message:expr $(,)?) $side:ident $result:ident) => {
         $crate::sync::__select::send($side, $message, &mut $result)

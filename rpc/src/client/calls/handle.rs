@@ -1,0 +1,105 @@
+//! What holders of a handle do: wait for a while, look, give up. See [`Pending`](super::super::Pending).
+//!
+//! A call that was started is an entry like any other, but nobody waits for it until its handle is joined. So who waits is entered then,
+//! and may be another fiber than the one that called.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use fibra_scheduler::{cancel, clock, park};
+
+use super::super::connection::Connection;
+use super::table::{self, Entry, Link, Slot};
+use super::{Calls, Outcome, Unanswered};
+use crate::session::Xid;
+
+/// What there is to say of a call that is not waited for without end.
+pub(in super::super) type Answer = Result<Outcome, Unanswered>;
+
+impl Calls {
+    /// Queues a call for which there was no connection or no room: asks for the one, waits for the other.
+    pub(in super::super) fn push(&self, xid: Xid, deadline: Option<Instant>) {
+        loop {
+            let mut state = self.state.lock();
+            match state.send(xid) {
+                Ok(sent) => {
+                    let link = state.wanted();
+                    drop(state);
+                    table::wake(link);
+                    if let Some(connection) = sent {
+                        connection.outbox().wake_writer();
+                    }
+                    return;
+                }
+                Err(full) => {
+                    drop(state);
+                    full.outbox().wake_writer();
+                    if full.outbox().wait_for_room(deadline).is_err() {
+                        // Joining it says why.
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the answer to a call that was started, as [`wait`](Self::wait) does.
+    pub(in super::super) fn join(&self, xid: Xid, deadline: Option<Instant>) -> Answer {
+        self.subscribe(xid);
+        self.wait(xid, deadline)
+    }
+
+    /// As [`join`](Self::join), but for no longer than until `until`: `None` if the call is still under way then.
+    pub(in super::super) fn join_until(&self, xid: Xid, deadline: Option<Instant>, until: Instant) -> Option<Answer> {
+        if deadline.is_some_and(|deadline| deadline <= until) {
+            return Some(self.join(xid, deadline));
+        }
+        self.subscribe(xid);
+        loop {
+            if let Some(answer) = self.try_join(xid, deadline) {
+                return Some(answer);
+            }
+            if let Err(interrupted) = park::wait(park::Reason::Call, Some(until)) {
+                if cancel::check().is_err() {
+                    return Some(self.give_up(xid, interrupted));
+                }
+                return self.try_join(xid, deadline);
+            }
+        }
+    }
+
+    /// The answer, if the call has ended, or its time is up.
+    pub(in super::super) fn try_join(&self, xid: Xid, deadline: Option<Instant>) -> Option<Answer> {
+        let state = self.state.lock();
+        let is_waiting = matches!(state.calls.get(&xid), Some(Entry { slot: Slot::Waiting(_), .. }));
+        let is_late = || deadline.is_some_and(|deadline| deadline <= clock::now());
+        if is_waiting && !matches!(state.link, Link::Over(_)) {
+            if !is_late() {
+                return None;
+            }
+            return Some(self.take_out(state, xid, Err(cancel::Interrupted::TimedOut)));
+        }
+        Some(self.take_out(state, xid, Ok(())))
+    }
+
+    /// The answer, or else the end of the call for this reason.
+    pub(in super::super) fn give_up(&self, xid: Xid, why: cancel::Interrupted) -> Answer {
+        self.take_out(self.state.lock(), xid, Err(why))
+    }
+
+    /// From now on the answer wakes the caller. Whether it is there already.
+    pub(in super::super) fn subscribe(&self, xid: Xid) -> bool {
+        let mut state = self.state.lock();
+        let is_over = matches!(state.link, Link::Over(_));
+        let Some(Entry { slot: Slot::Waiting(caller), .. }) = state.calls.get_mut(&xid) else { return true };
+        if !caller.as_ref().is_some_and(park::Unparker::is_current) {
+            *caller = Some(park::current());
+        }
+        is_over
+    }
+
+    /// The present connection.
+    pub(in super::super) fn connection(&self) -> Option<Arc<Connection>> {
+        self.state.lock().connection()
+    }
+}

@@ -1,0 +1,254 @@
+//! Calls that are started and not waited for: handles.
+//!
+//! ```text
+//!   proxy.start().add(3, 5) ─▶ Pending ─┬─ join, join_timeout, try_join, select! ─▶ Result<i64, CallError>
+//!                                       └─ cancel, drop ─▶ the server is told that nobody waits
+//! ```
+//!
+//! A handle is the call's entry in its channel's table, and no more: no fiber and no allocation of its own, so that one fiber may have
+//! hundreds of calls under way.
+//!
+//! Invariants:
+//! * A handle gives its result once. It is then no longer ready, so that a loop of `select!` passes it over.
+//! * The deadline of a call counts from its start, whoever joins it and when; an answer that is there is given, however late.
+//! * A handle that goes without having given its result takes its entry with it.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::mem;
+use std::time::{Duration, Instant};
+
+use fibra_scheduler::cancel::Interrupted;
+use fibra_scheduler::park::{self, Reason};
+use fibra_scheduler::sync::Joinable;
+use fibra_scheduler::{cancel, clock};
+
+use super::Channel;
+use super::calls::Outcome;
+use super::calls::handle::Answer;
+use super::exchange::Exchange;
+use crate::error::CallError;
+use crate::service::Method;
+use crate::session::Xid;
+
+/// A call under way: a handle to its result. Made by the methods of `proxy.start()`.
+///
+/// It may be joined by another fiber or thread than the one that started the call. Dropping it cancels the call: the server is told, and does
+/// not run what it has not begun.
+///
+/// ```
+/// # #[fibra_rpc::service(crate = fibra_rpc)]
+/// # pub trait Calculator { fn add(&self, a: i64, b: i64) -> i64; }
+/// use fibra_rpc::CallError;
+/// use fibra_rpc::client::Pending;
+///
+/// fn squares(calculator: &CalculatorClient) -> Result<Vec<i64>, CallError> {
+///     let doubles: Vec<Pending<i64>> = (0..256).map(|n| calculator.start().add(n, n)).collect();
+///     doubles.into_iter().map(Pending::join).collect()
+/// }
+/// # let _ = squares;
+/// ```
+///
+/// In a `select!`, beside channels, it is `join(handle) -> result => ..`.
+#[must_use = "a call is cancelled when its handle is dropped: join it"]
+pub struct Pending<T, E = Infallible> {
+    stage: Stage<T, E>,
+}
+
+enum Stage<T, E> {
+    UnderWay(Call<T, E>),
+    Ended(Result<T, CallError<E>>),
+    /// The result has been given.
+    Given,
+}
+
+/// A call that has its entry.
+struct Call<T, E> {
+    channel: Channel,
+    method: Cow<'static, Method>,
+    xid: Xid,
+    timeout: Duration,
+    deadline: Option<Instant>,
+    read: Read<T, E>,
+}
+
+/// What makes a result of an outcome.
+pub(super) type Read<T, E> = fn(&Exchange<'_>, Outcome) -> Result<T, CallError<E>>;
+
+impl<T, E> Pending<T, E> {
+    /// Of a call that has begun.
+    pub(super) fn under_way(
+        channel: Channel,
+        method: Cow<'static, Method>,
+        xid: Xid,
+        (timeout, deadline): (Duration, Option<Instant>),
+        read: Read<T, E>,
+    ) -> Self {
+        Self { stage: Stage::UnderWay(Call { channel, method, xid, timeout, deadline, read }) }
+    }
+
+    /// Of a call that has ended already.
+    pub(super) fn ended(result: Result<T, CallError<E>>) -> Self {
+        Self { stage: Stage::Ended(result) }
+    }
+
+    /// Waits for the result: until the call's own deadline, or the ambient one.
+    ///
+    /// # Errors
+    ///
+    /// As those of the plain call.
+    ///
+    /// # Panics
+    ///
+    /// If the result has been given before, by [`try_join`](Self::try_join), [`join_timeout`](Self::join_timeout) or a `select!`.
+    #[track_caller]
+    pub fn join(mut self) -> Result<T, CallError<E>> {
+        match mem::replace(&mut self.stage, Stage::Given) {
+            Stage::UnderWay(call) => call.end(|call| call.channel.calls().join(call.xid, call.deadline)),
+            Stage::Ended(result) => result,
+            Stage::Given => panic!("the result of this call has been given before"),
+        }
+    }
+
+    /// Waits for up to `timeout`; `None` if the call is still under way then. It then goes on.
+    pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, CallError<E>>> {
+        let until = clock::now().checked_add(timeout);
+        self.take(|call| {
+            let calls = call.channel.calls();
+            match until {
+                Some(until) => calls.join_until(call.xid, call.deadline, until),
+                None => Some(calls.join(call.xid, call.deadline)),
+            }
+        })
+    }
+
+    /// The result, if it is there. `None` also if it has been given before.
+    pub fn try_join(&mut self) -> Option<Result<T, CallError<E>>> {
+        self.take(|call| call.channel.calls().try_join(call.xid, call.deadline))
+    }
+
+    /// Gives the call up, as dropping the handle does: the server is told.
+    pub fn cancel(self) {
+        drop(self);
+    }
+
+    /// Waits for the first of several calls to end, and takes its result out of `handles`: its place there, and the result. `None` if all
+    /// results have been given.
+    ///
+    /// Ends as [`join`](Self::join) does; when the caller is interrupted, so is the first call of those that are left.
+    ///
+    /// ```
+    /// # #[fibra_rpc::service(crate = fibra_rpc)]
+    /// # pub trait Search { fn find(&self, text: String) -> Option<u64>; }
+    /// use fibra_rpc::client::Pending;
+    ///
+    /// fn first_found(mirrors: &[SearchClient], text: &str) -> Option<u64> {
+    ///     let mut searches: Vec<_> = mirrors.iter().map(|mirror| mirror.start().find(text.to_owned())).collect();
+    ///     while let Some((_, result)) = Pending::join_any(&mut searches) {
+    ///         if let Ok(Some(found)) = result {
+    ///             return Some(found); // The others are cancelled.
+    ///         }
+    ///     }
+    ///     None
+    /// }
+    /// # let _ = first_found;
+    /// ```
+    pub fn join_any(handles: &mut [Self]) -> Option<(usize, Result<T, CallError<E>>)> {
+        loop {
+            let mut until = None::<Instant>;
+            let mut first_left = None;
+            for (index, handle) in handles.iter_mut().enumerate() {
+                handle.subscribe();
+                if let Some(result) = handle.try_join() {
+                    return Some((index, result));
+                }
+                if let Stage::UnderWay(call) = &handle.stage {
+                    first_left.get_or_insert(index);
+                    until = [until, call.deadline].into_iter().flatten().min();
+                }
+            }
+            let first_left = first_left?;
+            if let Err(interrupted) = park::wait(Reason::Call, until)
+                && cancel::check().is_err()
+                && let Some(handle) = handles.get_mut(first_left)
+                && let Some(result) = handle.take(|call| Some(call.channel.calls().give_up(call.xid, interrupted)))
+            {
+                return Some((first_left, result));
+            }
+        }
+    }
+
+    /// Ends the call if `answer` has one.
+    fn take(&mut self, answer: impl FnOnce(&Call<T, E>) -> Option<Answer>) -> Option<Result<T, CallError<E>>> {
+        let answer = match &self.stage {
+            Stage::UnderWay(call) => Some(answer(call)?),
+            Stage::Ended(_) => None,
+            Stage::Given => return None,
+        };
+        match (mem::replace(&mut self.stage, Stage::Given), answer) {
+            (Stage::UnderWay(call), Some(answer)) => Some(call.end(|_| answer)),
+            (Stage::Ended(result), _) => Some(result),
+            _ => None,
+        }
+    }
+}
+
+impl<T, E> Call<T, E> {
+    /// Makes a result of the answer.
+    fn end(self, answer: impl FnOnce(&Self) -> Answer) -> Result<T, CallError<E>> {
+        let answer = answer(&self);
+        let exchange = Exchange::again(self.channel.link(), &self.method, self.timeout, self.deadline);
+        let outcome = exchange.settle(self.xid, answer);
+        outcome.map_err(CallError::widen).and_then(|outcome| (self.read)(&exchange, outcome))
+    }
+}
+
+impl<T, E> Drop for Pending<T, E> {
+    fn drop(&mut self) {
+        if let Stage::UnderWay(call) = &self.stage {
+            let answer = call.channel.calls().give_up(call.xid, Interrupted::Cancelled);
+            // Tells the server, if it is not too late.
+            drop(
+                Exchange::again(call.channel.link(), &call.method, call.timeout, call.deadline)
+                    .settle(call.xid, answer),
+            );
+        }
+    }
+}
+
+/// `join(handle) -> result` in a `select!`.
+impl<T, E> Joinable for Pending<T, E> {
+    type Output = Result<T, CallError<E>>;
+
+    fn try_join(&mut self) -> Option<Self::Output> {
+        Pending::try_join(self)
+    }
+
+    fn subscribe(&mut self) -> bool {
+        match &self.stage {
+            Stage::UnderWay(call) => call.channel.calls().subscribe(call.xid),
+            Stage::Ended(_) => true,
+            Stage::Given => false,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if let Stage::UnderWay(call) = &self.stage { call.deadline } else { None }
+    }
+
+    fn interrupt(&mut self, interrupted: Interrupted) -> Option<Self::Output> {
+        self.take(|call| Some(call.channel.calls().give_up(call.xid, interrupted)))
+    }
+}
+
+impl<T, E> fmt::Debug for Pending<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match &self.stage {
+            Stage::UnderWay(call) => return f.debug_tuple("Pending").field(&call.method.full_name()).finish(),
+            Stage::Ended(_) => "ended",
+            Stage::Given => "given",
+        };
+        f.debug_tuple("Pending").field(&stage).finish()
+    }
+}

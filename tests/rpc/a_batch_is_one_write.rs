@@ -1,0 +1,57 @@
+//! Calls of a batch leave with one write, and each has its own outcome, in order.
+
+use fibra::rpc::client::Pending;
+use fibra::rpc::{CallError, Channel, Limits};
+
+use crate::support::{DeskClient, connect, on_one_worker, on_two_workers, serve};
+
+#[test]
+fn results_come_in_order_each_by_itself() {
+    on_one_worker(|| {
+        let (server, _counter) = serve();
+        let desk = connect(&server);
+        let (sum, refused, echo, panicked) = desk.batch(|desk| {
+            (desk.add(3, 5), desk.withdraw(101), desk.echo("hello".to_owned()), desk.fail("on purpose".to_owned()))
+        });
+        assert_eq!(sum.join().expect("a sum"), 8);
+        assert!(matches!(refused.join(), Err(CallError::Application(_))));
+        assert_eq!(echo.join().expect("an echo"), "hello");
+        assert!(matches!(panicked.join(), Err(CallError::HandlerPanicked { .. })));
+    });
+}
+
+#[test]
+fn nothing_leaves_before_all_are_there() {
+    on_one_worker(|| {
+        let (server, counter) = serve();
+        let desk = connect(&server);
+        // The writer's fiber has begun, and waits.
+        assert_eq!(desk.add(3, 5).expect("a sum"), 8);
+        let passes = desk.batch(|desk| {
+            let passes: Vec<_> = (0..10).map(|_| desk.pass()).collect();
+            // Whoever else could send or receive has had its turns.
+            for _ in 0..100 {
+                fibra::yield_now();
+            }
+            assert_eq!(counter.turnstile.entered(), 0);
+            passes
+        });
+        counter.turnstile.wait_for(10);
+        counter.turnstile.open();
+        passes.into_iter().try_for_each(Pending::join).expect("all pass");
+    });
+}
+
+#[test]
+fn more_than_there_is_room_for_goes_out_in_parts() {
+    on_two_workers(|| {
+        let mut limits = Limits::default();
+        (limits.in_flight, limits.window, limits.buffered_bytes) = (64, 16, 1024);
+        let (server, _counter) = serve();
+        let desk = DeskClient::new(Channel::connect_with(server.local_addr(), limits).expect("it listens"));
+        let echoes: Vec<_> = desk.batch(|desk| (0..500).map(|n| desk.echo(n.to_string())).collect());
+        for (n, echo) in echoes.into_iter().enumerate() {
+            assert_eq!(echo.join().expect("an echo"), n.to_string());
+        }
+    });
+}
