@@ -15,6 +15,7 @@
 //! | `exchange` | one call, from its arguments to its outcome |
 //! | `calls` | the calls that wait, by xid, over all connections |
 //! | `link` | the fiber that reads, and that connects again |
+//! | `local` | calls of this process, without a connection |
 //! | `connection` | one socket, its output, and its loss |
 //! | `connect` | dialling, prefaces, and the session |
 //! | `target`, `backoff` | the addresses to dial, and when |
@@ -33,20 +34,23 @@ mod connect;
 mod connection;
 mod exchange;
 mod link;
+mod local;
 mod options;
 pub mod pending;
 pub mod proxy;
 mod target;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fibra_net::ToSocketAddrs;
 
-use crate::error::ConnectError;
+use crate::error::{BindError, ConnectError, Peer};
 use crate::limits::Limits;
+use crate::server::{self, Local};
+use crate::service::Service;
 use calls::Calls;
+use exchange::To;
 use link::Link;
 pub use pending::Pending;
 pub use proxy::{Proxy, Starter};
@@ -61,7 +65,14 @@ pub use proxy::{Proxy, Starter};
 /// decided: see [`CallError::Disconnected`](crate::CallError::Disconnected).
 #[derive(Clone)]
 pub struct Channel {
-    open: Arc<Open>,
+    way: Way,
+}
+
+/// Where calls go.
+#[derive(Clone)]
+enum Way {
+    Connection(Arc<Open>),
+    Local(Arc<Local>),
 }
 
 /// Keeps the connection open until the last channel is dropped.
@@ -69,9 +80,22 @@ struct Open {
     link: Arc<Link>,
 }
 
+impl Open {
+    /// Sends what is queued.
+    fn write_now(&self) {
+        if let Some(connection) = self.calls().connection() {
+            connection.write_now();
+        }
+    }
+
+    fn calls(&self) -> &Calls {
+        self.link.calls()
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
-        self.link.calls().finish();
+        self.calls().finish();
     }
 }
 
@@ -103,36 +127,56 @@ impl Channel {
             return Err(ConnectError::NoRuntime);
         }
         let link = Link::start(addr, limits.bounded())?;
-        Ok(Self { open: Arc::new(Open { link }) })
+        Ok(Self { way: Way::Connection(Arc::new(Open { link })) })
     }
 
-    /// The server's address: where the connection is, or was last.
-    pub fn peer_addr(&self) -> SocketAddr {
-        self.link().peer()
+    /// A channel to a service of this process, without a connection: calls run on their caller's fiber. Generated proxies have the same as
+    /// `CalculatorClient::local(implementation)`.
+    pub fn local(service: impl Service) -> Self {
+        Self { way: Way::Local(Arc::new(Local::of(Box::new(service)))) }
+    }
+
+    /// As [`local`](Self::local), to all services of a server that is not bound.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::DuplicateMethod`]: two services have a method of one name.
+    pub fn local_server(server: server::Builder) -> Result<Self, BindError> {
+        Ok(Self { way: Way::Local(Arc::new(server.into_local()?)) })
+    }
+
+    /// The server: where the connection is, or was last.
+    pub fn peer(&self) -> Peer {
+        self.to().peer()
     }
 
     /// Whether there is a connection now, as far as this side knows. One that is lost comes back with the next call.
     pub fn is_connected(&self) -> bool {
-        self.link().calls().is_connected()
+        match &self.way {
+            Way::Connection(open) => open.calls().is_connected(),
+            Way::Local(_) => true,
+        }
     }
 
-    /// What has happened on this channel so far.
+    /// What has happened on this channel so far. Of a local one nothing is counted.
     pub fn stats(&self) -> Stats {
-        self.link().calls().stats()
+        match &self.way {
+            Way::Connection(open) => open.calls().stats(),
+            Way::Local(_) => Stats::default(),
+        }
     }
 
-    fn link(&self) -> &Link {
-        &self.open.link
-    }
-
-    fn calls(&self) -> &Calls {
-        self.link().calls()
+    fn to(&self) -> To<'_> {
+        match &self.way {
+            Way::Connection(open) => To::Link(&open.link),
+            Way::Local(local) => To::Local(local),
+        }
     }
 }
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("peer", &self.peer_addr()).field("stats", &self.stats()).finish()
+        f.debug_struct("Channel").field("peer", &self.peer()).field("stats", &self.stats()).finish()
     }
 }
 

@@ -45,8 +45,8 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`server`] | [`Server`]: listener, connections, run to park |
 //! | [`client`] | [`Channel`]: a connection that many callers share; [`Proxy`](client::Proxy) |
+//! | [`server`] | [`Server`]: listener, connections, run to park |
 //! | [`service`](mod@service) | what a `#[service]` trait becomes: descriptor, dispatch |
 //! | [`session`] | calls that are sent twice and run once: state machines without I/O |
 //! | `outbox`, `waiters`, `scratch` | the output half of a connection, and how senders wait |

@@ -20,6 +20,7 @@
 //! | `connection/call` | one call of it: repeated, refused or run |
 //! | `reader` | that role: the input read and not yet acted on |
 //! | `handler` | one call, from its frame to its reply, without I/O |
+//! | `local` | services without sockets, for callers of this process |
 //! | `roster` | who serves which connection, so that shutting down reaches all |
 //!
 //! Invariants:
@@ -31,6 +32,7 @@ pub mod builder;
 mod connection;
 mod dispatch;
 mod handler;
+mod local;
 mod opening;
 mod reader;
 mod registry;
@@ -45,6 +47,7 @@ use crate::error::ServeError;
 use accept::Acceptor;
 pub use builder::Builder;
 use dispatch::Leaders;
+pub(crate) use local::Local;
 use roster::Roster;
 
 /// A running server. Dropping it stops it, without waiting for what still runs.

@@ -16,6 +16,7 @@ mod a_deadline_travels_with_its_call;
 mod a_full_connection_parks_or_refuses;
 mod a_full_server_closes_new_connections;
 mod a_full_window_parks_its_caller;
+mod a_local_proxy_calls_as_a_remote_one_does;
 mod a_lost_connection_says_whether_the_call_ran;
 mod a_lost_reply_executes_once;
 mod a_malformed_frame_closes_its_connection_only;

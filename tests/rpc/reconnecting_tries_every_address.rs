@@ -4,6 +4,7 @@ use fibra::net::TcpListener;
 use fibra::rpc::{Channel, Server};
 
 use crate::support::{Counter, DeskClient, DeskServer, LOOPBACK, on_one_worker, raw, serve};
+use fibra::rpc::error::Peer;
 
 #[test]
 fn not_only_the_one_it_was_connected_to() {
@@ -13,11 +14,11 @@ fn not_only_the_one_it_was_connected_to() {
         let addrs = [raw::nowhere(), first.local_addr(), second.local_addr()];
         let desk = DeskClient::new(Channel::connect(&addrs[..]).expect("the second listens"));
         assert_eq!(desk.add(1, 2).expect("a sum"), 3);
-        assert_eq!(desk.channel().peer_addr(), first.local_addr());
+        assert_eq!(desk.channel().peer(), Peer::Remote(first.local_addr()));
 
         first.shutdown();
         assert_eq!(desk.add(3, 5).expect("from the other"), 8);
-        assert_eq!(desk.channel().peer_addr(), second.local_addr());
+        assert_eq!(desk.channel().peer(), Peer::Remote(second.local_addr()));
     });
 }
 
@@ -37,7 +38,7 @@ fn the_one_that_has_the_session_comes_first() {
         first.shutdown();
         let _again = bind(last).expect("it is free again");
         assert_eq!(desk.add(3, 5).expect("a sum"), 8);
-        assert_eq!(desk.channel().peer_addr(), last);
+        assert_eq!(desk.channel().peer(), Peer::Remote(last));
         assert_eq!(other.connections(), 0);
     });
 }

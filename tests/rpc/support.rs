@@ -41,6 +41,9 @@ pub(crate) trait Desk {
     #[rpc(maybe)]
     fn pass_unseen(&self);
 
+    /// Sleeps, for as long as it may.
+    fn wait_a_while(&self, seconds: u64);
+
     /// Never returns by itself.
     fn wait_for_ever(&self);
 }
@@ -108,6 +111,10 @@ impl Desk for Counter {
 
     fn pass_unseen(&self) {
         self.turnstile.pass();
+    }
+
+    fn wait_a_while(&self, seconds: u64) {
+        let _ = fibra::sleep(std::time::Duration::from_secs(seconds));
     }
 
     fn wait_for_ever(&self) {

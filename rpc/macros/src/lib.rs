@@ -62,7 +62,7 @@ use options::ServiceOptions;
 /// For a trait `Bank` it writes:
 ///
 /// * `BankServer<T>`, with `BankServer::new(implementation)`: give it to `Server::builder().service(..)`.
-/// * `BankClient`, with `connect(addr)`, `new(channel)`, `within(timeout)`, `channel()`, and a method for each of the
+/// * `BankClient`, with `connect(addr)`, `new(channel)`, `local(implementation)` for one in this process, `within(timeout)`, `channel()`, and a method for each of the
 ///   trait's. A method that returns `T` returns `Result<T, CallError>` there; one that returns `Result<T, E>` returns
 ///   `Result<T, CallError<E>>`.
 /// * `BankStart`, which `proxy.start()` returns, with the same methods: each sends its call and returns a `Pending<T, E>`, a handle to be

@@ -18,7 +18,7 @@ const ARGUMENTS_MAX: usize = 16;
 const NAME_BYTES_MAX: usize = 255;
 
 /// The methods that every proxy has besides those of its trait, and those that set [options](options::NAMES).
-const PROXY_METHODS: [&str; 5] = ["new", "connect", "channel", "start", "batch"];
+const PROXY_METHODS: [&str; 6] = ["new", "connect", "local", "channel", "start", "batch"];
 
 /// A service trait.
 pub(crate) struct Model {

@@ -18,11 +18,13 @@ use serde::Serialize;
 
 use super::calls::{Begun, Outcome, Unanswered, Why};
 use super::link::Link;
+use super::local;
 use super::options::CallOptions;
 use crate::codec::{self, EncodeError};
 use crate::error::{CallError, Callee, Executed, Peer, Side};
 use crate::limits::CALL_TIMEOUT_MAX;
 use crate::scratch;
+use crate::server::Local;
 use crate::service::{Method, Semantics};
 use crate::session::Xid;
 use crate::wire::encode;
@@ -37,25 +39,48 @@ pub(super) enum Output {
     Held,
 }
 
+/// Who runs it.
+#[derive(Clone, Copy)]
+pub(super) enum To<'a> {
+    Link(&'a Link),
+    Local(&'a Local),
+}
+
+impl To<'_> {
+    pub(super) fn peer(self) -> Peer {
+        match self {
+            Self::Link(link) => Peer::Remote(link.peer()),
+            Self::Local(_) => Peer::Local,
+        }
+    }
+
+    fn frame_bytes(self) -> usize {
+        match self {
+            Self::Link(link) => link.limits().frame_bytes,
+            Self::Local(local) => local.frame_bytes(),
+        }
+    }
+}
+
 /// A call in the making.
 pub(super) struct Exchange<'a> {
-    link: &'a Link,
+    to: To<'a>,
     method: &'a Method,
     timeout: Duration,
     deadline: Option<Instant>,
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(link: &'a Link, method: &'a Method, options: &CallOptions) -> Self {
+    pub(super) fn new(to: To<'a>, method: &'a Method, options: &CallOptions) -> Self {
         let now = clock::now();
         let ambient = cancel::deadline().map_or(CALL_TIMEOUT_MAX, |deadline| deadline.saturating_duration_since(now));
         let timeout = options.timeout.min(CALL_TIMEOUT_MAX).min(ambient);
-        Self { link, method, timeout, deadline: now.checked_add(timeout) }
+        Self { to, method, timeout, deadline: now.checked_add(timeout) }
     }
 
     /// A call that was made before, whose answer has come.
     pub(super) fn again(link: &'a Link, method: &'a Method, timeout: Duration, deadline: Option<Instant>) -> Self {
-        Self { link, method, timeout, deadline }
+        Self { to: To::Link(link), method, timeout, deadline }
     }
 
     /// How long it may take, and until when.
@@ -65,7 +90,15 @@ impl<'a> Exchange<'a> {
 
     /// What is called, for an error.
     pub(super) fn callee(&self) -> Callee {
-        Callee { method: self.method.shared_name(), peer: Peer::Server(self.link.peer()) }
+        Callee { method: self.method.shared_name(), peer: self.to.peer() }
+    }
+
+    fn flags(&self) -> u8 {
+        if self.in_session() { 0 } else { FLAG_IDEMPOTENT }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Whether the server runs it at most once, however often it is sent. A method that is declared one-way and yet called as one with a
@@ -76,21 +109,29 @@ impl<'a> Exchange<'a> {
 
     /// Sends the call and waits for the answer.
     pub(super) fn call<A: Serialize>(&self, args: &A) -> Result<Outcome, CallError> {
-        let xid = self.begin(args, Some(park::current()), Output::Sent)?;
-        self.settle(xid, self.link.calls().wait(xid, self.deadline))
+        match self.to {
+            To::Link(link) => {
+                let xid = self.begin(link, args, Some(park::current()), Output::Sent)?;
+                self.settle(xid, link.calls().wait(xid, self.deadline))
+            }
+            To::Local(local) => {
+                let frame = self.encode(args, self.flags())?;
+                local::call(self, local, frame)
+            }
+        }
     }
 
     /// Sends the call, whose answer is to wake `caller`; or nobody, for now.
     pub(super) fn begin<A: Serialize>(
         &self,
+        link: &Link,
         args: &A,
         caller: Option<Unparker>,
         output: Output,
     ) -> Result<Xid, CallError> {
-        let flags = if self.in_session() { 0 } else { FLAG_IDEMPOTENT };
-        let frame = self.encode(args, flags)?;
+        let frame = self.encode(args, self.flags())?;
         let waits = caller.is_some();
-        let begun = self.link.calls().begin(frame, self.in_session(), self.deadline, caller);
+        let begun = link.calls().begin(frame, self.in_session(), self.deadline, caller);
         let Begun { xid, queued_at, alone } = begun.map_err(|end| self.unanswered(end))?;
         match (queued_at, output) {
             // Nobody to share a write with: waking the writer would cost more than it saves.
@@ -99,7 +140,7 @@ impl<'a> Exchange<'a> {
             (Some(_), Output::Held) => {}
             // Who waits sees to it.
             (None, _) if waits => {}
-            (None, _) => self.link.calls().push(xid, self.deadline),
+            (None, _) => link.calls().push(xid, self.deadline),
         }
         Ok(xid)
     }
@@ -121,7 +162,12 @@ impl<'a> Exchange<'a> {
     /// Sends a call that nobody answers.
     pub(super) fn call_one_way<A: Serialize>(&self, args: &A) -> Result<(), CallError> {
         let mut frame = self.encode(args, FLAG_ONE_WAY)?;
-        let posted = self.link.calls().post(&mut frame, self.deadline);
+        let link = match self.to {
+            To::Link(link) => link,
+            // Whatever comes of it.
+            To::Local(local) => return local::call(self, local, frame).map_or_else(|_| Ok(()), |_| Ok(())),
+        };
+        let posted = link.calls().post(&mut frame, self.deadline);
         scratch::give(frame);
         posted.map_err(|end| self.unanswered(end))
     }
@@ -136,7 +182,7 @@ impl<'a> Exchange<'a> {
         if let Err(interrupted) = cancel::check() {
             return Err(self.ended(Why::Interrupted(interrupted), Executed::No));
         }
-        let max = self.link.limits().frame_bytes;
+        let max = self.to.frame_bytes();
         let mut frame = scratch::take();
         let mut body = encode::call(&mut frame, self.method.full_name(), flags, max);
         let encoded = codec::encode(&mut body, args);
@@ -156,7 +202,7 @@ impl<'a> Exchange<'a> {
         self.ended(end.why, end.executed)
     }
 
-    fn ended(&self, why: Why, executed: Executed) -> CallError<Infallible> {
+    pub(super) fn ended(&self, why: Why, executed: Executed) -> CallError<Infallible> {
         let callee = self.callee();
         match why {
             Why::Interrupted(Interrupted::TimedOut) => self.timed_out(executed),

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fibra_scheduler::cancel::Interrupted;
@@ -24,7 +25,7 @@ use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::sync::Joinable;
 use fibra_scheduler::{cancel, clock};
 
-use super::Channel;
+use super::Open;
 use super::calls::Outcome;
 use super::calls::handle::Answer;
 use super::exchange::Exchange;
@@ -65,9 +66,11 @@ enum Stage<T, E> {
 
 /// A call that has its entry.
 struct Call<T, E> {
-    channel: Channel,
+    open: Arc<Open>,
     method: Cow<'static, Method>,
     xid: Xid,
+    /// Whether its frame was left to be sent with others.
+    held: bool,
     timeout: Duration,
     deadline: Option<Instant>,
     read: Read<T, E>,
@@ -79,13 +82,14 @@ pub(super) type Read<T, E> = fn(&Exchange<'_>, Outcome) -> Result<T, CallError<E
 impl<T, E> Pending<T, E> {
     /// Of a call that has begun.
     pub(super) fn under_way(
-        channel: Channel,
+        open: Arc<Open>,
         method: Cow<'static, Method>,
         xid: Xid,
+        held: bool,
         (timeout, deadline): (Duration, Option<Instant>),
         read: Read<T, E>,
     ) -> Self {
-        Self { stage: Stage::UnderWay(Call { channel, method, xid, timeout, deadline, read }) }
+        Self { stage: Stage::UnderWay(Call { open, method, xid, held, timeout, deadline, read }) }
     }
 
     /// Of a call that has ended already.
@@ -105,7 +109,10 @@ impl<T, E> Pending<T, E> {
     #[track_caller]
     pub fn join(mut self) -> Result<T, CallError<E>> {
         match mem::replace(&mut self.stage, Stage::Given) {
-            Stage::UnderWay(call) => call.end(|call| call.channel.calls().join(call.xid, call.deadline)),
+            Stage::UnderWay(call) => call.end(|call| {
+                call.subscribe();
+                call.open.calls().wait(call.xid, call.deadline)
+            }),
             Stage::Ended(result) => result,
             Stage::Given => panic!("the result of this call has been given before"),
         }
@@ -115,17 +122,18 @@ impl<T, E> Pending<T, E> {
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, CallError<E>>> {
         let until = clock::now().checked_add(timeout);
         self.take(|call| {
-            let calls = call.channel.calls();
-            match until {
-                Some(until) => calls.join_until(call.xid, call.deadline, until),
-                None => Some(calls.join(call.xid, call.deadline)),
+            call.subscribe();
+            let calls = call.open.calls();
+            match until.filter(|&until| call.deadline.is_none_or(|deadline| until < deadline)) {
+                Some(until) => calls.wait_until(call.xid, call.deadline, until),
+                None => Some(calls.wait(call.xid, call.deadline)),
             }
         })
     }
 
     /// The result, if it is there. `None` also if it has been given before.
     pub fn try_join(&mut self) -> Option<Result<T, CallError<E>>> {
-        self.take(|call| call.channel.calls().try_join(call.xid, call.deadline))
+        self.take(|call| call.open.calls().try_join(call.xid, call.deadline))
     }
 
     /// Gives the call up, as dropping the handle does: the server is told.
@@ -172,7 +180,7 @@ impl<T, E> Pending<T, E> {
             if let Err(interrupted) = park::wait(Reason::Call, until)
                 && cancel::check().is_err()
                 && let Some(handle) = handles.get_mut(first_left)
-                && let Some(result) = handle.take(|call| Some(call.channel.calls().give_up(call.xid, interrupted)))
+                && let Some(result) = handle.take(|call| Some(call.open.calls().give_up(call.xid, interrupted)))
             {
                 return Some((first_left, result));
             }
@@ -195,10 +203,20 @@ impl<T, E> Pending<T, E> {
 }
 
 impl<T, E> Call<T, E> {
+    /// From now on the answer wakes the caller. Whether it is there already.
+    fn subscribe(&self) -> bool {
+        let is_there = self.open.calls().subscribe(self.xid);
+        if self.held && !is_there {
+            // Within the batch: who waits for one of its calls waits no longer for the others.
+            self.open.write_now();
+        }
+        is_there
+    }
+
     /// Makes a result of the answer.
     fn end(self, answer: impl FnOnce(&Self) -> Answer) -> Result<T, CallError<E>> {
         let answer = answer(&self);
-        let exchange = Exchange::again(self.channel.link(), &self.method, self.timeout, self.deadline);
+        let exchange = Exchange::again(&self.open.link, &self.method, self.timeout, self.deadline);
         let outcome = exchange.settle(self.xid, answer);
         outcome.map_err(CallError::widen).and_then(|outcome| (self.read)(&exchange, outcome))
     }
@@ -207,12 +225,9 @@ impl<T, E> Call<T, E> {
 impl<T, E> Drop for Pending<T, E> {
     fn drop(&mut self) {
         if let Stage::UnderWay(call) = &self.stage {
-            let answer = call.channel.calls().give_up(call.xid, Interrupted::Cancelled);
+            let answer = call.open.calls().give_up(call.xid, Interrupted::Cancelled);
             // Tells the server, if it is not too late.
-            drop(
-                Exchange::again(call.channel.link(), &call.method, call.timeout, call.deadline)
-                    .settle(call.xid, answer),
-            );
+            drop(Exchange::again(&call.open.link, &call.method, call.timeout, call.deadline).settle(call.xid, answer));
         }
     }
 }
@@ -227,7 +242,7 @@ impl<T, E> Joinable for Pending<T, E> {
 
     fn subscribe(&mut self) -> bool {
         match &self.stage {
-            Stage::UnderWay(call) => call.channel.calls().subscribe(call.xid),
+            Stage::UnderWay(call) => call.subscribe(),
             Stage::Ended(_) => true,
             Stage::Given => false,
         }
@@ -238,7 +253,7 @@ impl<T, E> Joinable for Pending<T, E> {
     }
 
     fn interrupt(&mut self, interrupted: Interrupted) -> Option<Self::Output> {
-        self.take(|call| Some(call.channel.calls().give_up(call.xid, interrupted)))
+        self.take(|call| Some(call.open.calls().give_up(call.xid, interrupted)))
     }
 }
 

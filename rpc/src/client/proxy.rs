@@ -1,17 +1,18 @@
 //! What a generated proxy is made of: a channel, and how its calls are made.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fibra_net::ToSocketAddrs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Channel;
 use super::calls::Outcome;
 use super::exchange::{Exchange, Output};
 use super::options::CallOptions;
 use super::pending::{Pending, Read};
+use super::{Channel, Way};
 use crate::codec;
 use crate::error::{CallError, Callee, ConnectError, Executed, Side};
 use crate::scratch;
@@ -63,7 +64,7 @@ impl Proxy {
     ///
     /// Any [`CallError`] but [`Application`](CallError::Application).
     pub fn call<A: Serialize, T: DeserializeOwned>(&self, method: &Method, args: &A) -> Result<T, CallError> {
-        let exchange = Exchange::new(self.channel.link(), method, &self.options);
+        let exchange = Exchange::new(self.channel.to(), method, &self.options);
         read_value(&exchange, exchange.call(args)?)
     }
 
@@ -78,7 +79,7 @@ impl Proxy {
         T: DeserializeOwned,
         E: DeserializeOwned,
     {
-        let exchange = Exchange::new(self.channel.link(), method, &self.options);
+        let exchange = Exchange::new(self.channel.to(), method, &self.options);
         read_result(&exchange, exchange.call(args).map_err(CallError::widen)?)
     }
 
@@ -88,7 +89,7 @@ impl Proxy {
     ///
     /// A [`CallError`] whose [`executed`](CallError::executed) is [`Executed::No`].
     pub fn call_one_way<A: Serialize>(&self, method: &Method, args: &A) -> Result<(), CallError> {
-        Exchange::new(self.channel.link(), method, &self.options).call_one_way(args)
+        Exchange::new(self.channel.to(), method, &self.options).call_one_way(args)
     }
 
     /// Starts calls without waiting for their replies.
@@ -97,15 +98,15 @@ impl Proxy {
     }
 
     /// Sends the calls that `f` starts all at once, with one write, when `f` has returned. They may go out earlier if there are more than there
-    /// is room for.
+    /// is room for, or if `f` waits for one.
     pub fn batch<'a, R>(&'a self, f: impl FnOnce(Starter<'a>) -> R) -> R {
         /// Also when `f` panics: what has been queued may be waited for elsewhere.
         struct Send<'a>(&'a Channel);
 
         impl Drop for Send<'_> {
             fn drop(&mut self) {
-                if let Some(connection) = self.0.calls().connection() {
-                    connection.write_now();
+                if let Way::Connection(open) = &self.0.way {
+                    open.write_now();
                 }
             }
         }
@@ -152,10 +153,17 @@ impl Starter<'_> {
 
     fn begin<A: Serialize, T, E>(&self, method: Cow<'static, Method>, args: &A, read: Read<T, E>) -> Pending<T, E> {
         let channel = &self.proxy.channel;
-        let exchange = Exchange::new(channel.link(), &method, &self.proxy.options);
-        let (begun, time) = (exchange.begin(args, None, self.output), exchange.time());
+        let exchange = Exchange::new(channel.to(), &method, &self.proxy.options);
+        let open = match &channel.way {
+            Way::Connection(open) => open,
+            Way::Local(_) => {
+                let outcome = exchange.call(args).map_err(CallError::widen);
+                return Pending::ended(outcome.and_then(|outcome| read(&exchange, outcome)));
+            }
+        };
+        let (begun, time) = (exchange.begin(&open.link, args, None, self.output), exchange.time());
         match begun {
-            Ok(xid) => Pending::under_way(channel.clone(), method, xid, time, read),
+            Ok(xid) => Pending::under_way(Arc::clone(open), method, xid, self.output == Output::Held, time, read),
             Err(error) => Pending::ended(Err(error.widen())),
         }
     }

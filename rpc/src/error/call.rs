@@ -49,8 +49,8 @@ pub struct Callee {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
-    /// The server at this address.
-    Server(SocketAddr),
+    /// Another process, or another part of this one, at this address.
+    Remote(SocketAddr),
     /// A service of this process, without a connection.
     Local,
 }
@@ -58,15 +58,16 @@ pub enum Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Server(addr) => write!(f, "at {addr}"),
-            Self::Local => f.write_str("in this process"),
+            Self::Remote(addr) => addr.fmt(f),
+            Self::Local => f.write_str("this process"),
         }
     }
 }
 
 impl fmt::Display for Callee {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method, self.peer)
+        let preposition = if self.peer == Peer::Local { "in" } else { "at" };
+        write!(f, "{} {preposition} {}", self.method, self.peer)
     }
 }
 

@@ -11,6 +11,7 @@ use fibra_net::{TcpListener, ToSocketAddrs};
 use super::Server;
 use super::accept::{Acceptor, Context, Mode};
 use super::dispatch::Leaders;
+use super::local::Local;
 use super::registry::Registry;
 use super::roster::Roster;
 use super::sessions::Sessions;
@@ -71,6 +72,11 @@ impl Builder {
     pub fn thread_per_connection(mut self) -> Self {
         self.mode = Mode::Threads;
         self
+    }
+
+    /// What serves callers of this process.
+    pub(crate) fn into_local(self) -> Result<Local, BindError> {
+        Ok(Local::new(Registry::new(self.services)?, self.limits.frame_bytes))
     }
 
     /// Listens on `addr` and starts to serve. Port 0 takes any free one: see [`Server::local_addr`].

@@ -4,10 +4,10 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::registry::Registry;
+use crate::error::Peer;
 use crate::service::{Args, Rejected, Reply};
 use crate::session;
 use crate::wire::failure::Code;
@@ -27,13 +27,7 @@ pub(super) enum Refusal {
 }
 
 /// Runs a call, and puts its reply in `out`. Whether the method has run.
-pub(super) fn run(
-    registry: &Registry,
-    call: Call,
-    peer: SocketAddr,
-    frame_bytes_max: usize,
-    out: &mut Vec<u8>,
-) -> bool {
+pub(super) fn run(registry: &Registry, call: Call, peer: Peer, frame_bytes_max: usize, out: &mut Vec<u8>) -> bool {
     let Call { xid, one_way, method, args, .. } = call;
     let Some(target) = registry.find(&method) else {
         let message = format!("the server has no method `{}`", method.escape_ascii());

@@ -41,6 +41,13 @@ impl Registry {
         Ok(Self { services, methods })
     }
 
+    /// The methods of one service; of two that have one name, the last.
+    pub(super) fn of(service: Box<dyn Service>) -> Self {
+        let methods = service.descriptor().methods().iter().enumerate();
+        let methods = methods.map(|(number, method)| (method.full_name().as_bytes().into(), (0, number))).collect();
+        Self { services: vec![service], methods }
+    }
+
     /// The method of that name. The name is a peer's: any bytes.
     pub(super) fn find(&self, full_name: &[u8]) -> Option<Target<'_>> {
         let &(index, number) = self.methods.get(full_name)?;

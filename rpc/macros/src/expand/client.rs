@@ -5,14 +5,14 @@ use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned;
 
-use super::{arguments, client_ident, descriptor, local, options, start_ident};
+use super::{arguments, client_ident, descriptor, local, options, server_ident, start_ident};
 use crate::model::{Method, Model, Output};
 use crate::options::Semantics;
 
 pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
     let Model { vis, ident, methods, .. } = model;
     let client = client_ident(model);
-    let start = start_ident(model);
+    let (server, start) = (server_ident(model), start_ident(model));
     let descriptor = descriptor::expand(model, krate);
     let calls = methods.iter().enumerate().map(|(index, method)| call(&client, method, index, krate));
     let options = options::expand();
@@ -43,6 +43,17 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
                 #krate::client::Proxy::connect(addr).map(|proxy| Self { proxy })
             }
 
+            /// A proxy of a service in this process, without a connection: for tests, and for what may be local or remote.
+            ///
+            /// A call runs on its caller's fiber, and is otherwise as a remote one: values travel by serde, a panic and the method's
+            /// own error are typed errors, deadlines hold.
+            pub fn local<T>(service: T) -> Self
+            where
+                T: #ident + ::core::marker::Send + ::core::marker::Sync + 'static,
+            {
+                Self::new(#krate::Channel::local(#server::new(service)))
+            }
+
             /// A proxy over a connection that others may use too.
             pub fn new(channel: #krate::Channel) -> Self {
                 Self { proxy: #krate::client::Proxy::new(channel) }
@@ -59,7 +70,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
 
             /// Sends the calls that `f` starts all at once, with one write, and returns what `f` does: their handles.
             ///
-            /// Each call has an outcome of its own. What `f` starts is not sent before it returns: it is not to wait for it.
+            /// Each call has an outcome of its own. To wait for one within `f` sends those before it.
             pub fn batch<R>(&self, f: impl ::core::ops::FnOnce(#start<'_>) -> R) -> R {
                 self.proxy.batch(|proxy| f(#start { proxy }))
             }

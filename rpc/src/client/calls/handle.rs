@@ -43,18 +43,8 @@ impl Calls {
         }
     }
 
-    /// Waits for the answer to a call that was started, as [`wait`](Self::wait) does.
-    pub(in super::super) fn join(&self, xid: Xid, deadline: Option<Instant>) -> Answer {
-        self.subscribe(xid);
-        self.wait(xid, deadline)
-    }
-
-    /// As [`join`](Self::join), but for no longer than until `until`: `None` if the call is still under way then.
-    pub(in super::super) fn join_until(&self, xid: Xid, deadline: Option<Instant>, until: Instant) -> Option<Answer> {
-        if deadline.is_some_and(|deadline| deadline <= until) {
-            return Some(self.join(xid, deadline));
-        }
-        self.subscribe(xid);
+    /// As [`wait`](Self::wait), but for no longer than until `until`: `None` if the call is still under way then.
+    pub(in super::super) fn wait_until(&self, xid: Xid, deadline: Option<Instant>, until: Instant) -> Option<Answer> {
         loop {
             if let Some(answer) = self.try_join(xid, deadline) {
                 return Some(answer);

@@ -10,6 +10,7 @@ use super::super::handler::{self, Refusal};
 use super::super::reader::Reader;
 use super::super::sessions::{Arrived, Held, StillRuns};
 use super::{Connection, End, Taken};
+use crate::error::Peer;
 use crate::wire::frame::Call;
 
 impl Connection {
@@ -65,7 +66,15 @@ impl Connection {
             return self.answered(out, reader);
         }
         self.run_to_park(reader, xid, out, |out| {
-            let run = || handler::run(&self.context.registry, call, self.peer, self.context.limits.frame_bytes, out);
+            let run = || {
+                handler::run(
+                    &self.context.registry,
+                    call,
+                    Peer::Remote(self.peer),
+                    self.context.limits.frame_bytes,
+                    out,
+                )
+            };
             let ran = match deadline {
                 // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
                 Some(deadline) => cancel::with_deadline(deadline, run),

@@ -1,0 +1,50 @@
+//! Calls of a service in this process: no connection, no other fiber, and yet the values, errors and deadlines of a remote call.
+//!
+//! Invariant: the service runs before the call returns, on the caller's fiber. So what is started is over at once, and a call whose time
+//! runs out has run: its handler is not left behind.
+
+use std::time::Duration;
+
+use fibra_scheduler::cancel::Interrupted;
+use fibra_scheduler::{cancel, clock};
+
+use super::calls::{Outcome, Why};
+use super::exchange::Exchange;
+use crate::error::{CallError, Executed};
+use crate::scratch;
+use crate::server::Local;
+use crate::wire::encode;
+use crate::wire::frame::Frame;
+
+/// Runs the call in `frame`.
+pub(super) fn call(exchange: &Exchange<'_>, local: &Local, mut frame: Vec<u8>) -> Result<Outcome, CallError> {
+    // Any xid will do.
+    encode::stamp_call(&mut frame, 1, 0, Duration::ZERO);
+    let run = || local.run(frame);
+    let (reply, ran) = match exchange.deadline() {
+        Some(deadline) => cancel::with_deadline(deadline, run),
+        None => run(),
+    };
+    let executed = if ran { Executed::Yes } else { Executed::No };
+    let is_late = exchange.deadline().is_some_and(|deadline| deadline <= clock::now());
+    match cancel::check() {
+        Err(interrupted) => return Err(exchange.ended(Why::Interrupted(interrupted), executed)),
+        Ok(()) if is_late => return Err(exchange.ended(Why::Interrupted(Interrupted::TimedOut), executed)),
+        Ok(()) => {}
+    }
+    Ok(match reply {
+        Some(Frame::Failure { code, message, details, .. }) => {
+            let message = String::from_utf8_lossy(&message).into_owned();
+            Outcome::Failure { code, message, details: details.to_vec(), repeated: false }
+        }
+        Some(Frame::Reply { value, .. }) => Outcome::Value(copy(&value)),
+        // There is none to a one-way call, and nobody looks.
+        _ => Outcome::Value(copy(&[])),
+    })
+}
+
+fn copy(value: &[u8]) -> Vec<u8> {
+    let mut body = scratch::take();
+    body.extend_from_slice(value);
+    body
+}
