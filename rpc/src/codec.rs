@@ -12,6 +12,9 @@ use rmp_serde::config::BytesMode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// Any MessagePack value: of a method whose types this program does not know.
+pub use rmpv::Value;
+
 use crate::limits::DEPTH_MAX;
 use crate::wire::check::{array_len, check};
 use crate::wire::encode::Body;
@@ -53,6 +56,18 @@ pub fn decode_args<T: DeserializeOwned>(body: &[u8], count: usize) -> Result<T, 
     match array_len(body) {
         Some(got) if got == count => decode(body),
         Some(got) => Err(DecodeError(format!("the method takes {count} arguments, not {got}"))),
+        None => Err(DecodeError("the arguments are not a MessagePack array".to_owned())),
+    }
+}
+
+/// Reads the arguments of a call, however many they are, as the elements of a `T`.
+///
+/// # Errors
+///
+/// [`DecodeError`], as [`decode`].
+pub fn decode_all_args<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
+    match array_len(body) {
+        Some(_) => decode(body),
         None => Err(DecodeError("the arguments are not a MessagePack array".to_owned())),
     }
 }

@@ -11,14 +11,18 @@
 //! |---|---|
 //! | this one | [`Service`] |
 //! | [`descriptor`] | what a service says of itself: [`Descriptor`], [`Method`] |
+//! | `dynamic` | methods that are registered by name, with a closure |
 //! | [`message`] | [`Args`] and [`Reply`]: one call, as a service sees it |
 //!
 //! Invariant: nothing here names a transport or an encoding, so that one service can stand behind several protocols.
 
 pub mod descriptor;
+mod dynamic;
 pub mod message;
 
 pub use descriptor::{Argument, Descriptor, Method, OrderedLane, Semantics};
+pub use dynamic::Arguments;
+pub(crate) use dynamic::{of_result, of_value};
 pub use message::{Answer, Args, Rejected, Reply};
 
 /// A set of methods that a server can run by number.

@@ -20,6 +20,7 @@ mod a_local_proxy_calls_as_a_remote_one_does;
 mod a_lost_connection_says_whether_the_call_ran;
 mod a_lost_reply_executes_once;
 mod a_malformed_frame_closes_its_connection_only;
+mod a_method_needs_no_trait;
 mod a_narrower_window_holds_calls_back;
 mod a_one_way_call_awaits_no_reply;
 mod a_panicking_handler_fails_its_own_call_only;

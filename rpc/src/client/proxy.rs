@@ -13,7 +13,7 @@ use super::exchange::{Exchange, Output};
 use super::options::CallOptions;
 use super::pending::{Pending, Read};
 use super::{Channel, Way};
-use crate::codec;
+use crate::codec::{self, Value};
 use crate::error::{CallError, Callee, ConnectError, Executed, Side};
 use crate::scratch;
 use crate::service::Method;
@@ -81,6 +81,33 @@ impl Proxy {
     {
         let exchange = Exchange::new(self.channel.to(), method, &self.options);
         read_result(&exchange, exchange.call(args).map_err(CallError::widen)?)
+    }
+
+    /// Calls a method of which nothing is known but its name: at most once, and its error, if it has one, is any value. `args` is a tuple, or
+    /// `[(); 0]` for none.
+    ///
+    /// ```
+    /// use fibra_rpc::CallError;
+    /// use fibra_rpc::client::Proxy;
+    /// use fibra_rpc::codec::Value;
+    ///
+    /// fn show(proxy: &Proxy, method: &str) -> Result<(), CallError<Value>> {
+    ///     let value: Value = proxy.call_by_name(method, &(3, 5))?;
+    ///     println!("{method}(3, 5) = {value}");
+    ///     Ok(())
+    /// }
+    /// # let _ = show;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`call_fallible`](Self::call_fallible).
+    pub fn call_by_name<A, T>(&self, full_name: &str, args: &A) -> Result<T, CallError<Value>>
+    where
+        A: Serialize,
+        T: DeserializeOwned,
+    {
+        self.call_fallible(&Method::from(full_name), args)
     }
 
     /// Calls a one-way method. `Ok` says that the call was queued, not that it will arrive.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fibra_net::{TcpListener, ToSocketAddrs};
+use serde::Serialize;
 
 use super::Server;
 use super::accept::{Acceptor, Context, Mode};
@@ -17,7 +18,7 @@ use super::roster::Roster;
 use super::sessions::Sessions;
 use crate::error::BindError;
 use crate::limits::{CONNECTIONS_MAX, Limits, SESSION_LEASE};
-use crate::service::Service;
+use crate::service::{self, Arguments, Method, Service};
 
 /// Gathers what a [`Server`] needs. Made by [`Server::builder`].
 #[must_use = "a builder serves nothing until it is bound"]
@@ -44,6 +45,40 @@ impl Builder {
     pub fn service(mut self, service: impl Service) -> Self {
         self.services.push(Box::new(service));
         self
+    }
+
+    /// Serves a method that no trait describes: its name and a closure, which takes the arguments as one tuple.
+    ///
+    /// A name alone is a method that runs at most once; a [`Method`] says more, such as its semantics. Callers use
+    /// [`Proxy::call`](crate::client::Proxy::call), or a proxy that is generated elsewhere.
+    ///
+    /// ```
+    /// use fibra_rpc::Server;
+    /// use fibra_rpc::service::{Method, Semantics};
+    ///
+    /// let server = Server::builder()
+    ///     .method("clock.set", |(seconds,): (u64,)| println!("it is {seconds}"))
+    ///     .method(Method::named("calculator.add", Semantics::Idempotent), |(a, b): (i64, i64)| a + b);
+    /// # let _ = server;
+    /// ```
+    pub fn method<A, T, F>(self, method: impl Into<Method>, f: F) -> Self
+    where
+        A: Arguments,
+        T: Serialize,
+        F: Fn(A) -> T + Send + Sync + 'static,
+    {
+        self.service(service::of_value(method.into(), f))
+    }
+
+    /// As [`method`](Self::method), with a closure that may fail: its error is the method's own.
+    pub fn fallible_method<A, T, E, F>(self, method: impl Into<Method>, f: F) -> Self
+    where
+        A: Arguments,
+        T: Serialize,
+        E: Serialize,
+        F: Fn(A) -> Result<T, E> + Send + Sync + 'static,
+    {
+        self.service(service::of_result(method.into(), f))
     }
 
     /// The limits of each connection. Default: [`Limits::default`].

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{self, EncodeError};
+use crate::codec::{self, DecodeError, EncodeError};
 use crate::scratch;
 use crate::wire::bytes::Bytes;
 use crate::wire::encode;
@@ -36,8 +36,21 @@ impl<'a> Args<'a> {
     ///
     /// [`Rejected::Arguments`] if they are malformed, nest too deep, or are others than `T`.
     pub fn decode<T: DeserializeOwned>(self, count: usize) -> Result<T, Rejected> {
+        self.decode_by(|body| codec::decode_args(body, count))
+    }
+
+    /// Decodes the arguments, however many they are: the elements of a `T`, such as a `Vec`.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn decode_all<T: DeserializeOwned>(self) -> Result<T, Rejected> {
+        self.decode_by(codec::decode_all_args)
+    }
+
+    fn decode_by<T>(self, decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>) -> Result<T, Rejected> {
         self.decoding.set(true);
-        let args = codec::decode_args(&self.body, count).map_err(|error| Rejected::Arguments(error.to_string()));
+        let args = decode(&self.body).map_err(|error| Rejected::Arguments(error.to_string()));
         self.decoding.set(false);
         args
     }
