@@ -47,6 +47,7 @@
 //! |---|---|
 //! | [`client`] | [`Channel`]: a connection that many callers share; [`Proxy`](client::Proxy) |
 //! | [`server`] | [`Server`]: listener, connections, run to park |
+//! | [`reflection`] | what a server tells of its services |
 //! | [`service`](mod@service) | what a `#[service]` trait becomes: descriptor, dispatch |
 //! | [`session`] | calls that are sent twice and run once: state machines without I/O |
 //! | `outbox`, `waiters`, `scratch` | the output half of a connection, and how senders wait |
@@ -67,6 +68,7 @@ mod handshake;
 pub mod limits;
 mod outbox;
 mod random;
+pub mod reflection;
 mod scratch;
 pub mod server;
 pub mod service;

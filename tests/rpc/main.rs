@@ -28,6 +28,7 @@ mod a_peer_that_does_not_read_is_not_read_from;
 mod a_refused_connection_says_so;
 mod a_restarted_server_leaves_maybe;
 mod a_runtime_full_of_fibers_keeps_serving;
+mod a_server_says_what_it_serves;
 mod a_service_describes_itself;
 mod a_session_ends_with_its_lease;
 mod a_session_resumes_on_two_connections_at_once;

@@ -70,7 +70,8 @@ use options::ServiceOptions;
 ///
 /// On the wire a method is called `bank.deposit`: the trait's name in snake case, and the method's.
 ///
-/// `BankClient::DESCRIPTOR` says all of that at run time: names, types as they are written, semantics, documentation.
+/// `BankClient::DESCRIPTOR` says all of that at run time: names, types as they are written, semantics, documentation. A server
+/// tells it to whoever asks; see `fibra::rpc::reflection`.
 ///
 /// # What a method may be
 ///

@@ -28,6 +28,7 @@ pub struct Builder {
     connections_max: usize,
     session_lease: Duration,
     mode: Mode,
+    reflection: bool,
 }
 
 impl Builder {
@@ -38,6 +39,7 @@ impl Builder {
             connections_max: CONNECTIONS_MAX,
             session_lease: SESSION_LEASE,
             mode: Mode::Fibers,
+            reflection: true,
         }
     }
 
@@ -81,6 +83,12 @@ impl Builder {
         self.service(service::of_result(method.into(), f))
     }
 
+    /// Whether callers may ask what is served, by the service `fibra.reflection`: see [`reflection`](crate::reflection). Default: yes.
+    pub fn reflection(mut self, reflection: bool) -> Self {
+        self.reflection = reflection;
+        self
+    }
+
     /// The limits of each connection. Default: [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits.bounded();
@@ -111,7 +119,7 @@ impl Builder {
 
     /// What serves callers of this process.
     pub(crate) fn into_local(self) -> Result<Local, BindError> {
-        Ok(Local::new(Registry::new(self.services)?, self.limits.frame_bytes))
+        Ok(Local::new(Registry::new(self.services, self.reflection)?, self.limits.frame_bytes))
     }
 
     /// Listens on `addr` and starts to serve. Port 0 takes any free one: see [`Server::local_addr`].
@@ -128,7 +136,7 @@ impl Builder {
         if self.mode == Mode::Fibers && !fibra_scheduler::in_fiber() {
             return Err(BindError::NoRuntime);
         }
-        let registry = Registry::new(self.services)?;
+        let registry = Registry::new(self.services, self.reflection)?;
         let (listener, local_addr) = listen(addr)?;
         let roster = Arc::new(Roster::new(self.connections_max));
         let sessions = Arc::new(Sessions::new(self.limits.window, self.session_lease));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::error::BindError;
+use crate::reflection::{Catalogue, ReflectionServer};
 use crate::service::{Method, Service};
 
 /// The services of one server. Fixed once it serves.
@@ -22,10 +23,16 @@ pub(super) struct Target<'a> {
 }
 
 impl Registry {
+    /// With the service that tells of the others, if there is to be `reflection`.
+    ///
     /// # Errors
     ///
     /// [`BindError::DuplicateMethod`]: two services have a method of one name.
-    pub(super) fn new(services: Vec<Box<dyn Service>>) -> Result<Self, BindError> {
+    pub(super) fn new(mut services: Vec<Box<dyn Service>>, reflection: bool) -> Result<Self, BindError> {
+        if reflection {
+            let catalogue = Catalogue::of(services.iter().map(|service| service.descriptor()));
+            services.push(Box::new(ReflectionServer::new(catalogue)));
+        }
         let mut methods = HashMap::new();
         for (index, service) in services.iter().enumerate() {
             let descriptor = service.descriptor();

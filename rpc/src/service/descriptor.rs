@@ -1,6 +1,7 @@
 //! What a service says of itself: its methods, their arguments and types, what repeating a call does, documentation.
 //!
-//! `#[service]` writes it as a constant; what is registered at run time makes its own.
+//! `#[service]` writes it as a constant; what is registered at run time makes its own. A server tells them to
+//! whoever asks: [`reflection`](crate::reflection).
 //!
 //! Invariant: types are text, as somebody wrote them. They are for people; nothing is decided by them.
 
