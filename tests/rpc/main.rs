@@ -50,6 +50,7 @@ mod shutting_down_ends_every_handler;
 mod support;
 mod the_wire_is_as_documented;
 mod threads_serve_the_same_handlers;
+mod types_grow_without_breaking_peers;
 mod what_cannot_be_a_service_does_not_compile;
 mod what_is_too_large_fails_its_own_call;
 mod who_waits_for_a_copy_is_let_go;

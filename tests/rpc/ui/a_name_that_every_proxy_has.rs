@@ -2,6 +2,8 @@
 trait Store {
     fn connect(&self, name: String);
     const LIMIT: u64;
+    fn start(&self);
+    fn within(&self, seconds: u64);
 }
 
 fn main() {}
