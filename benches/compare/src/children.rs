@@ -9,6 +9,7 @@ use std::time::Duration;
 use std::{env, fs, process};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::load::{Load, Order};
 use crate::serve::Workload;
@@ -24,7 +25,11 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(arguments: &[&OsStr], cpu: Option<usize>, input: Stdio) -> io::Result<Self> {
-        let mut command = Command::new(env::current_exe()?);
+        Self::start_under(Command::new(env::current_exe()?), arguments, cpu, input)
+    }
+
+    /// As [`Process::start`], by a command that lacks the arguments.
+    fn start_under(mut command: Command, arguments: &[&OsStr], cpu: Option<usize>, input: Stdio) -> io::Result<Self> {
         command.args(arguments).arg("--parent").arg(process::id().to_string());
         if let Some(cpu) = cpu {
             command.arg("--cpu").arg(cpu.to_string());
@@ -45,6 +50,14 @@ impl Process {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Asks it to end, and waits until it has.
+    fn terminate(&mut self) -> io::Result<()> {
+        if let Some(pid) = Pid::from_raw(self.pid() as i32) {
+            kill_process(pid, Signal::TERM)?;
+        }
+        self.child.wait().map(drop)
     }
 
     /// What it reads. Once.
@@ -114,13 +127,19 @@ impl Server {
 
     /// Starts a server by `arguments` and waits until it listens.
     pub(crate) fn listening(arguments: &[&OsStr], cpu: Option<usize>) -> io::Result<Self> {
-        let mut process = Process::start(arguments, cpu, Stdio::null())?;
-        let timeout = Timespec { tv_sec: START.as_secs() as i64, tv_nsec: 0 };
+        Self::listens(Process::start(arguments, cpu, Stdio::null())?, START)
+    }
+
+    /// As [`Server::listening`], under a command that slows it down: valgrind.
+    pub(crate) fn listening_under(command: Command, arguments: &[&OsStr]) -> io::Result<Self> {
+        Self::listens(Process::start_under(command, arguments, None, Stdio::null())?, 10 * START)
+    }
+
+    fn listens(mut process: Process, timeout: Duration) -> io::Result<Self> {
+        let seconds = timeout.as_secs();
+        let timeout = Timespec { tv_sec: seconds as i64, tv_nsec: 0 };
         if poll(&mut [PollFd::new(&process.out.get_ref().as_fd(), PollFlags::IN)], Some(&timeout))? == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("it did not listen within {} s", START.as_secs()),
-            ));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it did not listen within {seconds} s")));
         }
         let line = process.line()?;
         let address =
@@ -130,6 +149,11 @@ impl Server {
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn terminate(mut self) -> io::Result<()> {
+        self.process.terminate()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -1,9 +1,11 @@
 //! Compares fibers with a thread per connection, an event loop, stackless async and other fibers: the same two services, measured
-//! alike, on your machine.
+//! alike, on your machine. And remote calls: fibra's with those of others.
 //!
 //! ```text
 //! cargo run --release -p fibra-compare                  all of it, about half an hour
 //! cargo run --release -p fibra-compare -- --quick       the outline, two minutes
+//! cargo run --release -p fibra-compare -- --workload rpc
+//! cargo run --release -p fibra-compare -- instructions fibra-raw
 //! cargo run --release -p fibra-compare -- --help
 //! ```
 //!
@@ -14,6 +16,7 @@
 //! | [`serve`], [`load`] | the two kinds of child processes: server and client |
 //! | [`plan`], [`run`], [`children`] | what is measured, in which order, and how |
 //! | [`results`], [`report`] | what came out: medians, table, JSON, page |
+//! | [`rpc`] | remote calls: peers, clients and results of their own |
 
 mod calibration;
 mod children;
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(arguments)) => serve::run(arguments),
         Some(Command::Load(arguments)) => load::run(&arguments),
         Some(Command::ServeRpc(arguments)) => rpc::server::run(arguments),
+        Some(Command::Instructions(arguments)) => rpc::instructions::run(&arguments),
         Some(Command::Call(arguments)) => rpc::client::run(arguments),
     };
     match done {

@@ -108,6 +108,8 @@ pub(crate) enum Command {
     Load(load::Arguments),
     /// Run one of the RPC servers, until killed; it prints its address
     ServeRpc(rpc::server::Arguments),
+    /// Count the instructions that an RPC server executes for a call, with valgrind
+    Instructions(rpc::instructions::Arguments),
     /// The client of an RPC server
     #[command(hide = true)]
     Call(rpc::client::Arguments),

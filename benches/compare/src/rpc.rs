@@ -8,6 +8,7 @@
 //! | [`window`] | which calls count: in the client |
 //! | [`session`] | the parent's view of a client; CPU time |
 //! | [`plan`], [`run`], [`results`] | what is measured, how, and what came out |
+//! | [`instructions`] | what a call costs a server by callgrind's count |
 //! | [`report`] | tables, plots, and which goals are met |
 //!
 //! **The floor** is an event loop that answers frames of the size of fibra's without looking at more than their lengths: as many replies as
@@ -30,6 +31,7 @@
 //! All set TCP_NODELAY. Servers and clients have one worker for each CPU that they may use.
 
 pub(crate) mod client;
+pub(crate) mod instructions;
 pub(crate) mod peers;
 pub(crate) mod plan;
 pub(crate) mod report;
