@@ -45,7 +45,7 @@ impl Plan {
     /// If they ask for a peer that does not exist, or nothing is left to measure.
     pub(crate) fn new(options: &Options) -> io::Result<(Plan, Vec<String>)> {
         let mut remarks = Vec::new();
-        let peers = peers(&options.only)?;
+        let mut peers = peers(&options.only)?;
         let limit = placement::raise_descriptor_limit()?.saturating_sub(OTHER_DESCRIPTORS);
         let default_connections: &[u32] =
             if options.quick { &[1, 100, 1000, 10_000] } else { &[1, 10, 100, 1000, 10_000] };
@@ -76,6 +76,9 @@ impl Plan {
         }
         if peers.is_empty() {
             groups.clear();
+        }
+        if groups.is_empty() {
+            peers.clear();
         }
         let rpc = rpc::plan::Plan::new(options, limit);
         if groups.is_empty() && rpc.is_empty() {

@@ -7,6 +7,7 @@ mod json;
 mod page;
 mod picture;
 mod plot;
+mod rpc;
 mod style;
 pub(crate) mod text;
 

@@ -50,7 +50,7 @@ impl Bars<'_> {
                 row.name,
                 LEFT - 8.0,
                 y + 13.0,
-                escape(row.label),
+                escape(row.label.trim()),
                 LEFT + bar,
                 LEFT + bar + rest + 6.0,
                 y + 13.0,

@@ -17,6 +17,7 @@ pub(super) fn json(results: &Results) -> io::Result<String> {
         "notes": results.notes(),
         "peers": peers,
         "groups": groups,
+        "rpc": crate::rpc::report::json::json(&results.rpc),
     }))?)
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::figures;
 use super::style::{escape, mark, sheet};
 use super::text;
+use super::{figures, rpc};
 use crate::options::Placement;
 use crate::results::{GroupResults, Results, Summary};
 use crate::serve::Workload;
@@ -19,6 +19,7 @@ pub(super) fn page(results: &Results) -> String {
         ("{{remarks}}", remarks(results)),
         ("{{peers}}", peers(results)),
         ("{{sections}}", sections(results)),
+        ("{{rpc}}", rpc::section(&results.rpc)),
         ("{{resources}}", resources(results)),
         ("{{system-calls}}", system_calls(results)),
         ("{{share}}", format!("{:.0}%", results.open_share * 100.0)),
@@ -46,6 +47,10 @@ fn versions(results: &Results) -> String {
             };
             Some(format!("{name} {}", subject.version.as_deref()?.trim_start_matches("go")))
         })
+        .chain(results.rpc.subjects.iter().filter_map(|subject| {
+            let name = subject.peer.name.split('-').next().unwrap_or_default();
+            Some(format!("{name} {}", subject.version.as_deref()?.trim_start_matches("go")))
+        }))
         .collect();
     escape(&versions.into_iter().collect::<Vec<_>>().join(", "))
 }
@@ -154,6 +159,10 @@ fn row(summary: &Summary) -> String {
 }
 
 fn resources(results: &Results) -> String {
+    // Without connections of streams there is nothing to say of them.
+    if results.groups.is_empty() {
+        return String::new();
+    }
     let lines = Workload::ALL.map(|workload| figures::lines(results, workload));
     let bars = [figures::memory(results), figures::threads(results)].into_iter().flatten().chain(lines);
     bars.map(|bars| bars.svg()).collect()

@@ -1,4 +1,4 @@
-//! The picture: throughput, latency, memory and code, in one SVG that a README can show.
+//! The picture: throughput, latency, memory, code and remote calls, in one SVG that a README can show.
 
 use std::fmt::Write;
 
@@ -25,8 +25,9 @@ pub(super) fn picture(results: &Results) -> String {
         [plot(results, Workload::Echo, echo, &THROUGHPUT), latency(results, Workload::Request, request)],
     );
     let memory = figures::memory(results).map(|memory| (memory.svg(), memory.height()));
-    let lines = figures::lines(results, Workload::Request);
-    y += row(&mut body, y, [memory, Some((lines.svg(), lines.height()))]);
+    let lines = (!results.groups.is_empty()).then(|| figures::lines(results, Workload::Request));
+    y += row(&mut body, y, [memory, lines.map(|lines| (lines.svg(), lines.height()))]);
+    y += row(&mut body, y, super::rpc::picture(&results.rpc));
     let _ =
         writeln!(body, r#"<text class="axis" x="{GAP}" y="{:.0}">{}</text>"#, y + 6.0, escape(&text::method(results)));
     let height = y + GAP;

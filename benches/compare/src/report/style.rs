@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::results::Results;
 
 /// Of each peer: on a light ground, on a dark one.
-const COLOURS: [(&str, &str, &str); 8] = [
+const COLOURS: [(&str, &str, &str); 17] = [
     ("event-loop", "#4b5563", "#aab4c3"),
     ("fibra", "#d6281e", "#ff6f61"),
     ("tokio-current", "#1f6feb", "#5fa8ff"),
@@ -14,6 +14,16 @@ const COLOURS: [(&str, &str, &str); 8] = [
     ("vthread", "#0b8a8f", "#41c9c9"),
     ("go", "#c2398f", "#f783c4"),
     ("threads", "#a8620f", "#e0a14a"),
+    // Of remote calls: what two have in common is of one hue.
+    ("floor", "#4b5563", "#aab4c3"),
+    ("floor-proxy", "#8b94a3", "#7d8796"),
+    ("fibra-raw", "#e06a62", "#d9534a"),
+    ("fibra-idempotent", "#eb9b95", "#a8453e"),
+    ("tarpc-bincode", "#2b8a3e", "#5cc46f"),
+    ("tarpc-json", "#6fb07c", "#3f8f50"),
+    ("tonic", "#1f6feb", "#5fa8ff"),
+    ("go-gob", "#c2398f", "#f783c4"),
+    ("go-json", "#d67fb8", "#b85f94"),
 ];
 
 /// What else there is, on a light ground and on a dark one. Without variables: not everything that shows SVG knows them.
@@ -100,12 +110,13 @@ pub(super) fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rpc;
     use crate::servers::PEERS;
 
     #[test]
     fn every_peer_has_its_colour() {
-        for peer in &PEERS {
-            assert!(COLOURS.iter().any(|(name, ..)| *name == peer.name), "{}", peer.name);
+        for peer in PEERS.iter().map(|peer| peer.name).chain(rpc::peers::PEERS.iter().map(|peer| peer.name)) {
+            assert!(COLOURS.iter().any(|(name, ..)| *name == peer), "{peer}");
         }
     }
 

@@ -31,7 +31,7 @@ impl Plan {
             (chosen, _) => chosen,
         };
         let of = |&placement| Shape::ALL.map(|shape| Group { placement, shape });
-        let seconds = options.seconds.unwrap_or(if options.quick { 0.15 } else { 1.0 });
+        let seconds = options.seconds.unwrap_or(if options.quick { 0.25 } else { 1.0 });
         let chosen = |peer: &&Peer| {
             options.only.is_empty() || options.only.iter().any(|prefix| peer.name.starts_with(prefix.as_str()))
         };

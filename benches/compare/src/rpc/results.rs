@@ -12,6 +12,8 @@ use crate::results::median;
 pub(crate) struct Results {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) groups: Vec<GroupResults>,
+    /// Of each measurement.
+    pub(crate) seconds: f64,
     /// How many idle connections there are when their memory is measured.
     pub(crate) idle: usize,
 }
@@ -78,7 +80,7 @@ impl Results {
             .groups
             .iter()
             .map(|&group| GroupResults { group, measured: plan.peers.iter().map(|_| Measured::default()).collect() });
-        Results { subjects: subjects.collect(), groups: groups.collect(), idle: plan.idle }
+        Results { subjects: subjects.collect(), groups: groups.collect(), seconds: plan.seconds, idle: plan.idle }
     }
 
     /// Where a peer is among the subjects.
