@@ -25,8 +25,9 @@ pub struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    /// `decoding` is true while the arguments are decoded: a panic at any other time is one of the handler, which has then run.
-    pub(crate) fn new(body: Bytes, decoding: &'a Cell<bool>) -> Self {
+    /// Arguments that came some way or other. `decoding` is true while they are decoded: a panic at any other time is one of the handler,
+    /// which has then run.
+    pub fn new(body: Bytes, decoding: &'a Cell<bool>) -> Self {
         Self { body, decoding }
     }
 
@@ -92,7 +93,8 @@ pub struct Reply<'a> {
 pub struct Answer(());
 
 impl<'a> Reply<'a> {
-    pub(crate) fn new(out: &'a mut Vec<u8>, xid: u64, one_way: bool, frame_bytes_max: usize) -> Self {
+    /// A reply that is appended to `out` as a frame, and is no longer than that; none, if the call is one-way.
+    pub fn new(out: &'a mut Vec<u8>, xid: u64, one_way: bool, frame_bytes_max: usize) -> Self {
         Self { out, xid, one_way, frame_bytes_max }
     }
 
