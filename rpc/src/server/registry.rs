@@ -1,16 +1,16 @@
 //! Which service has which method, by the full name that travels.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use crate::error::BindError;
 use crate::reflection::{Catalogue, ReflectionServer};
 use crate::service::{Method, Service};
+use crate::session::fingerprint::hash;
 
 /// The services of one server. Fixed once it serves.
 pub(super) struct Registry {
     services: Vec<Box<dyn Service>>,
-    methods: HashMap<Box<[u8]>, (usize, usize)>,
+    /// By the hash of its name, in order: the number of the service, and of the method in it. Names that a peer sends are looked up and never
+    /// entered, so it cannot choose what collides.
+    methods: Vec<(u64, usize, usize)>,
 }
 
 /// A method, ready to run.
@@ -33,31 +33,43 @@ impl Registry {
             let catalogue = Catalogue::of(services.iter().map(|service| service.descriptor()));
             services.push(Box::new(ReflectionServer::new(catalogue)));
         }
-        let mut methods = HashMap::new();
-        for (index, service) in services.iter().enumerate() {
-            let descriptor = service.descriptor();
-            for (number, method) in descriptor.methods().iter().enumerate() {
-                match methods.entry(method.full_name().as_bytes().into()) {
-                    Entry::Vacant(place) => place.insert((index, number)),
-                    Entry::Occupied(_) => {
-                        return Err(BindError::DuplicateMethod { name: method.full_name().to_owned() });
-                    }
-                };
-            }
+        let registry = Self::of_all(services);
+        let mut names: Vec<_> = registry.methods.iter().filter_map(|place| registry.target(*place)).collect();
+        names.sort_unstable_by_key(|target| target.method.full_name());
+        let twice = names.windows(2).find(|pair| pair[0].method.full_name() == pair[1].method.full_name());
+        if let Some(pair) = twice {
+            return Err(BindError::DuplicateMethod { name: pair[0].method.full_name().to_owned() });
         }
-        Ok(Self { services, methods })
+        Ok(registry)
     }
 
     /// The methods of one service; of two that have one name, the last.
     pub(super) fn of(service: Box<dyn Service>) -> Self {
-        let methods = service.descriptor().methods().iter().enumerate();
-        let methods = methods.map(|(number, method)| (method.full_name().as_bytes().into(), (0, number))).collect();
-        Self { services: vec![service], methods }
+        Self::of_all(vec![service])
+    }
+
+    fn of_all(services: Vec<Box<dyn Service>>) -> Self {
+        let mut methods = Vec::new();
+        for (index, service) in services.iter().enumerate() {
+            for (number, method) in service.descriptor().methods().iter().enumerate() {
+                methods.push((hash(method.full_name().as_bytes()), index, number));
+            }
+        }
+        methods.sort_unstable();
+        Self { services, methods }
     }
 
     /// The method of that name. The name is a peer's: any bytes.
+    #[inline]
     pub(super) fn find(&self, full_name: &[u8]) -> Option<Target<'_>> {
-        let &(index, number) = self.methods.get(full_name)?;
+        let hash = hash(full_name);
+        let end = self.methods.partition_point(|&(other, ..)| other <= hash);
+        let alike = self.methods[..end].iter().rev().take_while(|&&(other, ..)| other == hash);
+        alike.filter_map(|place| self.target(*place)).find(|target| target.method.full_name().as_bytes() == full_name)
+    }
+
+    #[inline]
+    fn target(&self, (_, index, number): (u64, usize, usize)) -> Option<Target<'_>> {
         let service = self.services.get(index)?.as_ref();
         Some(Target { service, number, method: service.descriptor().methods().get(number)? })
     }

@@ -7,18 +7,36 @@ const FACTORS: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93];
 
 /// The fingerprint of a call.
 pub fn fingerprint(method: &[u8], args: &[u8]) -> u64 {
-    // Lengths first, so that no byte can pass from one to the other unnoticed.
-    let lengths = fold(method.len() as u64 ^ FACTORS[0], args.len() as u64 ^ FACTORS[1]);
-    mix(mix(lengths, method), args)
+    mix(hash(method), args)
 }
 
+/// The same of a name alone.
+pub(crate) fn hash(name: &[u8]) -> u64 {
+    mix(FACTORS[0], name)
+}
+
+/// The length goes in first, so that no byte can pass from one piece to the next unnoticed.
+#[inline]
 fn mix(seed: u64, bytes: &[u8]) -> u64 {
+    let seeded = seed ^ (bytes.len() as u64).wrapping_mul(FACTORS[1]);
     let (chunks, rest) = bytes.as_chunks::<8>();
-    let mixed = chunks.iter().fold(seed, |hash, chunk| fold(hash ^ u64::from_le_bytes(*chunk), FACTORS[0]));
-    let last = rest.iter().fold(0, |last, &byte| (last << 8) | u64::from(byte));
-    fold(mixed ^ last, FACTORS[1])
+    let mixed = chunks.iter().fold(seeded, |hash, chunk| fold(hash ^ u64::from_le_bytes(*chunk), FACTORS[0]));
+    fold(mixed ^ last(bytes, rest), FACTORS[1])
 }
 
+/// What the chunks of eight have left over: the last eight bytes if there are so many, else all.
+#[inline]
+fn last(bytes: &[u8], rest: &[u8]) -> u64 {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        return u64::from_le_bytes(*last);
+    }
+    match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        (Some(first), Some(last)) => u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)),
+        _ => rest.iter().fold(0, |last, &byte| (last << 8) | u64::from(byte)),
+    }
+}
+
+#[inline]
 fn fold(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);
     (product >> 64) as u64 ^ product as u64

@@ -21,13 +21,14 @@
 use std::collections::VecDeque;
 use std::mem;
 
+use smallvec::SmallVec;
+
 use super::{Refused, Verdict, Xid};
 
-/// Buffers of replies that a session keeps for the next ones, ...
-const SPARES_MAX: usize = 16;
+/// Replies of up to so many bytes, header included, are kept in place; longer ones each in an allocation of their own.
+const REPLY_BYTES_IN_PLACE: usize = 40;
 
-/// ... each of at most this many bytes.
-const SPARE_BYTES_MAX: usize = 1024;
+type Kept = SmallVec<[u8; REPLY_BYTES_IN_PLACE]>;
 
 /// See the [module](self). `A` stands for a caller who attaches to a call under way, and is to be told how it ends.
 #[derive(Debug)]
@@ -45,7 +46,6 @@ pub struct ReplyCache<A> {
     busy: Vec<Lane>,
     /// How many are held.
     held: usize,
-    spares: Vec<Vec<u8>>,
 }
 
 /// A call that arrives.
@@ -109,7 +109,7 @@ enum Stage<A> {
         attached: Vec<A>,
     },
     Done {
-        reply: Vec<u8>,
+        reply: Kept,
     },
     /// Done, with a reply that was too large to keep.
     Forgotten,
@@ -131,7 +131,6 @@ impl<A> ReplyCache<A> {
             reply_bytes: 0,
             busy: Vec::new(),
             held: 0,
-            spares: Vec::new(),
         }
     }
 
@@ -216,10 +215,8 @@ impl<A> ReplyCache<A> {
             Some(stage) => {
                 let fits = reply.len() <= self.reply_bytes_max.saturating_sub(self.reply_bytes);
                 let end = if fits || !run {
-                    let mut kept = self.spares.pop().unwrap_or_default();
-                    kept.extend_from_slice(reply);
                     self.reply_bytes += reply.len();
-                    Stage::Done { reply: kept }
+                    Stage::Done { reply: Kept::from_slice(reply) }
                 } else {
                     Stage::Forgotten
                 };
@@ -272,13 +269,7 @@ impl<A> ReplyCache<A> {
                     progress.orphaned.extend(attached);
                     progress.dropped.push(self.first_incomplete);
                 }
-                Stage::Done { mut reply } => {
-                    self.reply_bytes -= reply.len();
-                    if self.spares.len() < SPARES_MAX && reply.capacity() <= SPARE_BYTES_MAX {
-                        reply.clear();
-                        self.spares.push(reply);
-                    }
-                }
+                Stage::Done { reply } => self.reply_bytes -= reply.len(),
                 Stage::Forgotten | Stage::Unseen => {}
             }
             self.first_incomplete += 1;

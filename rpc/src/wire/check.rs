@@ -48,43 +48,38 @@ impl std::error::Error for Unacceptable {}
 ///
 /// The first reason, in the order of the bytes, why it is none.
 pub fn check(bytes: &[u8]) -> Result<(), Unacceptable> {
-    // `open[..depth]` are the arrays and maps around the cursor, outermost first: how many values each still lacks.
-    let mut open = [0_usize; DEPTH_MAX];
+    // `around[..depth]` are the arrays and maps that the innermost one lies in, outermost first: how many values each still lacks. The
+    // outermost of all lacks the one value.
+    let mut around = [0_usize; DEPTH_MAX];
     let mut depth = 0;
+    let mut lacking = 1_usize;
     let mut rest = bytes;
     loop {
-        match Item::read(&mut rest)? {
-            Item::Scalar { bytes } => {
-                rest = rest.get(bytes..).ok_or(Unacceptable::Truncated)?;
-            }
-            Item::Container { values } => {
-                let level = open.get_mut(depth).ok_or(Unacceptable::TooDeep)?;
-                // A value takes a byte at least: a larger count is a lie, and would become a size hint.
-                if values > rest.len() {
-                    return Err(Unacceptable::Truncated);
-                }
-                if values > 0 {
-                    *level = values;
-                    depth += 1;
-                    continue;
+        while lacking > 0 {
+            lacking -= 1;
+            match Item::read(&mut rest)? {
+                Item::Scalar { bytes: 0 } => {}
+                Item::Scalar { bytes } => rest = rest.get(bytes..).ok_or(Unacceptable::Truncated)?,
+                Item::Container { values } => {
+                    let outer = around.get_mut(depth).ok_or(Unacceptable::TooDeep)?;
+                    // A value takes a byte at least: a larger count is a lie, and would become a size hint.
+                    if values > rest.len() {
+                        return Err(Unacceptable::Truncated);
+                    }
+                    if values > 0 {
+                        *outer = lacking;
+                        lacking = values;
+                        depth += 1;
+                    }
                 }
             }
         }
-        // A value ended, and with it perhaps the containers around it.
-        loop {
-            let Some(level) = depth.checked_sub(1).and_then(|top| open.get_mut(top)) else {
-                return match rest.len() {
-                    0 => Ok(()),
-                    bytes => Err(Unacceptable::Trailing { bytes }),
-                };
-            };
-            *level -= 1;
-            if *level > 0 {
-                break;
-            }
-            depth -= 1;
-        }
+        // The innermost has ended.
+        let Some(outer) = depth.checked_sub(1) else { break };
+        depth = outer;
+        lacking = around.get(depth).copied().unwrap_or_default();
     }
+    if rest.is_empty() { Ok(()) } else { Err(Unacceptable::Trailing { bytes: rest.len() }) }
 }
 
 /// How many elements the array at the start of `bytes` has; `None` if there is no array.
@@ -108,6 +103,7 @@ enum Item {
 
 impl Item {
     /// Takes a marker and its length off `rest`. Source: the MessagePack specification, "Formats".
+    #[inline]
     fn read(rest: &mut &[u8]) -> Result<Self, Unacceptable> {
         let [marker] = take(rest)?;
         Ok(match marker {

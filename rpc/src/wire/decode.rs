@@ -112,17 +112,23 @@ impl Decoder {
     ///
     /// So a cancel can overtake the call it cancels, when both were read at once.
     pub fn cancels(&self) -> impl Iterator<Item = u64> {
-        let mut at = self.start;
+        // Only lengths and kinds are looked at: a header that is malformed will be found in its turn.
+        let mut rest = self.chunk.get(self.start..self.end).unwrap_or_default();
         std::iter::from_fn(move || {
-            let (header, body) = self.peek(at).ok()??;
-            at = body.end;
-            Some(header)
+            while let Some((&[l0, l1, l2, l3, kind, _, _, _, ref xid @ ..], behind)) =
+                rest.split_first_chunk::<{ header::LEN }>()
+            {
+                rest = behind.get(u32::from_be_bytes([l0, l1, l2, l3]) as usize..)?;
+                if kind == Kind::Cancel as u8 {
+                    return Some(u64::from_be_bytes(*xid));
+                }
+            }
+            None
         })
-        .filter(|header| header.kind == Kind::Cancel)
-        .map(|header| header.xid)
     }
 
     /// The header at `at`, with where its body lies, once both are there.
+    #[inline]
     fn peek(&self, at: usize) -> Result<Option<(Header, Range<usize>)>, Malformed> {
         let unread = &self.chunk[at..self.end];
         let Some((bytes, rest)) = unread.split_first_chunk::<{ header::LEN }>() else { return Ok(None) };

@@ -113,6 +113,7 @@ pub struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
+    #[inline]
     fn begin(out: &'a mut Vec<u8>, kind: Kind, flags: u8, xid: u64, bytes_max: usize) -> Self {
         let start = out.len();
         out.extend_from_slice(&Header { len: 0, kind, flags, behind: 0, xid }.encode());
@@ -121,10 +122,12 @@ impl<'a> Body<'a> {
         Self { out, start, bytes_max, over: false, finished: false }
     }
 
+    #[inline]
     fn len(&self) -> usize {
         self.out.len() - self.start - header::LEN
     }
 
+    #[inline]
     fn push(&mut self, bytes: &[u8]) {
         if self.over || bytes.len() > self.bytes_max.saturating_sub(self.len()) {
             self.over = true;
@@ -138,6 +141,7 @@ impl<'a> Body<'a> {
     /// # Errors
     ///
     /// [`TooLarge`] if the body grew over its limit.
+    #[inline]
     pub fn finish(mut self) -> Result<(), TooLarge> {
         let len = u32::try_from(self.len()).ok().filter(|_| !self.over).ok_or(TooLarge)?;
         if let Some(field) = self.out.get_mut(self.start..self.start + 4) {
@@ -148,12 +152,14 @@ impl<'a> Body<'a> {
     }
 
     /// Whether the body has grown over its limit, so that it will not [`finish`](Self::finish).
+    #[inline]
     pub fn is_too_large(&self) -> bool {
         self.over
     }
 }
 
 impl io::Write for Body<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.push(bytes);
         // Stops a serializer at the limit, rather than after a gigabyte.
