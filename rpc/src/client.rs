@@ -13,6 +13,8 @@
 //! | [`pending`] | [`Pending`]: a call that was started and is not waited for yet |
 //! | `options` | how a call is made: its timeout, and what else can be said of it |
 //! | `exchange` | one call, from its arguments to its outcome |
+//! | `streaming` | [`Streaming`]: a call with streams, as its caller has it |
+//! | `streams` | such calls of one connection, by xid |
 //! | `calls` | the calls that wait, by xid, over all connections |
 //! | `link` | the fiber that reads, and that connects again |
 //! | `local` | calls of this process, without a connection |
@@ -38,6 +40,8 @@ mod local;
 mod options;
 pub mod pending;
 pub mod proxy;
+mod streaming;
+mod streams;
 mod target;
 
 use std::fmt;
@@ -54,6 +58,7 @@ use exchange::To;
 use link::Link;
 pub use pending::Pending;
 pub use proxy::{Proxy, Starter};
+pub use streaming::{Nothing, Streaming};
 
 /// A connection to a server, shared by cloning: by fibers of any worker, and by plain threads.
 ///

@@ -50,6 +50,7 @@
 //! | [`reflection`] | what a server tells of its services |
 //! | [`service`](mod@service) | what a `#[service]` trait becomes: descriptor, dispatch |
 //! | [`session`] | calls that are sent twice and run once: state machines without I/O |
+//! | [`stream`] | any number of items while a call is under way, with flow control: state machines, and who waits for them |
 //! | `outbox`, `waiters`, `scratch` | the output half of a connection, and how senders wait |
 //! | `handshake`, `random` | the frame that opens a connection; names and secrets |
 //! | [`codec`] | MessagePack, the one way to and from serde |
@@ -73,6 +74,7 @@ mod scratch;
 pub mod server;
 pub mod service;
 pub mod session;
+pub mod stream;
 mod waiters;
 pub mod wire;
 

@@ -39,11 +39,27 @@ pub struct Limits {
     /// At the limit senders park, and a server stops reading; see [`WRITE_STALL_MAX`] for how long. One frame is let
     /// in whatever its size as long as the buffer is below the limit.
     pub buffered_bytes: usize,
+    /// Bytes of one stream's items that may be on their way to this side or wait here to be taken. Default 256 KiB. At least
+    /// [`STREAM_CREDIT_INITIAL`], at most 1 GiB.
+    ///
+    /// At the limit the peer's sender parks. It should hold what the network carries in a round trip, or it slows a stream down.
+    pub stream_window: usize,
+    /// Bytes that all streams of a connection together may have as windows, beyond [`STREAM_CREDIT_INITIAL`] each. Default 16 MiB.
+    ///
+    /// Streams that begin when it is used up get a smaller window, and go on.
+    pub stream_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { frame_bytes: 4 * 1024 * 1024, in_flight: 1_024, window: WINDOW, buffered_bytes: 8 * 1024 * 1024 }
+        Self {
+            frame_bytes: 4 * 1024 * 1024,
+            in_flight: 1_024,
+            window: WINDOW,
+            buffered_bytes: 8 * 1024 * 1024,
+            stream_window: 256 * 1024,
+            stream_bytes: 16 * 1024 * 1024,
+        }
     }
 }
 
@@ -54,6 +70,7 @@ impl Limits {
         self.in_flight = self.in_flight.max(1);
         self.window = self.window.clamp(1, u16::MAX.into());
         self.buffered_bytes = self.buffered_bytes.max(1);
+        self.stream_window = self.stream_window.clamp(STREAM_CREDIT_INITIAL as usize, STREAM_CREDIT_MAX as usize);
         self
     }
 }
@@ -80,6 +97,24 @@ pub const FLUSH_BYTES: usize = 64 * 1024;
 
 /// Cancels that overtake the calls they were read with; any more take effect only in their turn, too late.
 pub const CANCELS_AHEAD_MAX: usize = 64;
+
+/// Bytes of items that a client may send with a call, before the server has said anything. Part of the protocol.
+pub const STREAM_CREDIT_INITIAL: u32 = 16 * 1024;
+
+/// Least credit that a frame may give. Part of the protocol: with less, a peer could keep us busy with nothing.
+pub const STREAM_CREDIT_MIN: u32 = 256;
+
+/// Most credit that a stream may have at a time; a peer that gives more is malformed.
+pub const STREAM_CREDIT_MAX: u32 = 1 << 30;
+
+/// Longest piece of an item: what is longer travels in several frames, with others' between them.
+pub const STREAM_PIECE_BYTES_MAX: usize = 64 * 1024;
+
+/// While credit is short, a piece is at least so long, unless it is the last or the credit can never be that much.
+pub const STREAM_PIECE_BYTES_MIN: usize = 4 * 1024;
+
+/// Calls of one connection that have been answered while their client could still send items, and whose end has not come.
+pub const STREAM_REMNANTS_MAX: usize = 16 * 1024;
 
 /// Buffers that a thread keeps for reuse, each of at most [`FLUSH_BYTES`] capacity.
 pub const SCRATCH_BUFFERS_MAX: usize = 256;

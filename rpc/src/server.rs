@@ -18,6 +18,8 @@
 //! | `dispatch` | the connections of one worker, and the fiber that serves those that have sent something |
 //! | `connection` | a connection: reading, running, answering, and how the reader's role changes hands |
 //! | `connection/call` | one call of it: repeated, refused or run |
+//! | `connection/stream` | a call of it that streams |
+//! | `streams` | the streams of a connection, and the rules for what comes for them |
 //! | `reader` | that role: the input read and not yet acted on |
 //! | `handler` | one call, from its frame to its reply, without I/O |
 //! | `local` | services without sockets, for callers of this process |
@@ -38,6 +40,7 @@ mod reader;
 mod registry;
 mod roster;
 mod sessions;
+mod streams;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -13,17 +13,21 @@
 //! | [`descriptor`] | what a service says of itself: [`Descriptor`], [`Method`] |
 //! | `dynamic` | methods that are registered by name, with a closure |
 //! | [`message`] | [`Args`] and [`Reply`]: one call, as a service sees it |
+//! | `streams` | in which directions items travel, and how a service gets at them |
 //!
 //! Invariant: nothing here names a transport or an encoding, so that one service can stand behind several protocols.
 
 pub mod descriptor;
 mod dynamic;
 pub mod message;
+mod streams;
 
 pub use descriptor::{Argument, Descriptor, Method, OrderedLane, Semantics};
 pub use dynamic::Arguments;
 pub(crate) use dynamic::{of_result, of_value};
 pub use message::{Answer, Args, Rejected, Reply};
+pub(crate) use streams::CallStreams;
+pub use streams::Streams;
 
 /// A set of methods that a server can run by number.
 ///

@@ -11,6 +11,7 @@
 //! | this one | what callers do: [`begin`](Calls::begin), [`wait`](Calls::wait), [`post`](Calls::post) |
 //! | `serve` | what the link does: connected, disconnected, a reply |
 //! | `handle` | what holders of a handle do: look, wait for a while, give up |
+//! | `stream` | calls that stream: begun on one connection, and never sent again |
 //! | `table` | the state that all change, under one lock |
 //!
 //! Calls of the session have the xids that [`Window`](crate::session::Window) gives out. Idempotent and one-way calls are none of it, and
@@ -26,6 +27,7 @@
 
 pub(super) mod handle;
 mod serve;
+mod stream;
 mod table;
 
 use std::sync::Arc;
@@ -43,6 +45,7 @@ use crate::scratch;
 use crate::session::Xid;
 use crate::waiters::Ticket;
 use table::{Entry, Freed, Gate, Link, Slot, State};
+pub(super) use table::{OUTSIDE, XidHasher};
 
 pub(super) struct Calls {
     state: Mutex<State>,
@@ -50,7 +53,7 @@ pub(super) struct Calls {
 }
 
 /// What the server answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Outcome {
     /// The value's body, in a buffer of the [`scratch`] pool.
     Value(Vec<u8>),
@@ -165,7 +168,7 @@ impl Calls {
                 Link::Down(_) => None,
             };
             match connection.map(|connection| (state.post(&connection, frame, deadline), connection)) {
-                Some((Ok(()), connection)) => {
+                Some((Ok(_), connection)) => {
                     drop(state);
                     connection.outbox().wake_writer();
                     return Ok(());

@@ -13,6 +13,7 @@ use fibra_scheduler::cancel;
 use parking_lot::Mutex;
 
 use super::calls::{Calls, Outcome};
+use super::streams::Streams;
 use crate::error::Disconnect;
 use crate::limits::READ_BYTES;
 use crate::outbox::Outbox;
@@ -25,6 +26,7 @@ pub(super) struct Connection {
     stream: TcpStream,
     outbox: Outbox,
     lost: Mutex<Option<Disconnect>>,
+    streams: Streams,
 }
 
 impl Connection {
@@ -34,7 +36,12 @@ impl Connection {
     ///
     /// There is no fiber to be had.
     pub(super) fn start(stream: TcpStream, buffered_bytes_max: usize) -> io::Result<Arc<Self>> {
-        let connection = Arc::new(Self { stream, outbox: Outbox::new(buffered_bytes_max), lost: Mutex::default() });
+        let connection = Arc::new(Self {
+            stream,
+            outbox: Outbox::new(buffered_bytes_max),
+            lost: Mutex::default(),
+            streams: Streams::default(),
+        });
         let writer = Ending(Arc::clone(&connection));
         fibra_scheduler::Builder::new().name("rpc writer").spawn_local(move || writer.0.write())?;
         Ok(connection)
@@ -42,6 +49,11 @@ impl Connection {
 
     pub(super) fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// The calls on it that stream.
+    pub(super) fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     /// Writes what is queued if that takes no waiting; else, or if there is more to come, it is the writer's.
@@ -60,6 +72,7 @@ impl Connection {
             *lost = Some(cause);
         }
         drop(lost);
+        self.streams.lose(self.outbox.exposed());
         // Wakes who reads and who writes. Fails only if the peer was faster.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
@@ -91,7 +104,7 @@ impl Connection {
         loop {
             while let Some(frame) = decoder.next_frame().map_err(Disconnect::Malformed)? {
                 *any = true;
-                if let Some(end) = take(calls, frame).map_err(Disconnect::Malformed)? {
+                if let Some(end) = self.take(calls, frame).map_err(Disconnect::Malformed)? {
                     return Ok(end);
                 }
             }
@@ -108,36 +121,48 @@ impl Connection {
             }
         }
     }
-}
 
-/// Acts on one frame; the end of the connection, if that is what it says.
-fn take(calls: &Calls, frame: Frame) -> Result<Option<Disconnect>, Malformed> {
-    let (kind, xid) = match frame {
-        Frame::Reply { xid, value } => {
-            calls.complete(xid, Kind::Reply, || {
-                let mut body = scratch::take();
-                body.extend_from_slice(&value);
-                Outcome::Value(body)
-            })?;
-            return Ok(None);
-        }
-        Frame::Failure { xid, code, message, details } => {
-            calls.complete(xid, Kind::Failure, || {
+    /// Acts on one frame; the end of the connection, if that is what it says.
+    fn take(&self, calls: &Calls, frame: Frame) -> Result<Option<Disconnect>, Malformed> {
+        let (kind, xid) = match frame {
+            Frame::Reply { xid, value } => {
+                let outcome = || {
+                    let mut body = scratch::take();
+                    body.extend_from_slice(&value);
+                    Outcome::Value(body)
+                };
+                if !self.streams.answered(xid, outcome) {
+                    calls.complete(xid, Kind::Reply, outcome)?;
+                }
+                return Ok(None);
+            }
+            Frame::Failure { xid, code, message, details } => {
+                let outcome = || {
+                    let message = String::from_utf8_lossy(&message).into_owned();
+                    Outcome::Failure { code, message, details: details.to_vec(), repeated: false }
+                };
+                if !self.streams.answered(xid, outcome) {
+                    calls.complete(xid, Kind::Failure, outcome)?;
+                }
+                return Ok(None);
+            }
+            Frame::GoAway { code, message } => {
                 let message = String::from_utf8_lossy(&message).into_owned();
-                Outcome::Failure { code, message, details: details.to_vec(), repeated: false }
-            })?;
-            return Ok(None);
-        }
-        Frame::GoAway { code, message } => {
-            let message = String::from_utf8_lossy(&message).into_owned();
-            return Ok(Some(Disconnect::GoAway { code, message }));
-        }
-        Frame::Call(call) => (Kind::Call, call.xid),
-        Frame::Cancel { xid } => (Kind::Cancel, xid),
-        Frame::Open(_) => (Kind::Open, 0),
-        Frame::Opened(_) => (Kind::Opened, 0),
-    };
-    Err(Malformed::Unexpected { kind, xid })
+                return Ok(Some(Disconnect::GoAway { code, message }));
+            }
+            frame @ (Frame::Item { .. } | Frame::End { .. } | Frame::Credit { .. }) => {
+                if let Some((kind, xid)) = self.streams.take(frame)? {
+                    calls.expect_late(xid, kind)?;
+                }
+                return Ok(None);
+            }
+            Frame::Call(call) => (Kind::Call, call.xid),
+            Frame::Cancel { xid } => (Kind::Cancel, xid),
+            Frame::Open(_) => (Kind::Open, 0),
+            Frame::Opened(_) => (Kind::Opened, 0),
+        };
+        Err(Malformed::Unexpected { kind, xid })
+    }
 }
 
 fn io_cause(error: io::Error) -> Disconnect {

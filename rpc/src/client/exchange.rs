@@ -9,6 +9,7 @@
 //! outbox's word that the frame never left, says so.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fibra_scheduler::cancel::Interrupted;
@@ -17,18 +18,23 @@ use fibra_scheduler::{cancel, clock};
 use serde::Serialize;
 
 use super::calls::{Begun, Outcome, Unanswered, Why};
+use super::connection::Connection;
 use super::link::Link;
 use super::local;
 use super::options::CallOptions;
+use super::streams::Stream;
 use crate::codec::{self, EncodeError};
 use crate::error::{CallError, Callee, Executed, Peer, Side};
-use crate::limits::CALL_TIMEOUT_MAX;
+use crate::limits::{CALL_TIMEOUT_MAX, STREAM_CREDIT_INITIAL};
 use crate::scratch;
 use crate::server::Local;
-use crate::service::{Method, Semantics};
+use crate::service::{Method, Semantics, Streams};
 use crate::session::Xid;
+use crate::stream::Duplex;
+use crate::stream::inbound::Inbound;
+use crate::stream::outbound::Outbound;
 use crate::wire::encode;
-use crate::wire::header::{FLAG_IDEMPOTENT, FLAG_ONE_WAY};
+use crate::wire::header::{FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_ONE_WAY};
 
 /// What becomes of a call's frame once it is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +165,28 @@ impl<'a> Exchange<'a> {
         })
     }
 
+    /// Sends a call with streams, as its method has them. `window` is for the server's.
+    pub(super) fn open<A: Serialize>(
+        &self,
+        link: &Link,
+        args: &A,
+        streams: Streams,
+        window: usize,
+    ) -> Result<(Arc<Stream>, Arc<Connection>), CallError> {
+        let flags = if streams.client() { FLAG_CLIENT_STREAM } else { 0 };
+        let credit = streams.server().then(|| u32::try_from(window).unwrap_or(u32::MAX));
+        let mut frame = self.encode_with(args, flags, credit)?;
+        let frame_bytes = link.limits().frame_bytes;
+        let opened = link.calls().open(&mut frame, self.deadline, |xid| {
+            let inbound = streams.server().then(|| Inbound::new(window, frame_bytes));
+            // A server says when there is to be more.
+            let outbound = streams.client().then(|| Outbound::new(STREAM_CREDIT_INITIAL as usize));
+            Stream::new(Duplex::new(xid, frame_bytes, true, inbound, outbound))
+        });
+        scratch::give(frame);
+        opened.map_err(|end| self.unanswered(end))
+    }
+
     /// Sends a call that nobody answers.
     pub(super) fn call_one_way<A: Serialize>(&self, args: &A) -> Result<(), CallError> {
         let mut frame = self.encode(args, FLAG_ONE_WAY)?;
@@ -179,12 +207,16 @@ impl<'a> Exchange<'a> {
 
     /// The call's frame, in a buffer of the pool.
     fn encode<A: Serialize>(&self, args: &A, flags: u8) -> Result<Vec<u8>, CallError> {
+        self.encode_with(args, flags, None)
+    }
+
+    fn encode_with<A: Serialize>(&self, args: &A, flags: u8, credit: Option<u32>) -> Result<Vec<u8>, CallError> {
         if let Err(interrupted) = cancel::check() {
             return Err(self.ended(Why::Interrupted(interrupted), Executed::No));
         }
         let max = self.to.frame_bytes();
         let mut frame = scratch::take();
-        let mut body = encode::call(&mut frame, self.method.full_name(), flags, max);
+        let mut body = encode::stream_call(&mut frame, self.method.full_name(), flags, credit, max);
         let encoded = codec::encode(&mut body, args);
         let encoded = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
         match encoded {

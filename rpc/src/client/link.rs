@@ -13,6 +13,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use fibra_net::ToSocketAddrs;
@@ -34,6 +35,8 @@ pub(super) struct Link {
     peer: Mutex<SocketAddr>,
     limits: Limits,
     calls: Calls,
+    /// What the windows of streams have of [`Limits::stream_bytes`].
+    stream_bytes: AtomicUsize,
 }
 
 impl Link {
@@ -43,7 +46,8 @@ impl Link {
         let mut target = Target::of(addr)?;
         let connected = identity.dial(&mut target, limits.window, CONNECT_TIMEOUT)?;
         let peer = Mutex::new(connected.peer);
-        let link = Arc::new(Self { peer, limits, calls: Calls::new(limits.in_flight) });
+        let link =
+            Arc::new(Self { peer, limits, calls: Calls::new(limits.in_flight), stream_bytes: AtomicUsize::new(0) });
         let ending = Ending(Arc::clone(&link));
         // They serve the channel, not the caller, whose deadline is not theirs.
         cancel::shield(|| {
@@ -70,6 +74,19 @@ impl Link {
 
     pub(super) fn calls(&self) -> &Calls {
         &self.calls
+    }
+
+    /// Takes so much of what the windows of streams may have together, or what is left of it.
+    pub(super) fn take_stream_bytes(&self, wanted: usize) -> usize {
+        let max = self.limits.stream_bytes;
+        let share = |taken: usize| wanted.min(max.saturating_sub(taken));
+        let taken = self.stream_bytes.update(Ordering::Relaxed, Ordering::Relaxed, |taken| taken + share(taken));
+        share(taken)
+    }
+
+    /// Gives back what [was taken](Self::take_stream_bytes).
+    pub(super) fn give_stream_bytes(&self, share: usize) {
+        self.stream_bytes.fetch_sub(share, Ordering::Relaxed);
     }
 
     /// Serves the channel until nobody will call any more, or its runtime ends.

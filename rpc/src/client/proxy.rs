@@ -12,6 +12,7 @@ use super::calls::Outcome;
 use super::exchange::{Exchange, Output};
 use super::options::CallOptions;
 use super::pending::{Pending, Read};
+use super::streaming::Streaming;
 use super::{Channel, Way};
 use crate::codec::{self, Value};
 use crate::error::{CallError, Callee, ConnectError, Executed, Side};
@@ -110,6 +111,33 @@ impl Proxy {
         self.call_fallible(&Method::from(full_name), args)
     }
 
+    /// Begins a call of a method with [streams](crate::stream) and no error of its own. `S` is what the client sends, `T` what the server
+    /// does; [`Nothing`](super::Nothing) where there is no such stream.
+    ///
+    /// # Errors
+    ///
+    /// A [`CallError`] whose [`executed`](CallError::executed) is [`Executed::No`].
+    pub fn stream<A: Serialize, S, T, R>(&self, method: &Method, args: &A) -> Result<Streaming<S, T, R>, CallError> {
+        Streaming::begin(&self.channel, method, &self.options, args, no_error)
+    }
+
+    /// As [`stream`](Self::stream), of a method that returns a `Result<R, E>`.
+    ///
+    /// # Errors
+    ///
+    /// A [`CallError`] whose [`executed`](CallError::executed) is [`Executed::No`].
+    pub fn stream_fallible<A, S, T, R, E>(
+        &self,
+        method: &Method,
+        args: &A,
+    ) -> Result<Streaming<S, T, R, E>, CallError<E>>
+    where
+        A: Serialize,
+        E: DeserializeOwned,
+    {
+        Streaming::begin(&self.channel, method, &self.options, args, own_error).map_err(CallError::widen)
+    }
+
     /// Calls a one-way method. `Ok` says that the call was queued, not that it will arrive.
     ///
     /// # Errors
@@ -198,9 +226,7 @@ impl Starter<'_> {
 
 /// The result of a method that has no error of its own.
 fn read_value<T: DeserializeOwned>(exchange: &Exchange<'_>, outcome: Outcome) -> Result<T, CallError> {
-    read(exchange, outcome, |_details, callee| {
-        bad_reply(callee, "the method returned an error, and has none in this program".to_owned(), Executed::Yes)
-    })
+    read(exchange, outcome, no_error)
 }
 
 /// The result of a method that has one.
@@ -209,14 +235,24 @@ where
     T: DeserializeOwned,
     E: DeserializeOwned,
 {
-    read(exchange, outcome, |details, callee| match codec::decode(details) {
+    read(exchange, outcome, own_error)
+}
+
+/// What a method's own error is to who knows of none.
+fn no_error(_details: &[u8], callee: Callee) -> CallError {
+    bad_reply(callee, "the method returned an error, and has none in this program".to_owned(), Executed::Yes)
+}
+
+/// A method's own error.
+fn own_error<E: DeserializeOwned>(details: &[u8], callee: Callee) -> CallError<E> {
+    match codec::decode(details) {
         Ok(error) => CallError::Application(error),
         Err(error) => bad_reply(callee, error.to_string(), Executed::Yes),
-    })
+    }
 }
 
 /// The value of an outcome, or what its failure means here.
-fn read<T: DeserializeOwned, E>(
+pub(super) fn read<T: DeserializeOwned, E>(
     exchange: &Exchange<'_>,
     outcome: Outcome,
     application: impl FnOnce(&[u8], Callee) -> CallError<E>,
@@ -261,6 +297,6 @@ fn read<T: DeserializeOwned, E>(
     }
 }
 
-fn bad_reply<E>(callee: Callee, message: String, executed: Executed) -> CallError<E> {
+pub(super) fn bad_reply<E>(callee: Callee, message: String, executed: Executed) -> CallError<E> {
     CallError::BadReply { callee, message, executed }
 }

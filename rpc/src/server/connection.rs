@@ -14,6 +14,7 @@
 //! * Replies are written when the input has no whole frame left, when [`FLUSH_BYTES`] are queued, and by who lost the role.
 //! * Who has the role does not park, unless there is no other fiber to be had: with the output full it pauses, and who lost the role
 //!   parks with its reply.
+//! * The end of the input ends the streams, and cancels who serves them: nobody else could be told what they do.
 //! * A malformed frame ends this connection, with a warning that names the peer and the reason, and no other.
 //!
 //! A call of the session that has been answered gets the same bytes; one that is being run waits for that run, as a handler that parks
@@ -22,6 +23,7 @@
 //! On a plain thread nothing parks in the scheduler's sense, so the role stays and calls run one after the other.
 
 mod call;
+mod stream;
 
 use std::cell::{Cell, OnceCell};
 use std::io::{self, Read, Write};
@@ -38,6 +40,7 @@ use super::opening;
 use super::reader::{Input, Reader};
 use super::roster::{Seat, Task};
 use super::sessions::Held;
+use super::streams::Streams;
 use crate::limits::FLUSH_BYTES;
 use crate::outbox::{Outbox, Refused};
 use crate::scratch;
@@ -52,7 +55,8 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         Err(unopened) => return unopened.log(peer),
     };
     let connection = Rc::new(Connection {
-        outbox: Outbox::new(context.limits.buffered_bytes),
+        outbox: Arc::new(Outbox::new(context.limits.buffered_bytes)),
+        streams: OnceCell::new(),
         session,
         seat,
         peer,
@@ -77,7 +81,9 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
 }
 
 pub(super) struct Connection {
-    outbox: Outbox,
+    outbox: Arc<Outbox>,
+    /// Made when the first call streams.
+    streams: OnceCell<Box<Streams>>,
     session: Held,
     peer: SocketAddr,
     context: Arc<Context>,
@@ -245,6 +251,19 @@ impl Connection {
             Frame::Cancel { xid } => {
                 // What has not parked has ended by now.
                 self.seat.entry().cancel(xid);
+                self.stream_cancelled(xid);
+                return Ok(Taken::Done(reader));
+            }
+            Frame::Item { xid, more, piece } => {
+                self.streams().item(xid, &piece, more)?;
+                return Ok(Taken::Done(reader));
+            }
+            Frame::End { xid, how } => {
+                self.streams().end(xid, how)?;
+                return Ok(Taken::Done(reader));
+            }
+            Frame::Credit { xid, bytes } => {
+                self.streams().credit(xid, bytes)?;
                 return Ok(Taken::Done(reader));
             }
             Frame::Reply { xid, .. } => (Kind::Reply, xid),
@@ -301,6 +320,14 @@ impl Connection {
         }
     }
 
+    /// Whether there was no fiber to hand the role to: what this one waits for keeps the connection from being read.
+    fn is_unread(&self) -> bool {
+        let refused = self.refused.take();
+        let is_unread = refused.is_some();
+        self.refused.set(refused);
+        is_unread
+    }
+
     /// Sends a reply. Who has the role does not wait for room, and writes when it has no more to do.
     fn answer(self: &Rc<Self>, mut reply: Vec<u8>, has_role: bool) -> io::Result<()> {
         if has_role {
@@ -327,6 +354,7 @@ impl Connection {
     /// Nothing more is read or written. Wakes whoever waits for either.
     pub(super) fn close(&self) {
         self.outbox.close();
+        self.streams_lost();
         // Fails only if the peer was faster.
         let _ = self.stream().shutdown(Shutdown::Both);
     }
@@ -339,7 +367,10 @@ impl Connection {
 
     fn end(&self, end: End) {
         match end {
-            End::Eof => tracing::debug!(peer = %self.peer, "the peer closed the connection"),
+            End::Eof => {
+                tracing::debug!(peer = %self.peer, "the peer closed the connection");
+                self.streams_lost();
+            }
             End::Io(error) => {
                 // Reading waits for ever, so it is writing that took too long.
                 if error.kind() == io::ErrorKind::TimedOut {

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::registry::Registry;
 use crate::error::Peer;
-use crate::service::{Args, Rejected, Reply};
+use crate::service::{Args, CallStreams, Rejected, Reply, Streams};
 use crate::session;
 use crate::wire::failure::Code;
 use crate::wire::frame::Call;
@@ -24,10 +24,22 @@ pub(super) enum Refusal {
     InProgress,
     /// Its session does not take it.
     Session(session::Refused),
+    /// It streams, and there are no fibers that could read on while the handler waits.
+    NoFibers,
+    /// It streams, and there was no fiber left to write what it sends.
+    NoFiberLeft,
 }
 
 /// Runs a call, and puts its reply in `out`. Whether the method has run.
-pub(super) fn run(registry: &Registry, call: Call, peer: Peer, frame_bytes_max: usize, out: &mut Vec<u8>) -> bool {
+pub(super) fn run(
+    registry: &Registry,
+    call: Call,
+    peer: Peer,
+    frame_bytes_max: usize,
+    streams: Option<CallStreams>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let wanted = Streams::of(call.client_stream, call.server_stream.is_some());
     let Call { xid, one_way, method, args, .. } = call;
     let Some(target) = registry.find(&method) else {
         let message = format!("the server has no method `{}`", method.escape_ascii());
@@ -36,9 +48,14 @@ pub(super) fn run(registry: &Registry, call: Call, peer: Peer, frame_bytes_max: 
     };
     drop(method);
     let name = target.method.full_name();
+    if target.method.streams() != wanted {
+        let message = format!("the method has {}, the call {wanted}", target.method.streams());
+        Reply::new(out, xid, one_way, frame_bytes_max).failure(Code::BadArguments, &message);
+        return false;
+    }
 
     let decoding = Cell::new(false);
-    let args = Args::new(args, &decoding);
+    let args = Args::new(args, &decoding).with_streams(streams);
     let reply = Reply::new(out, xid, one_way, frame_bytes_max);
     // The service sees only what it was given, and `out` is cleared below: nothing half-changed is seen after a panic.
     let outcome = catch_unwind(AssertUnwindSafe(|| target.service.dispatch(target.number, args, reply)));
@@ -72,6 +89,10 @@ pub(super) fn refuse(xid: u64, one_way: bool, refusal: Refusal, frame_bytes_max:
         Refusal::InFlight(max) => {
             reply.failure(Code::Overloaded, &format!("{max} calls are in flight on this connection"));
         }
+        Refusal::NoFibers => {
+            reply.failure(Code::UnknownMethod, "a server with a thread for each connection serves no streams");
+        }
+        Refusal::NoFiberLeft => reply.failure(Code::Overloaded, "there are as many fibers as there may be"),
         Refusal::InProgress => reply.failure(Code::InProgress, "an earlier copy of the call still runs"),
         Refusal::Session(refused) => reply.failure(code(refused), &refused.to_string()),
     }

@@ -37,7 +37,7 @@ impl Local {
         let mut ran = false;
         // It is a call, for we have encoded it.
         if let Ok(Some(Frame::Call(call))) = Decoder::of(frame, usize::MAX).next_frame() {
-            ran = handler::run(&self.registry, call, Peer::Local, self.frame_bytes, &mut reply);
+            ran = handler::run(&self.registry, call, Peer::Local, self.frame_bytes, None, &mut reply);
         }
         (Decoder::of(reply, usize::MAX).next_frame().ok().flatten(), ran)
     }

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Streams;
 use crate::session::Lane;
 
 /// A service's name, documentation and methods.
@@ -78,6 +79,7 @@ pub struct Method {
     value: &'static str,
     error: Option<&'static str>,
     lane: Option<OrderedLane>,
+    streams: Streams,
 }
 
 impl Method {
@@ -91,6 +93,7 @@ impl Method {
             value: "()",
             error: None,
             lane: None,
+            streams: Streams::None,
         }
     }
 
@@ -130,6 +133,12 @@ impl Method {
     /// With an error of its own, of this type.
     pub const fn with_error(mut self, error: &'static str) -> Self {
         self.error = Some(error);
+        self
+    }
+
+    /// With streams in these directions. Its calls are never repeated, whatever its semantics.
+    pub const fn with_streams(mut self, streams: Streams) -> Self {
+        self.streams = streams;
         self
     }
 
@@ -180,6 +189,11 @@ impl Method {
     /// The type of its own error, if it has one.
     pub const fn error(&self) -> Option<&'static str> {
         self.error
+    }
+
+    /// In which directions items travel while it runs.
+    pub const fn streams(&self) -> Streams {
+        self.streams
     }
 
     /// The lane, if its calls are ordered.

@@ -11,8 +11,10 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::CallStreams;
 use crate::codec::{self, DecodeError, EncodeError};
 use crate::scratch;
+use crate::stream::{Receiver, Sender};
 use crate::wire::bytes::Bytes;
 use crate::wire::encode;
 use crate::wire::failure::Code;
@@ -22,13 +24,40 @@ use crate::wire::failure::Code;
 pub struct Args<'a> {
     body: Bytes,
     decoding: &'a Cell<bool>,
+    streams: Option<CallStreams>,
 }
 
 impl<'a> Args<'a> {
     /// Arguments that came some way or other. `decoding` is true while they are decoded: a panic at any other time is one of the handler,
     /// which has then run.
     pub fn new(body: Bytes, decoding: &'a Cell<bool>) -> Self {
-        Self { body, decoding }
+        Self { body, decoding, streams: None }
+    }
+
+    /// With the streams of the call.
+    pub(crate) fn with_streams(mut self, streams: Option<CallStreams>) -> Self {
+        self.streams = streams;
+        self
+    }
+
+    /// The items that the client sends, if the call has such a stream and they have not been asked for before.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Arguments`] if not.
+    pub fn receiver<T>(&mut self) -> Result<Receiver<T>, Rejected> {
+        let receiver = self.streams.as_mut().and_then(CallStreams::receiver);
+        receiver.ok_or_else(|| Rejected::Arguments("the call has no stream of the client's".to_owned()))
+    }
+
+    /// Where items for the client go, if the call has such a stream and it has not been asked for before.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Arguments`] if not.
+    pub fn sender<T>(&mut self) -> Result<Sender<T>, Rejected> {
+        let sender = self.streams.as_mut().and_then(CallStreams::sender);
+        sender.ok_or_else(|| Rejected::Arguments("the call has no stream of the server's".to_owned()))
     }
 
     /// Decodes the arguments: a tuple of `count`, or `[(); 0]` for none.

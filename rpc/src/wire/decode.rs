@@ -17,9 +17,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::bytes::Bytes;
-use super::frame::{Call, Frame, Open, Opened};
-use super::header::{self, FLAG_IDEMPOTENT, FLAG_ONE_WAY, FLAG_RESUMED, Header, Kind, Malformed};
-use crate::limits::READ_BYTES;
+use super::frame::{Call, Ending, Frame, Open, Opened};
+use super::header::{
+    self, FLAG_ABANDONED, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_MORE, FLAG_ONE_WAY, FLAG_RESUMED,
+    FLAG_SERVER_STREAM, FLAG_STOP, Header, Kind, Malformed,
+};
+use crate::limits::{READ_BYTES, STREAM_CREDIT_MIN};
 
 /// A buffer longer than this is let go once it has been read empty.
 const KEPT_BYTES: usize = 4 * READ_BYTES;
@@ -150,6 +153,12 @@ impl Decoder {
         Ok(match header.kind {
             Kind::Call => {
                 let timeout = Duration::from_micros(u64::from_be_bytes(fields.array("lacks the timeout")?));
+                let client_stream = header.flags & FLAG_CLIENT_STREAM != 0;
+                let server_stream = header.flags & FLAG_SERVER_STREAM != 0;
+                if (client_stream || server_stream) && header.flags & (FLAG_ONE_WAY | FLAG_IDEMPOTENT) != 0 {
+                    return Err(Malformed::Flags { kind: header.kind, flags: header.flags });
+                }
+                let server_stream = if server_stream { Some(fields.credit()?) } else { None };
                 let [name] = fields.array("lacks the method name's length")?;
                 if name == 0 {
                     return Err(fields.malformed("has an empty method name"));
@@ -158,7 +167,18 @@ impl Decoder {
                 let one_way = header.flags & FLAG_ONE_WAY != 0;
                 let idempotent = header.flags & FLAG_IDEMPOTENT != 0;
                 let behind = header.behind;
-                Frame::Call(Call { xid, behind, one_way, idempotent, timeout, method, args: fields.remaining() })
+                let args = fields.remaining();
+                Frame::Call(Call {
+                    xid,
+                    behind,
+                    one_way,
+                    idempotent,
+                    client_stream,
+                    server_stream,
+                    timeout,
+                    method,
+                    args,
+                })
             }
             Kind::Reply => Frame::Reply { xid, value: fields.remaining() },
             Kind::Failure => {
@@ -193,6 +213,27 @@ impl Decoder {
                 fields.end()?;
                 Frame::Opened(Opened { resumed, incarnation, window, lease })
             }
+            Kind::Item => {
+                if fields.rest.is_empty() {
+                    return Err(fields.malformed("is empty"));
+                }
+                Frame::Item { xid, more: header.flags & FLAG_MORE != 0, piece: fields.remaining() }
+            }
+            Kind::End => {
+                fields.end()?;
+                let how = match header.flags {
+                    0 => Ending::Finished,
+                    FLAG_ABANDONED => Ending::Abandoned,
+                    FLAG_STOP => Ending::Stop,
+                    flags => return Err(Malformed::Flags { kind: header.kind, flags }),
+                };
+                Frame::End { xid, how }
+            }
+            Kind::Credit => {
+                let bytes = fields.credit()?;
+                fields.end()?;
+                Frame::Credit { xid, bytes }
+            }
         })
     }
 }
@@ -221,6 +262,12 @@ impl Fields<'_> {
 
     fn bytes(&mut self, len: usize, what: &'static str) -> Result<Bytes, Malformed> {
         self.take(len, what).map(|field| Bytes::new(self.chunk, field))
+    }
+
+    /// Less than the least says so little that it can only be meant to keep us busy.
+    fn credit(&mut self) -> Result<u32, Malformed> {
+        let bytes = u32::from_be_bytes(self.array("lacks the credit")?);
+        if bytes < STREAM_CREDIT_MIN { Err(self.malformed("gives hardly any credit")) } else { Ok(bytes) }
     }
 
     fn end(&self) -> Result<(), Malformed> {

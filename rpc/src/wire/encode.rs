@@ -9,8 +9,8 @@ use std::io;
 use std::time::Duration;
 
 use super::failure::Code;
-use super::frame::{Open, Opened};
-use super::header::{self, FLAG_RESUMED, Header, Kind};
+use super::frame::{Ending, Open, Opened};
+use super::header::{self, FLAG_ABANDONED, FLAG_MORE, FLAG_RESUMED, FLAG_SERVER_STREAM, FLAG_STOP, Header, Kind};
 use crate::limits::{MESSAGE_BYTES_MAX, METHOD_NAME_BYTES_MAX};
 
 /// Where the timeout of a call lies in its frame: first in the body.
@@ -21,9 +21,24 @@ const TIMEOUT_AT: usize = header::LEN;
 /// The name is at most [`METHOD_NAME_BYTES_MAX`] long: the service attribute sees to it, and what is longer is cut, so
 /// that the server will not know it.
 pub fn call<'a>(out: &'a mut Vec<u8>, method: &str, flags: u8, bytes_max: usize) -> Body<'a> {
+    stream_call(out, method, flags, None, bytes_max)
+}
+
+/// As [`call`], with so much credit for the server's items, if there are to be any.
+pub fn stream_call<'a>(
+    out: &'a mut Vec<u8>,
+    method: &str,
+    flags: u8,
+    server_stream: Option<u32>,
+    bytes_max: usize,
+) -> Body<'a> {
+    let flags = if server_stream.is_some() { flags | FLAG_SERVER_STREAM } else { flags };
     let mut body = Body::begin(out, Kind::Call, flags, 0, bytes_max);
     let method = cut(method, METHOD_NAME_BYTES_MAX);
     body.push(&[0; 8]);
+    if let Some(credit) = server_stream {
+        body.push(&credit.to_be_bytes());
+    }
     body.push(&[u8::try_from(method.len()).unwrap_or(u8::MAX)]);
     body.push(method.as_bytes());
     body
@@ -63,6 +78,35 @@ pub fn failure<'a>(out: &'a mut Vec<u8>, xid: u64, code: Code, message: &str, by
 /// A whole cancel.
 pub fn cancel(out: &mut Vec<u8>, xid: u64) {
     out.extend_from_slice(&Header { len: 0, kind: Kind::Cancel, flags: 0, behind: 0, xid }.encode());
+}
+
+/// Begins an item; its value is to follow.
+pub fn item(out: &mut Vec<u8>, xid: u64, bytes_max: usize) -> Body<'_> {
+    Body::begin(out, Kind::Item, 0, xid, bytes_max)
+}
+
+/// A whole piece of an item, of at most 4 GiB.
+pub fn piece(out: &mut Vec<u8>, xid: u64, piece: &[u8], more: bool) {
+    let len = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+    let flags = if more { FLAG_MORE } else { 0 };
+    out.extend_from_slice(&Header { len, kind: Kind::Item, flags, behind: 0, xid }.encode());
+    out.extend_from_slice(piece);
+}
+
+/// A whole end.
+pub fn end(out: &mut Vec<u8>, xid: u64, how: Ending) {
+    let flags = match how {
+        Ending::Finished => 0,
+        Ending::Abandoned => FLAG_ABANDONED,
+        Ending::Stop => FLAG_STOP,
+    };
+    out.extend_from_slice(&Header { len: 0, kind: Kind::End, flags, behind: 0, xid }.encode());
+}
+
+/// A whole credit.
+pub fn credit(out: &mut Vec<u8>, xid: u64, bytes: u32) {
+    out.extend_from_slice(&Header { len: 4, kind: Kind::Credit, flags: 0, behind: 0, xid }.encode());
+    out.extend_from_slice(&bytes.to_be_bytes());
 }
 
 /// A whole goaway.

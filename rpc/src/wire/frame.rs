@@ -48,6 +48,40 @@ pub enum Frame {
     Open(Open),
     /// The session is open.
     Opened(Opened),
+    /// An item of a stream, or a piece of one.
+    Item {
+        /// Which call's.
+        xid: u64,
+        /// More pieces of the item follow.
+        more: bool,
+        /// One MessagePack value, or a piece of it: never empty.
+        piece: Bytes,
+    },
+    /// A stream ends, while its call goes on.
+    End {
+        /// Which call's.
+        xid: u64,
+        /// Which of its streams, and how.
+        how: Ending,
+    },
+    /// The peer may send so much more of a stream.
+    Credit {
+        /// Which call's.
+        xid: u64,
+        /// Bytes of items, headers included.
+        bytes: u32,
+    },
+}
+
+/// How a stream ends before its call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The sender of this frame has sent all its items.
+    Finished,
+    /// The sender of this frame sends no more items, though there should have been more.
+    Abandoned,
+    /// The sender of this frame takes no more items.
+    Stop,
 }
 
 /// Goaway code: the peer sent bytes that are not this protocol.
@@ -104,6 +138,10 @@ pub struct Call {
     pub one_way: bool,
     /// It may run again.
     pub idempotent: bool,
+    /// Items of the client's follow.
+    pub client_stream: bool,
+    /// Items of the server's are awaited; so many bytes of them, headers included, until there is more credit.
+    pub server_stream: Option<u32>,
     /// How much longer the caller waits. A duration: clocks differ between hosts.
     pub timeout: Duration,
     /// The full method name, `service.method`. Meant to be UTF-8, not checked: it is only looked up.
@@ -115,7 +153,12 @@ pub struct Call {
 impl Call {
     /// Whether it runs at most once in its session, however often it arrives.
     pub fn in_session(&self) -> bool {
-        !self.one_way && !self.idempotent
+        !self.one_way && !self.idempotent && !self.is_stream()
+    }
+
+    /// Whether there are items in either direction.
+    pub fn is_stream(&self) -> bool {
+        self.client_stream || self.server_stream.is_some()
     }
 
     /// The first xid of the session that the client has no reply to: whatever comes before is acknowledged.

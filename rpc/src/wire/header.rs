@@ -12,6 +12,8 @@
 
 use std::fmt;
 
+use crate::stream::Violation;
+
 /// Length of a header, in bytes.
 pub const LEN: usize = 16;
 
@@ -20,6 +22,21 @@ pub const FLAG_ONE_WAY: u8 = 0b0000_0001;
 
 /// Flag of a [`Kind::Call`]: running it again does no harm, so the server does not look whether it has.
 pub const FLAG_IDEMPOTENT: u8 = 0b0000_0010;
+
+/// Flag of a [`Kind::Call`]: items of the client's follow.
+pub const FLAG_CLIENT_STREAM: u8 = 0b0001_0000;
+
+/// Flag of a [`Kind::Call`]: items of the server's come before the answer; the call says how much credit there is for them.
+pub const FLAG_SERVER_STREAM: u8 = 0b0010_0000;
+
+/// Flag of a [`Kind::Item`]: this is not all of it.
+pub const FLAG_MORE: u8 = 0b0000_0001;
+
+/// Flag of a [`Kind::End`]: there should have been more items.
+pub const FLAG_ABANDONED: u8 = 0b0000_0001;
+
+/// Flag of a [`Kind::End`]: it is the peer who is to send no more.
+pub const FLAG_STOP: u8 = 0b0000_0010;
 
 /// Flag of a [`Kind::Opened`]: the session was there already.
 pub const FLAG_RESUMED: u8 = 0b0000_0001;
@@ -42,6 +59,12 @@ pub enum Kind {
     Open = 6,
     /// Server to client, xid 0: the session is open.
     Opened = 7,
+    /// Either way: an item of a stream, or a piece of one.
+    Item = 8,
+    /// Either way: a stream ends, while its call goes on.
+    End = 9,
+    /// Either way: the peer may send so much more of a stream.
+    Credit = 10,
 }
 
 impl Kind {
@@ -54,6 +77,9 @@ impl Kind {
             5 => Self::GoAway,
             6 => Self::Open,
             7 => Self::Opened,
+            8 => Self::Item,
+            9 => Self::End,
+            10 => Self::Credit,
             _ => return None,
         })
     }
@@ -61,9 +87,11 @@ impl Kind {
     /// The flags that this kind defines.
     const fn flags(self) -> u8 {
         match self {
-            Self::Call => FLAG_ONE_WAY | FLAG_IDEMPOTENT,
+            Self::Call => FLAG_ONE_WAY | FLAG_IDEMPOTENT | FLAG_CLIENT_STREAM | FLAG_SERVER_STREAM,
             Self::Opened => FLAG_RESUMED,
-            Self::Reply | Self::Failure | Self::Cancel | Self::GoAway | Self::Open => 0,
+            Self::Item => FLAG_MORE,
+            Self::End => FLAG_ABANDONED | FLAG_STOP,
+            Self::Reply | Self::Failure | Self::Cancel | Self::GoAway | Self::Open | Self::Credit => 0,
         }
     }
 
@@ -176,6 +204,13 @@ pub enum Malformed {
         /// The xid it came with.
         xid: u64,
     },
+    /// A stream's rules were broken.
+    Stream {
+        /// Whose call's stream.
+        xid: u64,
+        /// How.
+        violation: Violation,
+    },
 }
 
 impl fmt::Display for Malformed {
@@ -191,6 +226,7 @@ impl fmt::Display for Malformed {
             Self::Xid { kind, xid } => write!(f, "xid {xid} on a {kind:?} frame"),
             Self::Body { kind, what } => write!(f, "the body of a {kind:?} frame {what}"),
             Self::Unexpected { kind, xid } => write!(f, "unexpected {kind:?} frame, xid {xid}"),
+            Self::Stream { xid, violation } => write!(f, "the stream of xid {xid}: {violation}"),
         }
     }
 }

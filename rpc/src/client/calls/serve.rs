@@ -168,6 +168,21 @@ impl Calls {
     }
 }
 
+impl Calls {
+    /// A frame has come for a call that nobody waits for any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed::Unexpected`]: there was no such call, or one that has no stream.
+    pub(in super::super) fn expect_late(&self, xid: Xid, kind: Kind) -> Result<(), Malformed> {
+        let state = self.state.lock();
+        if xid < OUTSIDE || xid > state.last_outside || state.calls.contains_key(&xid) {
+            return Err(Malformed::Unexpected { kind, xid });
+        }
+        Ok(())
+    }
+}
+
 impl State {
     /// Ends the calls that may have left and wait for an answer, if `which`.
     fn fail(&mut self, cause: &Disconnect, which: impl Fn(&table::Entry) -> bool, wake: &mut Vec<Unparker>) {

@@ -13,13 +13,13 @@ use super::super::connection::Connection;
 use super::{Outcome, Why};
 use crate::error::Disconnect;
 use crate::limits::CALL_TIMEOUT_MAX;
-use crate::outbox::Refused;
+use crate::outbox::{Queued, Refused};
 use crate::session::{Window, Xid};
 use crate::waiters::Waiters;
 use crate::wire::encode;
 
 /// The xids of calls that are none of the session begin here. At a billion a second, the session's own come near in three centuries.
-pub(super) const OUTSIDE: Xid = 1 << 63;
+pub(in super::super) const OUTSIDE: Xid = 1 << 63;
 
 /// What [`Calls`](super::Calls) guards.
 pub(super) struct State {
@@ -202,17 +202,17 @@ impl State {
         sent
     }
 
-    /// Queues a call that nobody answers.
+    /// Queues a call that is sent on this connection only, as `last_outside`.
     pub(super) fn post(
         &mut self,
         connection: &Connection,
         frame: &mut [u8],
         deadline: Option<Instant>,
-    ) -> Result<(), Refused> {
+    ) -> Result<Queued, Refused> {
         encode::stamp_call(frame, self.last_outside + 1, 0, left(deadline));
-        connection.outbox().append_copy(frame)?;
+        let queued = connection.outbox().append_copy(frame)?;
         self.last_outside += 1;
-        Ok(())
+        Ok(queued)
     }
 
     /// The call of this xid waits no longer. Returns who may have its places, and those in the window that came free with it; or, of a window
@@ -280,7 +280,7 @@ pub(super) fn wake(waiter: Option<Unparker>) {
 
 /// xids are our own, dense and in order: one multiplication spreads them (Fibonacci hashing; Knuth, TAOCP 3, 6.4).
 #[derive(Default)]
-pub(super) struct XidHasher(u64);
+pub(in super::super) struct XidHasher(u64);
 
 impl Hasher for XidHasher {
     fn write(&mut self, bytes: &[u8]) {

@@ -16,6 +16,9 @@ use crate::wire::frame::Call;
 impl Connection {
     /// Runs, refuses or repeats a call. Gives the role back, unless the handler parked.
     pub(super) fn take_call(self: &Rc<Self>, reader: Box<Reader>, call: Call) -> Result<Taken, End> {
+        if call.is_stream() {
+            return self.take_stream(reader, call);
+        }
         let (xid, one_way) = (call.xid, call.one_way);
         if reader.is_cancelled(xid) {
             return Ok(Taken::Done(reader));
@@ -72,6 +75,7 @@ impl Connection {
                     call,
                     Peer::Remote(self.peer),
                     self.context.limits.frame_bytes,
+                    None,
                     out,
                 )
             };
@@ -87,7 +91,7 @@ impl Connection {
     }
 
     /// Does what may park, and sends the reply that it leaves in `out`. Gives the role back, unless it parked.
-    fn run_to_park(
+    pub(super) fn run_to_park(
         self: &Rc<Self>,
         reader: Box<Reader>,
         xid: u64,
@@ -103,7 +107,11 @@ impl Connection {
         {
             tracing::warn!(peer = %self.peer, %error, "while a call waited, no other of its worker was served: no fiber to do so");
         }
-        let answered = self.answer(out, role.is_some());
+        // Whoever gave up on what ran here has not given up on the connection.
+        let answered = match &role {
+            Some(_) => self.answer(out, true),
+            None => cancel::shield(|| self.answer(out, false)),
+        };
         // Only now: a reply that waits for room counts as in flight, so that their number is bounded.
         self.in_flight.update(|count| count - 1);
         let Some(reader) = role else {
@@ -119,12 +127,12 @@ impl Connection {
     }
 
     /// Sends a reply that took no running.
-    fn answered(self: &Rc<Self>, out: Vec<u8>, reader: Box<Reader>) -> Result<Taken, End> {
+    pub(super) fn answered(self: &Rc<Self>, out: Vec<u8>, reader: Box<Reader>) -> Result<Taken, End> {
         self.answer(out, true)?;
         Ok(Taken::Done(reader))
     }
 
-    fn refuse(&self, xid: u64, one_way: bool, refusal: Refusal, out: &mut Vec<u8>) {
+    pub(super) fn refuse(&self, xid: u64, one_way: bool, refusal: Refusal, out: &mut Vec<u8>) {
         handler::refuse(xid, one_way, refusal, self.context.limits.frame_bytes, out);
     }
 }

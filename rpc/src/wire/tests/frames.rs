@@ -6,12 +6,14 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::limits::{MESSAGE_BYTES_MAX, READ_BYTES};
+use crate::limits::{MESSAGE_BYTES_MAX, READ_BYTES, STREAM_CREDIT_MIN};
 use crate::wire::decode::Decoder;
 use crate::wire::encode;
 use crate::wire::failure::Code;
-use crate::wire::frame::{Call, Frame, Open, Opened};
-use crate::wire::header::{self, FLAG_IDEMPOTENT, FLAG_ONE_WAY, Header, Kind, Malformed};
+use crate::wire::frame::{Call, Ending, Frame, Open, Opened};
+use crate::wire::header::{
+    self, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_ONE_WAY, FLAG_SERVER_STREAM, Header, Kind, Malformed,
+};
 use crate::wire::preface;
 
 const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -29,16 +31,27 @@ fn xid() -> impl Strategy<Value = u64> {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    (xid(), any::<u16>(), any::<(bool, bool)>(), any::<u64>(), "[a-z_.]{1,255}", body()).prop_map(
-        |(xid, behind, (one_way, idempotent), micros, method, args)| Call {
-            xid,
+    let streams = (any::<bool>(), prop::option::of(STREAM_CREDIT_MIN..));
+    (xid(), any::<u16>(), any::<(bool, bool)>(), streams, any::<u64>(), "[a-z_.]{1,255}", body()).prop_map(
+        |(xid, behind, (one_way, idempotent), (client_stream, server_stream), micros, method, args)| {
+            let is_stream = client_stream || server_stream.is_some();
+            let mut call = Call {
+                xid,
+                behind: 0,
+                // Calls that stream are neither.
+                one_way: one_way && !is_stream,
+                idempotent: idempotent && !is_stream,
+                client_stream,
+                server_stream,
+                timeout: Duration::from_micros(micros),
+                method: method.into_bytes().into(),
+                args: args.into(),
+            };
             // Only calls of the session acknowledge, and none before the first.
-            behind: if one_way || idempotent || u64::from(behind) >= xid { 0 } else { behind },
-            one_way,
-            idempotent,
-            timeout: Duration::from_micros(micros),
-            method: method.into_bytes().into(),
-            args: args.into(),
+            if call.in_session() && u64::from(behind) < xid {
+                call.behind = behind;
+            }
+            call
         },
     )
 }
@@ -77,6 +90,14 @@ fn frame() -> impl Strategy<Value = Frame> {
             details: details.into(),
         }),
         xid().prop_map(|xid| Frame::Cancel { xid }),
+        (xid(), any::<bool>(), vec(any::<u8>(), 1..300)).prop_map(|(xid, more, piece)| Frame::Item {
+            xid,
+            more,
+            piece: piece.into()
+        }),
+        (xid(), prop_oneof![Just(Ending::Finished), Just(Ending::Abandoned), Just(Ending::Stop)])
+            .prop_map(|(xid, how)| Frame::End { xid, how }),
+        (xid(), STREAM_CREDIT_MIN..).prop_map(|(xid, bytes)| Frame::Credit { xid, bytes }),
         (any::<u8>(), ".{0,40}")
             .prop_map(|(code, message)| Frame::GoAway { code, message: message.into_bytes().into() }),
     ]
@@ -92,7 +113,9 @@ fn encoded(frames: &[Frame]) -> Vec<u8> {
                 let mut frame = Vec::new();
                 let one_way = if call.one_way { FLAG_ONE_WAY } else { 0 };
                 let idempotent = if call.idempotent { FLAG_IDEMPOTENT } else { 0 };
-                let mut body = encode::call(&mut frame, method, one_way | idempotent, FRAME_BYTES_MAX);
+                let client_stream = if call.client_stream { FLAG_CLIENT_STREAM } else { 0 };
+                let flags = one_way | idempotent | client_stream;
+                let mut body = encode::stream_call(&mut frame, method, flags, call.server_stream, FRAME_BYTES_MAX);
                 body.write_all(&call.args).expect("within the limit");
                 body.finish().expect("within the limit");
                 encode::stamp_call(&mut frame, call.xid, call.behind, call.timeout);
@@ -116,6 +139,15 @@ fn encoded(frames: &[Frame]) -> Vec<u8> {
             }
             Frame::Open(open) => encode::open(out, open),
             Frame::Opened(opened) => encode::opened(out, opened),
+            // An item that is whole is encoded in place.
+            Frame::Item { xid, more: false, piece } => {
+                let mut body = encode::item(out, *xid, FRAME_BYTES_MAX);
+                body.write_all(piece).expect("within the limit");
+                body.finish().expect("within the limit");
+            }
+            Frame::Item { xid, more, piece } => encode::piece(out, *xid, piece, *more),
+            Frame::End { xid, how } => encode::end(out, *xid, *how),
+            Frame::Credit { xid, bytes } => encode::credit(out, *xid, *bytes),
         }
     }
     out
@@ -164,10 +196,10 @@ proptest! {
 
     /// Random bytes seldom get past the header; these have a true one.
     #[test]
-    fn random_bodies_never_panic(kind in 1_u8..=7, flags in 0_u8..4, bytes in vec(any::<u8>(), 0..400)) {
+    fn random_bodies_never_panic(kind in 1_u8..=10, flags in prop_oneof![0_u8..4, any::<u8>()], bytes in vec(any::<u8>(), 0..400)) {
         let mut frame = Header { len: bytes.len() as u32, kind: Kind::Call, flags, behind: 0, xid: 1 }.encode();
         frame[4] = kind;
-        if kind >= Kind::GoAway as u8 {
+        if (Kind::GoAway as u8..=Kind::Opened as u8).contains(&kind) {
             frame[15] = 0;
         }
         let _ = decoded(&[&frame[..], &bytes].concat(), &[]);
@@ -239,7 +271,7 @@ fn what_a_version_does_not_define_is_malformed() {
     };
     assert_eq!(decoded(&good, &[]), Ok(vec![Frame::Cancel { xid: 1 }]));
     assert_eq!(changed(4, 0), Err(Malformed::Kind(0)));
-    assert_eq!(changed(4, 8), Err(Malformed::Kind(8)));
+    assert_eq!(changed(4, 13), Err(Malformed::Kind(13)));
     assert_eq!(changed(5, 1), Err(Malformed::Flags { kind: Kind::Cancel, flags: 1 }));
     assert_eq!(changed(6, 1), Err(Malformed::Reserved));
     assert_eq!(changed(15, 0), Err(Malformed::Xid { kind: Kind::Cancel, xid: 0 }));
@@ -302,4 +334,33 @@ fn what_follows_the_fields_of_an_open_is_malformed() {
     bytes.push(0);
     let what = "is longer than its fields";
     assert_eq!(decoded(&bytes, &[]), Err(Malformed::Body { kind: Kind::Open, what }));
+}
+
+#[test]
+fn what_streams_cannot_say_is_malformed() {
+    let frame = |kind: u8, flags: u8, body: &[u8]| {
+        let mut frame = Header { len: body.len() as u32, kind: Kind::Item, flags, behind: 0, xid: 1 }.encode();
+        frame[4] = kind;
+        decoded(&[&frame[..], body].concat(), &[])
+    };
+    let body = |kind, what| Err(Malformed::Body { kind, what });
+    let (item, end, credit) = (Kind::Item as u8, Kind::End as u8, Kind::Credit as u8);
+    assert_eq!(frame(item, 0, &[]), body(Kind::Item, "is empty"));
+    assert_eq!(frame(item, 2, &[1]), Err(Malformed::Flags { kind: Kind::Item, flags: 2 }));
+    assert_eq!(frame(end, 3, &[]), Err(Malformed::Flags { kind: Kind::End, flags: 3 }));
+    assert_eq!(frame(end, 0, &[0]), body(Kind::End, "is longer than its fields"));
+    assert_eq!(frame(credit, 0, &[0, 0, 0]), body(Kind::Credit, "lacks the credit"));
+    assert_eq!(frame(credit, 0, &0_u32.to_be_bytes()), body(Kind::Credit, "gives hardly any credit"));
+    assert_eq!(frame(credit, 0, &255_u32.to_be_bytes()), body(Kind::Credit, "gives hardly any credit"));
+    assert_eq!(frame(credit, 0, &[0, 0, 1, 0, 0]), body(Kind::Credit, "is longer than its fields"));
+
+    let call = |flags, body: &[u8]| frame(Kind::Call as u8, flags, body);
+    for other in [FLAG_ONE_WAY, FLAG_IDEMPOTENT] {
+        for stream in [FLAG_CLIENT_STREAM, FLAG_SERVER_STREAM] {
+            let flags = other | stream;
+            assert_eq!(call(flags, &[0; 40]), Err(Malformed::Flags { kind: Kind::Call, flags }));
+        }
+    }
+    assert_eq!(call(FLAG_SERVER_STREAM, &[0; 10]), body(Kind::Call, "lacks the credit"));
+    assert_eq!(call(FLAG_SERVER_STREAM, &[0; 40]), body(Kind::Call, "gives hardly any credit"));
 }

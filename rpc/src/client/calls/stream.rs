@@ -1,0 +1,90 @@
+//! Calls that stream: begun on one connection, and never sent again.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use fibra_scheduler::park::{self, Reason};
+
+use super::super::connection::Connection;
+use super::super::streams::Stream;
+use super::table::{self, Gate, Link};
+use super::{Calls, Unanswered, Why};
+use crate::outbox::Refused;
+use crate::session::Xid;
+
+impl Calls {
+    /// Sends a call on the present connection, where `stream` makes its entry; waits for one, for a place, and for room.
+    ///
+    /// # Errors
+    ///
+    /// It has not been sent, and will not be.
+    pub(in super::super) fn open(
+        &self,
+        frame: &mut [u8],
+        deadline: Option<Instant>,
+        stream: impl Fn(Xid) -> Stream,
+    ) -> Result<(Arc<Stream>, Arc<Connection>), Unanswered> {
+        // As in `begin`: a signal that is of no use here goes on to the next.
+        let mut signalled = false;
+        loop {
+            let mut state = self.state.lock();
+            let connection = match &state.link {
+                Link::Over(cause) => return Err(Unanswered::unsent(Why::Lost(cause.clone()))),
+                Link::Up(connection) => Some(Arc::clone(connection)),
+                Link::Down(_) => None,
+            };
+            let is_full = state.unanswered >= self.in_flight_max;
+            let mut refused = None;
+            if !is_full && let Some(connection) = &connection {
+                let stream = Arc::new(stream(state.last_outside + 1));
+                connection.streams().add(&stream);
+                match state.post(connection, frame, deadline) {
+                    Ok(queued) => {
+                        stream.sent(queued);
+                        state.unanswered += 1;
+                        drop(state);
+                        connection.outbox().wake_writer();
+                        return Ok((stream, Arc::clone(connection)));
+                    }
+                    Err(reason) => refused = Some(reason),
+                }
+                connection.streams().remove(&stream);
+            }
+            let passed_on =
+                if std::mem::take(&mut signalled) && !is_full { state.gate(Gate::Places).next() } else { None };
+            if let (Some(Refused::Full), Some(connection)) = (refused, connection) {
+                drop(state);
+                table::wake(passed_on);
+                let room = connection.outbox().wait_for_room(deadline);
+                room.map_err(|interrupted| Unanswered::unsent(Why::Interrupted(interrupted)))?;
+                continue;
+            }
+            let gate = if is_full { Gate::Places } else { Gate::Connection };
+            let mut link = None;
+            if !is_full {
+                state.posting += 1;
+                link = state.wanted();
+            }
+            let ticket = state.gate(gate).add();
+            drop(state);
+            table::wake(passed_on);
+            table::wake(link);
+            let parked = park::wait(Reason::Call, deadline);
+            let left = self.leave(gate, ticket, parked);
+            if !is_full {
+                self.state.lock().posting -= 1;
+            }
+            signalled = left.map_err(Unanswered::unsent)? && is_full;
+        }
+    }
+
+    /// A call that streams has ended, and nobody will ask for it again.
+    pub(in super::super) fn closed(&self, connection: &Connection, stream: &Stream) {
+        connection.streams().remove(stream);
+        let mut state = self.state.lock();
+        state.unanswered -= 1;
+        let place = state.gate(Gate::Places).next();
+        drop(state);
+        table::wake(place);
+    }
+}

@@ -1,0 +1,277 @@
+//! [`Streaming`]: a call with streams, as its caller has it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fibra_scheduler::clock;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::calls::Outcome;
+use super::connection::Connection;
+use super::exchange::Exchange;
+use super::link::Link;
+use super::options::CallOptions;
+use super::proxy;
+use super::streams::Stream;
+use super::{Channel, Open, Way};
+use crate::codec;
+use crate::error::{CallError, Callee, Disconnect, Executed};
+use crate::limits::STREAM_CREDIT_INITIAL;
+use crate::outbox::Outbox;
+use crate::service::Method;
+use crate::stream::{self, Carrier, Sender, StreamError};
+use crate::wire::frame::Ending;
+
+/// A call that is under way and has streams: it sends `S`, takes `T`, and ends with an `R` or the method's own error `E`.
+///
+/// | method | `S` | `T` |
+/// |---|---|---|
+/// | `fn sum(&self, numbers: Receiver<i64>) -> i64` | `i64` | [`Nothing`] |
+/// | `fn watch(&self, topic: String, events: Sender<Event>)` | [`Nothing`] | `Event` |
+/// | `fn chat(&self, lines: Receiver<Line>, replies: Sender<Line>)` | `Line` | `Line` |
+///
+/// [`send`](Self::send) waits while the server has as much as it wants to hold. What the server sends comes out of it as of an iterator,
+/// which ends when the method returns. [`finish`](Self::finish) says that nothing more will be sent, and waits for the value. To send and to
+/// take in two fibers, [`split`](Self::split) it.
+///
+/// Dropping it gives the call up: the server's handler is cancelled. So does the call's deadline, which is that of the whole call, from the
+/// first item to the value: see [`within`](super::Proxy::within). The call is never repeated; a lost connection ends it.
+///
+/// ```no_run
+/// # use fibra_rpc::client::{Nothing, Streaming};
+/// # fn f(mut numbers: Streaming<i64, Nothing, i64>, events: Streaming<Nothing, String, ()>) -> Result<(), Box<dyn std::error::Error>> {
+/// for number in 1..=10 {
+///     numbers.send(number)?;
+/// }
+/// assert_eq!(numbers.finish()?, 55);
+///
+/// for event in events {
+///     println!("{}", event?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "dropping it gives the call up"]
+pub struct Streaming<S, T, R, E = Infallible> {
+    call: Call,
+    /// Another has the sender.
+    is_split: bool,
+    ended: bool,
+    own_error: fn(&[u8], Callee) -> CallError<E>,
+    types: PhantomData<fn(S) -> (T, R)>,
+}
+
+/// In place of a type: there is no stream in this direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nothing {}
+
+/// The same, whatever its types.
+struct Call {
+    stream: Arc<Stream>,
+    carrier: Arc<ClientCarrier>,
+    method: Method,
+    timeout: Duration,
+    deadline: Option<Instant>,
+    timed_out: bool,
+    /// The item that is being put together.
+    item: Vec<u8>,
+    /// Held for its window.
+    _share: Share,
+}
+
+impl<S, T, R, E> Streaming<S, T, R, E> {
+    pub(super) fn begin<A: Serialize>(
+        channel: &Channel,
+        method: &Method,
+        options: &CallOptions,
+        args: &A,
+        own_error: fn(&[u8], Callee) -> CallError<E>,
+    ) -> Result<Self, CallError> {
+        let exchange = Exchange::new(channel.to(), method, options);
+        let Way::Connection(open) = &channel.way else {
+            let message = "it streams, which takes a connection: this channel has none".to_owned();
+            return Err(CallError::Refused { callee: exchange.callee(), message, executed: Executed::No });
+        };
+        let link = &open.link;
+        let initial = STREAM_CREDIT_INITIAL as usize;
+        let wanted = if method.streams().server() { link.limits().stream_window - initial } else { 0 };
+        let share = Share { bytes: link.take_stream_bytes(wanted), link: Arc::clone(link) };
+        let (stream, connection) = exchange.open(link, args, method.streams(), initial + share.bytes)?;
+        let (timeout, deadline) = exchange.time();
+        let carrier = Arc::new(ClientCarrier { connection, open: Arc::clone(open) });
+        let call = Call {
+            stream,
+            carrier,
+            method: method.clone(),
+            timeout,
+            deadline,
+            timed_out: false,
+            item: Vec::new(),
+            _share: share,
+        };
+        Ok(Self { call, is_split: false, ended: false, own_error, types: PhantomData })
+    }
+
+    /// Waits for the next item. `Ok(false)`: the method has returned.
+    fn next_item(&mut self) -> Result<bool, CallError<E>> {
+        let call = &mut self.call;
+        let received = call.stream.duplex().recv(&*call.carrier, &mut call.item, call.deadline);
+        let Err(error) = received else { return Ok(true) };
+        match call.stream.outcome() {
+            Some(Outcome::Value(_)) => return Ok(false),
+            Some(failure) => {
+                let failed: Result<(), _> = proxy::read(&call.exchange(), failure, self.own_error);
+                return failed.map(|()| false);
+            }
+            None => {}
+        }
+        let (callee, executed) = (call.exchange().callee(), call.stream.executed());
+        Err(match error {
+            StreamError::Cancelled => CallError::Cancelled { callee, executed },
+            StreamError::Disconnected => {
+                let cause = call.carrier.connection.cause().unwrap_or(Disconnect::ClosedByPeer);
+                CallError::Disconnected { callee, cause, executed }
+            }
+            _ => {
+                // An ambient deadline cuts this wait only; what cuts the call is its own.
+                if call.deadline.is_some_and(|deadline| deadline <= clock::now()) {
+                    call.timed_out = true;
+                }
+                if call.timed_out {
+                    call.stream.duplex().give_up(&*call.carrier);
+                }
+                CallError::Timeout { callee, after: call.timeout, executed }
+            }
+        })
+    }
+}
+
+impl<S: Serialize, T, R, E> Streaming<S, T, R, E> {
+    /// Sends an item; waits while there is no credit for it. See [`Sender::send`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Sender::send`]. [`StreamError::CallEnded`] and [`StreamError::Stopped`] say that it is of no use to send more: what the
+    /// method has answered, [`finish`](Self::finish) tells.
+    pub fn send(&self, item: S) -> Result<(), StreamError> {
+        stream::send(self.call.stream.duplex(), &*self.call.carrier, &item, self.call.deadline)
+    }
+
+    /// Says that nothing more will be sent. Does not wait; [`finish`](Self::finish) says so, too.
+    pub fn finish_sending(&self) {
+        self.call.stream.duplex().finish(&*self.call.carrier, Ending::Finished);
+    }
+
+    /// Takes it apart, so that one fiber sends and another takes. Dropping what is left of it still gives the call up; dropping the sender
+    /// does not, but tells the handler that there should have been more.
+    pub fn split(self) -> (Sender<S>, Streaming<Nothing, T, R, E>) {
+        let Self { call, ended, own_error, .. } = self;
+        let sender = Sender::new(Arc::clone(call.stream.duplex()), call.carrier.clone(), call.deadline);
+        (sender, Streaming { call, is_split: true, ended, own_error, types: PhantomData })
+    }
+}
+
+impl<S, T: DeserializeOwned, R, E> Streaming<S, T, R, E> {
+    /// Takes the next item, and waits for it if need be; `None` once the method has returned, and all items have been taken.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CallError`]; the method's own error as [`CallError::Application`]. If a deadline or a cancellation of the caller's has cut the
+    /// wait, the call goes on.
+    pub fn recv(&mut self) -> Result<Option<T>, CallError<E>> {
+        if !self.next_item()? {
+            return Ok(None);
+        }
+        let item = codec::decode(&self.call.item);
+        stream::reuse(&mut self.call.item);
+        item.map(Some).map_err(|error| {
+            proxy::bad_reply(self.call.exchange().callee(), format!("an item: {error}"), Executed::Yes)
+        })
+    }
+}
+
+impl<S, T, R: DeserializeOwned, E> Streaming<S, T, R, E> {
+    /// Says that nothing more will be sent, unless another has the [sender](Self::split), and waits for what the method returns. Items that
+    /// come until then are dropped.
+    ///
+    /// # Errors
+    ///
+    /// Any [`CallError`]; the method's own error as [`CallError::Application`].
+    pub fn finish(mut self) -> Result<R, CallError<E>> {
+        if !self.is_split {
+            self.call.stream.duplex().finish(&*self.call.carrier, Ending::Finished);
+        }
+        while self.next_item()? {
+            stream::reuse(&mut self.call.item);
+        }
+        // There is an outcome, and it is a value: that is what ended the loop.
+        let outcome = self.call.stream.outcome().unwrap_or(Outcome::Value(Vec::new()));
+        proxy::read(&self.call.exchange(), outcome, self.own_error)
+    }
+}
+
+/// Ends when the method has returned, and after the first error.
+impl<S, T: DeserializeOwned, R, E> Iterator for Streaming<S, T, R, E> {
+    type Item = Result<T, CallError<E>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let item = self.recv().transpose();
+        self.ended = !matches!(item, Some(Ok(_)));
+        item
+    }
+}
+
+impl<S, T, R, E> fmt::Debug for Streaming<S, T, R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streaming").field("method", &self.call.method.full_name()).finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    /// What its answer is read with.
+    fn exchange(&self) -> Exchange<'_> {
+        Exchange::again(&self.carrier.open.link, &self.method, self.timeout, self.deadline)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.stream.duplex().give_up(&*self.carrier);
+        self.carrier.open.calls().closed(&self.carrier.connection, &self.stream);
+    }
+}
+
+/// How the frames of a client's streams are written: by the connection's writer fiber. Keeps that open.
+struct ClientCarrier {
+    connection: Arc<Connection>,
+    open: Arc<Open>,
+}
+
+impl Carrier for ClientCarrier {
+    fn outbox(&self) -> &Outbox {
+        self.connection.outbox()
+    }
+
+    fn write_soon(&self, _queued_bytes: usize) {
+        self.connection.outbox().wake_writer();
+    }
+}
+
+/// What a stream's window has of its connection's share.
+struct Share {
+    link: Arc<Link>,
+    bytes: usize,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.link.give_stream_bytes(self.bytes);
+    }
+}

@@ -1,0 +1,136 @@
+//! The calls that stream on one connection, by xid, until their caller has done with them.
+//!
+//! Invariants:
+//! * An entry is added before its call is sent, and removed by its caller only. What comes without one is late.
+//! * A lost connection ends them all, also one that is being added.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::calls::{OUTSIDE, Outcome, XidHasher};
+use crate::error::Executed;
+use crate::outbox::Queued;
+use crate::session::Xid;
+use crate::stream::{Duplex, Gone};
+use crate::wire::frame::{Ending, Frame};
+use crate::wire::header::{Kind, Malformed};
+
+#[derive(Default)]
+pub(super) struct Streams {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    streams: HashMap<Xid, Arc<Stream>, BuildHasherDefault<XidHasher>>,
+    is_lost: bool,
+}
+
+/// A call that streams.
+pub(super) struct Stream {
+    duplex: Arc<Duplex>,
+    end: Mutex<End>,
+}
+
+#[derive(Default)]
+struct End {
+    /// Where in the stream of bytes its call ends, once that is queued.
+    sent: Option<u64>,
+    outcome: Option<Outcome>,
+    /// The connection has been lost; how much of it the operating system had.
+    exposed: Option<u64>,
+}
+
+impl Stream {
+    pub(super) fn new(duplex: Duplex) -> Self {
+        Self { duplex: Arc::new(duplex), end: Mutex::default() }
+    }
+
+    pub(super) fn duplex(&self) -> &Arc<Duplex> {
+        &self.duplex
+    }
+
+    /// Its call has been queued.
+    pub(super) fn sent(&self, queued: Queued) {
+        self.end.lock().sent = Some(queued.end);
+    }
+
+    /// What the server has answered, if it has.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        self.end.lock().outcome.clone()
+    }
+
+    /// Whether the handler has run, as far as is known without an answer.
+    pub(super) fn executed(&self) -> Executed {
+        let end = self.end.lock();
+        match (end.sent, end.exposed) {
+            _ if self.duplex.heard() => Executed::Yes,
+            (Some(sent), Some(exposed)) if sent > exposed => Executed::No,
+            _ => Executed::Maybe,
+        }
+    }
+
+    fn lose(&self, exposed: u64) {
+        self.end.lock().exposed.get_or_insert(exposed);
+        self.duplex.close(Gone::Lost);
+    }
+}
+
+impl Streams {
+    pub(super) fn add(&self, stream: &Arc<Stream>) {
+        let mut state = self.state.lock();
+        if state.is_lost {
+            // Its call will not be sent.
+            stream.lose(0);
+        }
+        state.streams.insert(stream.duplex.xid(), Arc::clone(stream));
+    }
+
+    pub(super) fn remove(&self, stream: &Stream) {
+        self.state.lock().streams.remove(&stream.duplex.xid());
+    }
+
+    /// The connection is lost, and nothing more is written to it.
+    pub(super) fn lose(&self, exposed: u64) {
+        let mut state = self.state.lock();
+        state.is_lost = true;
+        for stream in state.streams.values() {
+            stream.lose(exposed);
+        }
+    }
+
+    /// The server has answered. False if that call does not stream, or nobody waits for it.
+    pub(super) fn answered(&self, xid: Xid, outcome: impl FnOnce() -> Outcome) -> bool {
+        if xid < OUTSIDE {
+            return false;
+        }
+        let state = self.state.lock();
+        let Some(stream) = state.streams.get(&xid) else { return false };
+        stream.end.lock().outcome.get_or_insert_with(outcome);
+        stream.duplex.close(Gone::Ended);
+        true
+    }
+
+    /// An item, an end or a credit has come. If there is no such call, gives back what came for which.
+    pub(super) fn take(&self, frame: Frame) -> Result<Option<(Kind, Xid)>, Malformed> {
+        let (kind, xid) = match &frame {
+            Frame::End { xid, .. } => (Kind::End, *xid),
+            Frame::Credit { xid, .. } => (Kind::Credit, *xid),
+            Frame::Item { xid, .. } => (Kind::Item, *xid),
+            _ => return Ok(None),
+        };
+        let state = self.state.lock();
+        let Some(stream) = state.streams.get(&xid) else { return Ok(Some((kind, xid))) };
+        let taken = match frame {
+            Frame::Item { more, piece, .. } => stream.duplex.received(&piece, more),
+            Frame::Credit { bytes, .. } => stream.duplex.granted(bytes),
+            Frame::End { how: Ending::Stop, .. } => stream.duplex.peer_stopped(),
+            // A server's stream ends with its answer.
+            _ => return Err(Malformed::Unexpected { kind, xid }),
+        };
+        taken.map(|()| None).map_err(|violation| Malformed::Stream { xid, violation })
+    }
+}

@@ -1,0 +1,117 @@
+//! One call that streams, on its connection; and the fiber that writes what such calls send.
+//!
+//! It runs to park like any other: a handler that waits for an item, or for credit, hands the reading on. Should there be no fiber to take
+//! that over, nobody would ever read what it waits for: then its streams end.
+//!
+//! A handler may send from any worker, and never waits in a write, so that neither its deadline nor its cancellation cuts a frame in two: for
+//! as long as calls of the connection stream, a fiber of its worker writes what they send, all that there is at a time.
+//!
+//! Invariant: what a refused call's client has sent by then, as its credit allows, is awaited and dropped.
+
+use std::io;
+use std::rc::Rc;
+
+use fibra_scheduler::park::{self, Reason};
+use fibra_scheduler::{cancel, clock};
+
+use super::super::handler::{self, Refusal};
+use super::super::reader::Reader;
+use super::super::streams::Streams;
+use super::{Connection, End, Taken};
+use crate::error::Peer;
+use crate::stream::Gone;
+use crate::wire::frame::Call;
+
+impl Connection {
+    pub(super) fn streams(&self) -> &Streams {
+        self.streams.get_or_init(|| Box::new(Streams::new(&self.context.limits, &self.outbox)))
+    }
+
+    /// Nothing more is read.
+    pub(super) fn streams_lost(&self) {
+        if let Some(streams) = self.streams.get() {
+            streams.lose(|xid| self.seat.entry().cancel(xid));
+        }
+    }
+
+    /// A cancel has come, of whichever call.
+    pub(super) fn stream_cancelled(&self, xid: u64) {
+        if let Some(streams) = self.streams.get() {
+            streams.cancel(xid);
+        }
+    }
+
+    /// Runs or refuses a call. Gives the role back, unless the handler parked.
+    pub(super) fn take_stream(self: &Rc<Self>, reader: Box<Reader>, call: Call) -> Result<Taken, End> {
+        let xid = call.xid;
+        if reader.is_cancelled(xid) {
+            // What follows is there already, the cancel at its end included.
+            self.streams().refuse(&call)?;
+            return Ok(Taken::Done(reader));
+        }
+        let deadline = reader.deadline(&call);
+        let refusal = if !fibra_scheduler::in_fiber() {
+            Some(Refusal::NoFibers)
+        } else if deadline.is_some_and(|deadline| deadline <= clock::now()) {
+            Some(Refusal::Expired)
+        } else if self.is_full() {
+            Some(Refusal::InFlight(self.context.limits.in_flight))
+        } else {
+            self.start_writer().err().map(|_| Refusal::NoFiberLeft)
+        };
+        let mut out = Vec::new();
+        if let Some(refusal) = refusal {
+            self.streams().refuse(&call)?;
+            self.refuse(xid, false, refusal, &mut out);
+            return self.answered(out, reader);
+        }
+        let (duplex, streams) = self.streams().begin(&call)?;
+        self.run_to_park(reader, xid, out, |out| {
+            let mut if_unread = || {
+                if self.is_unread() {
+                    duplex.close(Gone::Unread);
+                }
+            };
+            park::on_first_park(&mut if_unread, || {
+                let peer = Peer::Remote(self.peer);
+                let frame_bytes = self.context.limits.frame_bytes;
+                let run = || handler::run(&self.context.registry, call, peer, frame_bytes, Some(streams), out);
+                match deadline {
+                    Some(deadline) => cancel::with_deadline(deadline, run),
+                    None => run(),
+                }
+            });
+            // Before the answer is queued, so that no item comes behind it.
+            self.streams().answered(xid);
+        })
+    }
+
+    /// Starts the fiber that writes what is sent on streams, unless there is one.
+    fn start_writer(self: &Rc<Self>) -> io::Result<()> {
+        if self.streams().carrier().has_writer() {
+            return Ok(());
+        }
+        let connection = Rc::clone(self);
+        let write = move || connection.write_streams();
+        let fiber = cancel::shield(|| fibra_scheduler::Builder::new().name("rpc stream writer").spawn_local(write))?;
+        self.streams().carrier().set_writer(Some(fiber.unparker()));
+        self.run_by(0, fiber);
+        Ok(())
+    }
+
+    /// Writes for as long as a call streams.
+    fn write_streams(&self) {
+        let ended = loop {
+            if let Err(error) = self.flush() {
+                break Err(error);
+            }
+            if self.streams().is_empty() || park::wait(Reason::Call, None).is_err() {
+                break Ok(());
+            }
+        };
+        self.streams().carrier().set_writer(None);
+        if let Err(error) = ended {
+            self.end(End::Io(error));
+        }
+    }
+}
