@@ -15,6 +15,9 @@ pub(crate) const CANCEL: u8 = 4;
 pub(crate) const GOAWAY: u8 = 5;
 pub(crate) const OPEN: u8 = 6;
 pub(crate) const OPENED: u8 = 7;
+pub(crate) const ITEM: u8 = 8;
+pub(crate) const END: u8 = 9;
+pub(crate) const CREDIT: u8 = 10;
 
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,

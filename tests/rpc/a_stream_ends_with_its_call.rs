@@ -1,0 +1,133 @@
+//! However a call ends, its streams do, and so does what its handler waits for.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fibra::cancel::Interrupted;
+use fibra::rpc::stream::StreamError;
+use fibra::rpc::{CallError, Executed};
+
+use crate::support::{Refusal, connect, on_one_worker, streams, wait_until};
+
+#[test]
+fn dropping_the_clients_end_cancels_the_handler() {
+    on_one_worker(|| {
+        let (server, tap, proxy) = streams::serve();
+        let mut beats = proxy.sleep().expect("it begins");
+        assert_eq!(beats.recv().expect("a beat"), Some(1));
+        tap.turnstile.wait_for(1);
+        drop(beats);
+        wait_until(|| tap.slept.lock().is_some());
+        assert_eq!(*tap.slept.lock(), Some(Err(Interrupted::Cancelled)));
+
+        // A handler that waits for items learns it from them, and one that sends.
+        let numbers = proxy.sum().expect("it begins");
+        numbers.send(1).expect("it is taken");
+        wait_until(|| tap.items.load(Ordering::Relaxed) == 1);
+        drop(numbers);
+        wait_until(|| tap.ended.lock().is_some());
+        assert!(matches!(
+            tap.ended.lock().take(),
+            Some(StreamError::CallEnded | StreamError::Abandoned | StreamError::Cancelled)
+        ));
+        let mut numbers = proxy.count(u64::MAX).expect("it begins");
+        assert_eq!(numbers.recv().expect("a number"), Some(0));
+        drop(numbers);
+        wait_until(|| tap.ended.lock().is_some());
+        assert!(matches!(tap.ended.lock().take(), Some(StreamError::CallEnded | StreamError::Cancelled)));
+        wait_until(|| proxy.0.channel().stats().in_flight == 0);
+        assert_eq!(connect(&server).add(3, 5).expect("a sum"), 8);
+    });
+}
+
+#[test]
+fn its_deadline_is_the_handlers_too() {
+    on_one_worker(|| {
+        let (_server, tap, proxy) = streams::serve();
+        let hasty = proxy.within(Duration::from_millis(50));
+        let mut beats = hasty.sleep().expect("it begins");
+        assert_eq!(beats.recv().expect("a beat"), Some(1));
+        let error = beats.recv().expect_err("an hour is too long");
+        assert!(matches!(error, CallError::Timeout { executed: Executed::Yes, .. }), "{error:?}");
+        wait_until(|| tap.slept.lock().is_some());
+        assert!(matches!(*tap.slept.lock(), Some(Err(Interrupted::TimedOut | Interrupted::Cancelled))));
+
+        // One that nothing was heard of may have begun.
+        let blobs = hasty.hold().expect("it begins");
+        let error = blobs.finish().expect_err("it is held for ever");
+        assert!(matches!(error, CallError::Timeout { executed: Executed::Maybe, .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn a_deadline_of_the_callers_own_cuts_the_wait_only() {
+    on_one_worker(|| {
+        let (_server, tap, proxy) = streams::serve();
+        let (blobs, rest) = proxy.hold().expect("it begins").split();
+        let cut = fibra::cancel::with_timeout(Duration::from_millis(10), || {
+            // More than there is credit for.
+            (0..1_000).try_for_each(|_| blobs.send("x".repeat(1_000)))
+        });
+        assert_eq!(cut, Err(StreamError::TimedOut));
+        tap.turnstile.open();
+        blobs.send("one more".to_owned()).expect("it is taken");
+        blobs.finish();
+        let bytes = rest.finish().expect("what was sent");
+        assert_eq!(bytes % 1_000, 8);
+    });
+}
+
+#[test]
+fn a_handlers_own_error_comes_behind_its_items() {
+    on_one_worker(|| {
+        let (_server, _tap, proxy) = streams::serve();
+        let mut numbers = proxy.refuse_after(3).expect("it begins");
+        for number in 0..3 {
+            assert_eq!(numbers.next().expect("an item").expect("a number"), number);
+        }
+        let error = numbers.next().expect("an error").expect_err("it refuses");
+        assert!(matches!(error, CallError::Application(Refusal::NotEnough { missing: 3 })), "{error:?}");
+        assert!(numbers.next().is_none(), "nothing comes behind it");
+        let error = numbers.finish().expect_err("it refuses");
+        assert!(matches!(error, CallError::Application(Refusal::NotEnough { missing: 3 })), "{error:?}");
+    });
+}
+
+#[test]
+fn a_sender_that_is_dropped_too_early_is_no_end() {
+    on_one_worker(|| {
+        let (_server, _tap, proxy) = streams::serve();
+        let (numbers, sum) = proxy.sum().expect("it begins").split();
+        numbers.send(1).expect("it is taken");
+        drop(numbers);
+        let error = sum.finish().expect_err("half is not the whole");
+        assert!(matches!(error, CallError::Application(StreamError::Abandoned)), "{error:?}");
+    });
+}
+
+#[test]
+fn an_item_of_another_type_is_an_error_of_the_stream() {
+    on_one_worker(|| {
+        let (_server, _tap, proxy) = streams::serve();
+        let shout = proxy.shout_numbers().expect("it begins");
+        shout.send(5).expect("it leaves");
+        let error = shout.finish().expect_err("a number is no line");
+        assert!(matches!(error, CallError::Application(StreamError::Item(_))), "{error:?}");
+    });
+}
+
+#[test]
+fn a_call_that_does_not_stream_is_told_what_the_method_has() {
+    on_one_worker(|| {
+        let (_server, _tap, proxy) = streams::serve();
+        let error = proxy.sum_without_stream().expect_err("there are no numbers");
+        assert!(matches!(&error, CallError::BadArguments { message, .. } if message.contains("stream")), "{error:?}");
+        let error = proxy.add_with_stream().expect("it begins").finish().expect_err("add takes none");
+        assert!(
+            matches!(&error, CallError::BadArguments { message, .. } if message.contains("no stream")),
+            "{error:?}"
+        );
+        let error = proxy.missing().expect("it begins").finish().expect_err("there is no such method");
+        assert!(matches!(error, CallError::UnknownMethod { .. }), "{error:?}");
+    });
+}
