@@ -4,18 +4,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fibra::cancel::Interrupted;
-use fibra::rpc::client;
 use fibra::rpc::stream::StreamError;
 use fibra::rpc::{CallError, Executed, Server};
 
 use crate::support::proxy::Proxy;
-use crate::support::streams::{self, Tap, TapClient};
+use crate::support::streams::{self, Spring, TapClient};
 use crate::support::{on_one_worker, wait_until};
 
-fn through_a_proxy() -> (Server, Tap, Proxy, TapClient) {
+fn through_a_proxy() -> (Server, Spring, Proxy, TapClient) {
     let (server, tap, _) = streams::serve();
     let proxy = Proxy::to(server.local_addr());
-    let client = TapClient(client::Proxy::connect(proxy.addr()).expect("it listens"));
+    let client = TapClient::connect(proxy.addr()).expect("it listens");
     (server, tap, proxy, client)
 }
 

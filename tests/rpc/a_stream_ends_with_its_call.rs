@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fibra::cancel::Interrupted;
+use fibra::rpc::client::Nothing;
+use fibra::rpc::service::{Method, Semantics};
 use fibra::rpc::stream::StreamError;
 use fibra::rpc::{CallError, Executed};
 
@@ -35,7 +37,7 @@ fn dropping_the_clients_end_cancels_the_handler() {
         drop(numbers);
         wait_until(|| tap.ended.lock().is_some());
         assert!(matches!(tap.ended.lock().take(), Some(StreamError::CallEnded | StreamError::Cancelled)));
-        wait_until(|| proxy.0.channel().stats().in_flight == 0);
+        wait_until(|| proxy.channel().stats().in_flight == 0);
         assert_eq!(connect(&server).add(3, 5).expect("a sum"), 8);
     });
 }
@@ -109,7 +111,10 @@ fn a_sender_that_is_dropped_too_early_is_no_end() {
 fn an_item_of_another_type_is_an_error_of_the_stream() {
     on_one_worker(|| {
         let (_server, _tap, proxy) = streams::serve();
-        let shout = proxy.shout_numbers().expect("it begins");
+        let shout =
+            Method::new("tap.shout", Semantics::AtMostOnce).with_client_items("u64").with_server_items("String");
+        let shout = streams::untyped(&proxy).stream_fallible::<_, u64, String, u64, StreamError>(&shout, &[(); 0]);
+        let shout = shout.expect("it begins");
         shout.send(5).expect("it leaves");
         let error = shout.finish().expect_err("a number is no line");
         assert!(matches!(error, CallError::Application(StreamError::Item(_))), "{error:?}");
@@ -120,14 +125,35 @@ fn an_item_of_another_type_is_an_error_of_the_stream() {
 fn a_call_that_does_not_stream_is_told_what_the_method_has() {
     on_one_worker(|| {
         let (_server, _tap, proxy) = streams::serve();
-        let error = proxy.sum_without_stream().expect_err("there are no numbers");
+        let proxy = streams::untyped(&proxy);
+        let method = |name: &'static str| Method::new(name, Semantics::AtMostOnce);
+        let error = proxy.call::<_, i64>(&method("tap.sum"), &[(); 0]).expect_err("there are no numbers");
         assert!(matches!(&error, CallError::BadArguments { message, .. } if message.contains("stream")), "{error:?}");
-        let error = proxy.add_with_stream().expect("it begins").finish().expect_err("add takes none");
+        let begin = |name| {
+            let method = method(name).with_client_items("i64");
+            proxy.stream::<_, i64, Nothing, i64>(&method, &(1, 2)).expect("it begins")
+        };
+        let error = begin("desk.add").finish().expect_err("add takes none");
         assert!(
             matches!(&error, CallError::BadArguments { message, .. } if message.contains("no stream")),
             "{error:?}"
         );
-        let error = proxy.missing().expect("it begins").finish().expect_err("there is no such method");
+        let error = begin("tap.missing").finish().expect_err("there is no such method");
         assert!(matches!(error, CallError::UnknownMethod { .. }), "{error:?}");
     });
+}
+
+#[test]
+fn a_service_of_this_process_has_none_and_says_so() {
+    let proxy = streams::TapClient::local(streams::Spring::default());
+    let error = proxy.sum().expect_err("there is no connection");
+    assert!(matches!(error, CallError::Refused { executed: Executed::No, .. }), "{error:?}");
+}
+
+#[test]
+fn its_method_says_what_its_items_are() {
+    let [sum, count, shout, ..] = streams::TapClient::DESCRIPTOR.methods() else { panic!("three at least") };
+    assert_eq!(sum.to_string(), "tap.sum(Receiver<i64>) -> Result<i64, StreamError>");
+    assert_eq!(count.to_string(), "tap.count(until: u64, Sender<u64>) -> u64");
+    assert_eq!((shout.client_items(), shout.server_items()), (Some("String"), Some("String")));
 }

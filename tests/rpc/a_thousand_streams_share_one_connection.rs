@@ -26,8 +26,8 @@ fn each_gets_its_own() {
             assert_eq!(desk.add(number, 1).expect("a sum"), number + 1);
         }
         callers.into_iter().for_each(join);
-        assert_eq!(proxy.0.channel().stats().connections, 1);
-        assert_eq!(proxy.0.channel().stats().in_flight, 0);
+        assert_eq!(proxy.channel().stats().connections, 1);
+        assert_eq!(proxy.channel().stats().in_flight, 0);
     });
 }
 

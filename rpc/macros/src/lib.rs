@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `options` | what stands in the parentheses of `#[service(..)]` and `#[rpc(..)]` |
 //! | `model` | the trait, taken apart and checked |
+//! | `streams` | which arguments are streams |
 //! | `travel` | which types can travel, and what to write in place of one that cannot |
 //! | `expand` | the generated code |
 //!
@@ -24,6 +25,7 @@
 mod expand;
 mod model;
 mod options;
+mod streams;
 mod travel;
 
 use proc_macro::TokenStream;
@@ -78,6 +80,25 @@ use options::ServiceOptions;
 /// `fn name(&self, argument: Type, ..) -> Type`, with up to 16 arguments. What travels is owned: `String`, not `&str`.
 /// Arguments, values and errors implement serde's `Serialize` and `DeserializeOwned`. `Result` names both its types. A
 /// method may have a default body: that is the server's.
+///
+/// # Streams
+///
+/// An argument of type `Receiver<T>` takes items that the client sends while the method runs; one of type `Sender<T>` sends items
+/// to the client. There may be one of each, beside other arguments. In the proxy's method they are no arguments: it returns a
+/// `Streaming`, by which the caller sends, takes, and waits for the value.
+///
+/// ```
+/// use fibra_rpc::stream::{Receiver, Sender, StreamError};
+///
+/// #[fibra_rpc::service(crate = fibra_rpc)]
+/// pub trait Words {
+///     fn count(&self, lines: Receiver<String>) -> Result<u64, StreamError>; // .count()? : Streaming<String, Nothing, u64, StreamError>
+///     fn say(&self, text: String, words: Sender<String>);                  // .say(text)? : Streaming<Nothing, String, ()>
+///     fn echo(&self, lines: Receiver<String>, out: Sender<String>);        // .echo()? : Streaming<String, String, ()>
+/// }
+/// ```
+///
+/// What is spelled `Receiver<..>` or `Sender<..>` is taken for a stream: give a type of your own another name.
 ///
 /// # Options
 ///

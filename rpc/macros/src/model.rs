@@ -9,6 +9,7 @@ use syn::{
 
 use crate::expand::options;
 use crate::options::{MethodOptions, Semantics};
+use crate::streams::{self, Streams};
 use crate::travel;
 
 /// serde implements its traits for tuples up to this size.
@@ -42,7 +43,11 @@ pub(crate) struct Method {
     /// The name on the wire: `calculator.add`.
     pub(crate) full_name: String,
     pub(crate) options: MethodOptions,
+    /// Those that travel with the call.
     pub(crate) arguments: Vec<(Ident, Type)>,
+    /// All parameters, in order, those that are streams too.
+    pub(crate) parameters: Vec<Ident>,
+    pub(crate) streams: Streams,
     pub(crate) output: Output,
 }
 
@@ -90,17 +95,31 @@ impl Method {
         let sig = &item.sig;
         check_signature(sig, &mut errors);
 
-        let mut arguments = Vec::new();
+        let (mut arguments, mut parameters, mut streams) = (Vec::new(), Vec::new(), Streams::default());
         for input in &sig.inputs {
             if let FnArg::Typed(argument) = input {
-                errors.take(travel::check(&argument.ty));
+                let stream = errors.take(streams::direction(&argument.ty)).flatten();
+                if stream.is_none() {
+                    errors.take(travel::check(&argument.ty));
+                }
                 match &*argument.pat {
                     Pat::Ident(name) if name.by_ref.is_none() && name.mutability.is_none() && name.subpat.is_none() => {
-                        arguments.push((name.ident.clone(), (*argument.ty).clone()));
+                        parameters.push(name.ident.clone());
+                        match stream {
+                            Some(direction) => {
+                                errors.take(streams.add(direction, &name.ident, &argument.ty));
+                            }
+                            None => arguments.push((name.ident.clone(), (*argument.ty).clone())),
+                        }
                     }
                     pattern => errors.push(pattern, "an argument needs a plain name, such as `amount`"),
                 }
             }
+        }
+        if let Some((name, _)) = streams.first()
+            && (options.semantics != Semantics::AtMostOnce || options.lane.is_some())
+        {
+            errors.push(name, "a call that streams is sent once, and in no order: remove the option of `#[rpc(..)]`");
         }
         if arguments.len() > ARGUMENTS_MAX {
             errors.push(&sig.ident, "more than 16 arguments: gather them in a struct");
@@ -119,7 +138,7 @@ impl Method {
         let attrs = item.attrs.iter().filter(|attr| attr.path().is_ident("doc") || attr.path().is_ident("deprecated"));
         let attrs = attrs.cloned().collect();
         let docs = docs(&item.attrs);
-        Ok(Self { attrs, docs, ident: sig.ident.clone(), full_name, options, arguments, output })
+        Ok(Self { attrs, docs, ident: sig.ident.clone(), full_name, options, arguments, parameters, streams, output })
     }
 }
 
@@ -164,6 +183,7 @@ impl Output {
     fn of(output: &ReturnType) -> syn::Result<Self> {
         let ReturnType::Type(_, ty) = output else { return Ok(Self::unit()) };
         travel::check(ty)?;
+        streams::refuse_within(ty)?;
         Ok(match travel::result_types(ty)? {
             Some((value, error)) => Self::Fallible { value: Box::new(value.clone()), error: Box::new(error.clone()) },
             None => Self::Value(ty.clone()),

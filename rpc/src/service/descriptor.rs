@@ -79,7 +79,8 @@ pub struct Method {
     value: &'static str,
     error: Option<&'static str>,
     lane: Option<OrderedLane>,
-    streams: Streams,
+    client_items: Option<&'static str>,
+    server_items: Option<&'static str>,
 }
 
 impl Method {
@@ -93,7 +94,8 @@ impl Method {
             value: "()",
             error: None,
             lane: None,
-            streams: Streams::None,
+            client_items: None,
+            server_items: None,
         }
     }
 
@@ -136,9 +138,15 @@ impl Method {
         self
     }
 
-    /// With streams in these directions. Its calls are never repeated, whatever its semantics.
-    pub const fn with_streams(mut self, streams: Streams) -> Self {
-        self.streams = streams;
+    /// With a stream of the client's, of items of this type. Its calls are never repeated, whatever its semantics.
+    pub const fn with_client_items(mut self, ty: &'static str) -> Self {
+        self.client_items = Some(ty);
+        self
+    }
+
+    /// With a stream of the server's, of items of this type. Its calls are never repeated, whatever its semantics.
+    pub const fn with_server_items(mut self, ty: &'static str) -> Self {
+        self.server_items = Some(ty);
         self
     }
 
@@ -193,7 +201,17 @@ impl Method {
 
     /// In which directions items travel while it runs.
     pub const fn streams(&self) -> Streams {
-        self.streams
+        Streams::of(self.client_items.is_some(), self.server_items.is_some())
+    }
+
+    /// The type of the items that the client sends, if it does.
+    pub const fn client_items(&self) -> Option<&'static str> {
+        self.client_items
+    }
+
+    /// The type of the items that the server sends, if it does.
+    pub const fn server_items(&self) -> Option<&'static str> {
+        self.server_items
     }
 
     /// The lane, if its calls are ordered.
@@ -222,6 +240,13 @@ impl fmt::Display for Method {
         for (index, argument) in self.arguments.iter().enumerate() {
             let separator = if index == 0 { "" } else { ", " };
             write!(f, "{separator}{}: {}", argument.name, argument.ty)?;
+        }
+        let mut separator = if self.arguments.is_empty() { "" } else { ", " };
+        for (name, items) in [("Receiver", self.client_items), ("Sender", self.server_items)] {
+            if let Some(items) = items {
+                write!(f, "{separator}{name}<{items}>")?;
+                separator = ", ";
+            }
         }
         f.write_str(")")?;
         match (self.value, self.error) {

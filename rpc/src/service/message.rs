@@ -45,7 +45,7 @@ impl<'a> Args<'a> {
     /// # Errors
     ///
     /// [`Rejected::Arguments`] if not.
-    pub fn receiver<T>(&mut self) -> Result<Receiver<T>, Rejected> {
+    pub fn receiver<T: DeserializeOwned>(&mut self) -> Result<Receiver<T>, Rejected> {
         let receiver = self.streams.as_mut().and_then(CallStreams::receiver);
         receiver.ok_or_else(|| Rejected::Arguments("the call has no stream of the client's".to_owned()))
     }
@@ -55,7 +55,7 @@ impl<'a> Args<'a> {
     /// # Errors
     ///
     /// [`Rejected::Arguments`] if not.
-    pub fn sender<T>(&mut self) -> Result<Sender<T>, Rejected> {
+    pub fn sender<T: Serialize>(&mut self) -> Result<Sender<T>, Rejected> {
         let sender = self.streams.as_mut().and_then(CallStreams::sender);
         sender.ok_or_else(|| Rejected::Arguments("the call has no stream of the server's".to_owned()))
     }

@@ -5,18 +5,44 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fibra::cancel::Interrupted;
-use fibra::rpc::client::{Nothing, Proxy, Streaming};
+use fibra::rpc::Server;
+use fibra::rpc::client::Proxy;
 use fibra::rpc::server::Builder;
-use fibra::rpc::service::{Answer, Args, Descriptor, Method, Rejected, Reply, Semantics, Service, Streams};
 use fibra::rpc::stream::{Receiver, Sender, StreamError};
-use fibra::rpc::{CallError, Server};
 use parking_lot::Mutex;
 
 use super::{LOOPBACK, Refusal, Turnstile};
 
+#[fibra::service]
+pub(crate) trait Tap {
+    /// The sum of what comes.
+    fn sum(&self, numbers: Receiver<i64>) -> Result<i64, StreamError>;
+
+    /// The numbers from 0 on; how many were sent.
+    fn count(&self, until: u64, numbers: Sender<u64>) -> u64;
+
+    /// What comes, in capitals.
+    fn shout(&self, lines: Receiver<String>, out: Sender<String>) -> Result<u64, StreamError>;
+
+    /// So many numbers, and then an error.
+    fn refuse_after(&self, count: u64, numbers: Sender<u64>) -> Result<(), Refusal>;
+
+    /// Goes through the turnstile before it takes anything; how many bytes came.
+    fn hold(&self, blobs: Receiver<String>) -> Result<u64, StreamError>;
+
+    /// Takes so many, and no more, and goes through the turnstile; their sum.
+    fn take_some(&self, count: u64, numbers: Receiver<i64>) -> i64;
+
+    /// Sends one, enters the turnstile, and sleeps for an hour.
+    fn sleep(&self, beats: Sender<u64>);
+
+    /// So many of so many bytes.
+    fn blobs(&self, count: u64, bytes: u64, blobs: Sender<String>) -> Result<(), StreamError>;
+}
+
 /// The service's implementation.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tap {
+pub(crate) struct Spring {
     pub(crate) turnstile: Arc<Turnstile>,
     /// Items that a handler has sent or taken.
     pub(crate) items: Arc<AtomicU64>,
@@ -28,7 +54,7 @@ pub(crate) struct Tap {
     pub(crate) slept: Arc<Mutex<Option<Result<(), Interrupted>>>>,
 }
 
-impl Tap {
+impl Tap for Spring {
     fn sum(&self, numbers: Receiver<i64>) -> Result<i64, StreamError> {
         let mut sum = 0;
         for number in numbers {
@@ -92,152 +118,20 @@ impl Tap {
     }
 }
 
-impl Service for Tap {
-    fn descriptor(&self) -> &Descriptor {
-        &DESCRIPTOR
-    }
-
-    fn dispatch(&self, method: usize, mut args: Args<'_>, reply: Reply<'_>) -> Result<Answer, Rejected> {
-        Ok(match method {
-            0 => {
-                let numbers = args.receiver()?;
-                args.decode::<[(); 0]>(0)?;
-                reply.result(&self.sum(numbers))
-            }
-            1 => {
-                let numbers = args.sender()?;
-                let (until,) = args.decode(1)?;
-                reply.value(&self.count(until, numbers))
-            }
-            2 => {
-                let (lines, out) = (args.receiver()?, args.sender()?);
-                args.decode::<[(); 0]>(0)?;
-                reply.result(&self.shout(lines, out))
-            }
-            3 => {
-                let numbers = args.sender()?;
-                let (count,) = args.decode(1)?;
-                reply.result(&self.refuse_after(count, numbers))
-            }
-            4 => {
-                let blobs = args.receiver()?;
-                args.decode::<[(); 0]>(0)?;
-                reply.result(&self.hold(blobs))
-            }
-            5 => {
-                let numbers = args.receiver()?;
-                let (count,) = args.decode(1)?;
-                reply.value(&self.take_some(count, numbers))
-            }
-            6 => {
-                let beats = args.sender()?;
-                args.decode::<[(); 0]>(0)?;
-                self.sleep(beats);
-                reply.value(&())
-            }
-            7 => {
-                let blobs = args.sender()?;
-                let (count, bytes) = args.decode(2)?;
-                reply.result(&self.blobs(count, bytes, blobs))
-            }
-            _ => return Err(Rejected::Method),
-        })
-    }
-}
-
-const fn method(name: &'static str, streams: Streams) -> Method {
-    Method::new(name, Semantics::AtMostOnce).with_streams(streams)
-}
-
-const METHODS: &[Method] = &const {
-    [
-        method("tap.sum", Streams::Client),
-        method("tap.count", Streams::Server),
-        method("tap.shout", Streams::Both),
-        method("tap.refuse_after", Streams::Server),
-        method("tap.hold", Streams::Client),
-        method("tap.take_some", Streams::Client),
-        method("tap.sleep", Streams::Server),
-        method("tap.blobs", Streams::Server),
-    ]
-};
-
-static DESCRIPTOR: Descriptor = Descriptor::new("tap", METHODS);
-
-/// Its proxy.
-#[derive(Clone, Debug)]
-pub(crate) struct TapClient(pub(crate) Proxy);
-
-type Begun<S, T, R, E> = Result<Streaming<S, T, R, E>, CallError<E>>;
-type Never = std::convert::Infallible;
-
-impl TapClient {
-    pub(crate) fn within(&self, timeout: Duration) -> Self {
-        Self(self.0.within(timeout))
-    }
-
-    pub(crate) fn sum(&self) -> Begun<i64, Nothing, i64, StreamError> {
-        self.0.stream_fallible(&DESCRIPTOR.methods()[0], &[(); 0])
-    }
-
-    pub(crate) fn count(&self, until: u64) -> Begun<Nothing, u64, u64, Never> {
-        self.0.stream(&DESCRIPTOR.methods()[1], &(until,))
-    }
-
-    pub(crate) fn shout(&self) -> Begun<String, String, u64, StreamError> {
-        self.0.stream_fallible(&DESCRIPTOR.methods()[2], &[(); 0])
-    }
-
-    pub(crate) fn refuse_after(&self, count: u64) -> Begun<Nothing, u64, (), Refusal> {
-        self.0.stream_fallible(&DESCRIPTOR.methods()[3], &(count,))
-    }
-
-    pub(crate) fn hold(&self) -> Begun<String, Nothing, u64, StreamError> {
-        self.0.stream_fallible(&DESCRIPTOR.methods()[4], &[(); 0])
-    }
-
-    pub(crate) fn take_some(&self, count: u64) -> Begun<i64, Nothing, i64, Never> {
-        self.0.stream(&DESCRIPTOR.methods()[5], &(count,))
-    }
-
-    pub(crate) fn sleep(&self) -> Begun<Nothing, u64, (), Never> {
-        self.0.stream(&DESCRIPTOR.methods()[6], &[(); 0])
-    }
-
-    pub(crate) fn blobs(&self, count: u64, bytes: u64) -> Begun<Nothing, String, (), StreamError> {
-        self.0.stream_fallible(&DESCRIPTOR.methods()[7], &(count, bytes))
-    }
-
-    /// `shout`, with items that are no lines.
-    pub(crate) fn shout_numbers(&self) -> Begun<u64, String, u64, StreamError> {
-        self.0.stream_fallible(&DESCRIPTOR.methods()[2], &[(); 0])
-    }
-
-    /// `sum`, as a plain call.
-    pub(crate) fn sum_without_stream(&self) -> Result<i64, CallError<StreamError>> {
-        self.0.call_fallible(&Method::named("tap.sum", Semantics::AtMostOnce), &[(); 0])
-    }
-
-    /// A plain method of the desk's, with a stream.
-    pub(crate) fn add_with_stream(&self) -> Begun<i64, Nothing, i64, Never> {
-        self.0.stream(&Method::named("desk.add", Semantics::AtMostOnce).with_streams(Streams::Client), &(1, 2))
-    }
-
-    /// What there is not.
-    pub(crate) fn missing(&self) -> Begun<i64, Nothing, i64, Never> {
-        self.0.stream(&Method::named("tap.missing", Semantics::AtMostOnce).with_streams(Streams::Client), &[(); 0])
-    }
-}
-
-/// A server of a [`Tap`] beside a desk, that tap, and a proxy.
-pub(crate) fn serve() -> (Server, Tap, TapClient) {
+/// A server of a [`Spring`] beside a desk, that spring, and a proxy.
+pub(crate) fn serve() -> (Server, Spring, TapClient) {
     serve_with(Server::builder())
 }
 
-pub(crate) fn serve_with(builder: Builder) -> (Server, Tap, TapClient) {
-    let tap = Tap::default();
+pub(crate) fn serve_with(builder: Builder) -> (Server, Spring, TapClient) {
+    let spring = Spring::default();
     let desk = super::DeskServer::new(super::Counter::default());
-    let server = builder.service(tap.clone()).service(desk).bind(LOOPBACK).expect("a free port");
-    let proxy = TapClient(Proxy::connect(server.local_addr()).expect("the server listens"));
-    (server, tap, proxy)
+    let server = builder.service(TapServer::new(spring.clone())).service(desk).bind(LOOPBACK).expect("a free port");
+    let proxy = TapClient::connect(server.local_addr()).expect("the server listens");
+    (server, spring, proxy)
+}
+
+/// A proxy that may say anything.
+pub(crate) fn untyped(proxy: &TapClient) -> Proxy {
+    Proxy::new(proxy.channel().clone())
 }

@@ -2,8 +2,8 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::Path;
 use syn::spanned::Spanned;
+use syn::{Path, Type};
 
 use super::{arguments, client_ident, descriptor, local, options, server_ident, start_ident};
 use crate::model::{Method, Model, Output};
@@ -97,6 +97,9 @@ fn call(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStr
             (quote_spanned!(value.span()=> call_fallible), quote!(#value), quote!(#krate::CallError<#error>))
         }
     };
+    if method.streams.first().is_some() {
+        return streaming(client, method, index, krate);
+    }
     quote! {
         #(#attrs)*
         ///
@@ -104,6 +107,39 @@ fn call(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStr
         ///
         /// A `CallError` that says what happened, and whether the call ran.
         pub fn #ident(&self, #(#names: #types),*) -> ::core::result::Result<#value, #error> {
+            const #descriptor: &#krate::service::Method = &#client::DESCRIPTOR.methods()[#index];
+            self.proxy.#how(#descriptor, &#args)
+        }
+    }
+}
+
+/// A call with streams: what begins it.
+fn streaming(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStream {
+    let Method { attrs, ident, output, streams, .. } = method;
+    let (names, types) = method.names_and_types();
+    let descriptor = local("METHOD");
+    let args = arguments(&names, &types);
+    let items = |stream: &Option<(Ident, Type)>| match stream {
+        Some((_, item)) => quote!(#item),
+        None => quote!(#krate::client::Nothing),
+    };
+    let (sent, taken) = (items(&streams.receiver), items(&streams.sender));
+    let (how, value, error) = match output {
+        Output::Value(value) => (quote!(stream), value, quote!(::core::convert::Infallible)),
+        Output::Fallible { value, error } => (quote_spanned!(error.span()=> stream_fallible), value, quote!(#error)),
+    };
+    quote! {
+        #(#attrs)*
+        ///
+        /// The call goes on until what this returns has been finished or dropped.
+        ///
+        /// # Errors
+        ///
+        /// A `CallError` that says why it could not begin.
+        pub fn #ident(
+            &self,
+            #(#names: #types),*
+        ) -> ::core::result::Result<#krate::client::Streaming<#sent, #taken, #value, #error>, #krate::CallError<#error>> {
             const #descriptor: &#krate::service::Method = &#client::DESCRIPTOR.methods()[#index];
             self.proxy.#how(#descriptor, &#args)
         }

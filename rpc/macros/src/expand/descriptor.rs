@@ -1,9 +1,9 @@
 //! The descriptor: what the trait says of itself, as a constant.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
-use syn::Path;
 use syn::ext::IdentExt;
+use syn::{Path, Type};
 
 use super::local;
 use crate::model::{Method, Model, Output};
@@ -37,6 +37,14 @@ fn expand_method(method: &Method, service: &str, krate: &Path) -> TokenStream {
         let lane = if lane.is_empty() { service.to_owned() } else { format!("{service}.{lane}") };
         quote!(.with_lane(#lane))
     });
+    let items = |stream: &Option<(Ident, Type)>, with: TokenStream| {
+        stream.as_ref().map(|(_, item)| {
+            let item = spelled(item.to_token_stream());
+            quote!(.#with(#item))
+        })
+    };
+    let client_items = items(&method.streams.receiver, quote!(with_client_items));
+    let server_items = items(&method.streams.sender, quote!(with_server_items));
     let output = match &method.output {
         Output::Value(value) => {
             let value = spelled(value.to_token_stream());
@@ -52,6 +60,8 @@ fn expand_method(method: &Method, service: &str, krate: &Path) -> TokenStream {
             .with_docs(#docs)
             .with_arguments(&[#(#arguments),*])
             #output
+            #client_items
+            #server_items
             #lane
     }
 }

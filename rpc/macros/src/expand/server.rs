@@ -30,7 +30,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
             }
         }
 
-        #[allow(deprecated, unused_variables)]
+        #[allow(deprecated, unused_mut, unused_variables)]
         impl<T: #ident + ::core::marker::Send + ::core::marker::Sync + 'static> #krate::service::Service for #server<T> {
             fn descriptor(&self) -> &'static #krate::service::Descriptor {
                 #client::DESCRIPTOR
@@ -39,7 +39,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
             fn dispatch(
                 &self,
                 #number: usize,
-                #args: #krate::service::Args<'_>,
+                mut #args: #krate::service::Args<'_>,
                 #reply: #krate::service::Reply<'_>,
             ) -> ::core::result::Result<#krate::service::Answer, #krate::service::Rejected> {
                 match #number {
@@ -59,6 +59,15 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let count = method.arguments.len();
     let (names, types) = method.names_and_types();
     // serde has no empty tuple that is an array; an empty array is one.
+    let receiver = method.streams.receiver.as_ref().map(|(name, item)| {
+        let receiver = quote_spanned!(item.span()=> receiver::<#item>);
+        quote!(let #name = #args.#receiver()?;)
+    });
+    let sender = method.streams.sender.as_ref().map(|(name, item)| {
+        let sender = quote_spanned!(item.span()=> sender::<#item>);
+        quote!(let #name = #args.#sender()?;)
+    });
+    let parameters = &method.parameters;
     let decode = if names.is_empty() {
         quote!(let [] = #args.decode::<[(); 0]>(0)?;)
     } else {
@@ -71,7 +80,9 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
         Output::Fallible { value, .. } => quote_spanned!(value.span()=> result),
     };
     quote! {
+        #receiver
+        #sender
         #decode
-        ::core::result::Result::Ok(#reply.#answer(&<T as #service>::#ident(&self.0, #(#names),*)))
+        ::core::result::Result::Ok(#reply.#answer(&<T as #service>::#ident(&self.0, #(#parameters),*)))
     }
 }

@@ -13,7 +13,9 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
     let Model { vis, ident, methods, .. } = model;
     let client = client_ident(model);
     let start = start_ident(model);
-    let starts = methods.iter().enumerate().map(|(index, method)| expand_method(&client, method, index, krate));
+    // What streams is under way at once anyway.
+    let plain = methods.iter().enumerate().filter(|(_, method)| method.streams.first().is_none());
+    let starts = plain.map(|(index, method)| expand_method(&client, method, index, krate));
     let doc = format!("Starts calls of a [`{ident}`] in another process, without waiting for their replies.");
     quote! {
         #[doc = #doc]
