@@ -15,7 +15,7 @@ import sys
 import time
 
 TARGET = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "examples")
-CALCULATOR, ECHO = (os.path.join(TARGET, name) for name in ("calculator", "echo"))
+CALCULATOR, ECHO, STREAMS = (os.path.join(TARGET, name) for name in ("calculator", "echo", "streams"))
 LIMIT = 60  # seconds, for anything
 PREFACE = b"\xc1fibra\x03\x00"  # docs/wire-format.md
 
@@ -186,9 +186,15 @@ def an_echo_is_one_recv_and_one_send():
             assert sum(calls.values()) < requests / 50, summary
 
 
+def streams_end_as_they_should():
+    done = run(STREAMS)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["mean: 21", "warmest of 100000: 33", "smoothed: 1000"], done.stdout
+
+
 def main():
     for check in (calls_between_processes, a_fiber_or_a_thread_a_connection, failures_are_one_clear_line,
-                  echo_sends_everything_back, an_echo_is_one_recv_and_one_send):
+                  echo_sends_everything_back, an_echo_is_one_recv_and_one_send, streams_end_as_they_should):
         print(check.__name__.replace("_", " "))
         check()
     print("the examples do what they say")
