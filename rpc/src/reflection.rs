@@ -69,6 +69,12 @@ pub struct MethodInfo {
     /// Its arguments, in order.
     #[serde(default)]
     pub arguments: Vec<ArgumentInfo>,
+    /// The type of the items that the client sends while it runs, if it does.
+    #[serde(default)]
+    pub client_items: Option<String>,
+    /// The type of the items that the server sends while it runs, if it does.
+    #[serde(default)]
+    pub server_items: Option<String>,
     /// The type of its value.
     #[serde(default)]
     pub value: String,
@@ -108,6 +114,8 @@ impl From<&Method> for MethodInfo {
             semantics: method.semantics(),
             lane: method.lane().map(|lane| lane.name().to_owned()),
             arguments: arguments.collect(),
+            client_items: method.client_items().map(str::to_owned),
+            server_items: method.server_items().map(str::to_owned),
             value: method.value().to_owned(),
             error: method.error().map(str::to_owned),
         }
@@ -145,6 +153,7 @@ impl fmt::Display for MethodInfo {
             let separator = if index == 0 { "" } else { ", " };
             write!(f, "{separator}{name}: {ty}")?;
         }
+        write_streams(f, self.arguments.is_empty(), self.client_items.as_deref(), self.server_items.as_deref())?;
         f.write_str(")")?;
         match (&*self.value, &self.error) {
             ("()" | "", None) => Ok(()),
@@ -152,6 +161,23 @@ impl fmt::Display for MethodInfo {
             (value, Some(error)) => write!(f, " -> Result<{value}, {error}>"),
         }
     }
+}
+
+/// The streams among the arguments, behind the others.
+pub(crate) fn write_streams(
+    f: &mut fmt::Formatter<'_>,
+    is_first: bool,
+    client_items: Option<&str>,
+    server_items: Option<&str>,
+) -> fmt::Result {
+    let mut separator = if is_first { "" } else { ", " };
+    for (name, items) in [("Receiver", client_items), ("Sender", server_items)] {
+        if let Some(items) = items {
+            write!(f, "{separator}{name}<{items}>")?;
+            separator = ", ";
+        }
+    }
+    Ok(())
 }
 
 fn write_docs(f: &mut fmt::Formatter<'_>, indent: &str, docs: &str) -> fmt::Result {

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use fibra::TooManyFibers;
 use fibra::park::{self, Reason};
-use fibra::rpc::ConnectError;
+use fibra::rpc::stream::StreamError;
+use fibra::rpc::{ConnectError, Server};
 
-use crate::support::raw::{REPLY, Raw, add, call};
-use crate::support::{DeskClient, connect, log, serve, wait_until};
+use crate::support::raw::{CREDIT, END, FAILURE, REPLY, Raw, add, call};
+use crate::support::streams::{Spring, TapServer};
+use crate::support::{DeskClient, LOOPBACK, connect, log, serve, wait_until};
 
 /// One worker, on which all log on this thread. The clients here are no fibers, so a server with connections has two: one accepts, one
 /// leads. A third opens a connection, and ends.
@@ -99,5 +101,38 @@ fn a_client_is_told_why_it_cannot_connect() {
         drop(client);
         wait_until(|| fibra::counters().live == 3);
         assert_eq!(connect(&server).add(3, 5).expect("room again"), 8);
+    });
+}
+
+#[test]
+fn a_stream_that_nobody_can_read_for_ends() {
+    // Accepting, leading, and one that writes what streams send: there is none left to lead while the handler waits for an item.
+    with_fibers(4, || {
+        let spring = Spring::default();
+        let server = Server::builder().service(TapServer::new(spring.clone())).bind(LOOPBACK).expect("a free port");
+        let mut peer = Raw::connect(server.local_addr());
+        wait_until(|| fibra::counters().live == 3);
+        let mut sum = call(1 << 63, Duration::from_secs(10), "tap.sum", &[0x90]);
+        sum[5] = 0x10;
+        peer.send(&sum);
+        let (kind, xid, body) = loop {
+            match peer.receive().expect("an answer") {
+                (CREDIT | END, ..) => {}
+                answer => break answer,
+            }
+        };
+        assert_eq!((kind, xid, body[0]), (FAILURE, 1 << 63, 1), "its own error");
+        assert_eq!(*spring.ended.lock(), Some(StreamError::Overloaded));
+
+        // With none to write, it is not begun.
+        let other = one_more();
+        sum[15] = 1;
+        peer.send(&sum);
+        let (kind, _, body) = peer.receive().expect("an answer");
+        assert_eq!((kind, body[0]), (FAILURE, 6), "overloaded");
+        other.unparker().unpark();
+        assert!(other.join().is_ok());
+        peer.send(&call(1, Duration::from_secs(10), "tap.nothing", &[0x90]));
+        assert_eq!(peer.receive().expect("an answer").0, FAILURE, "the connection goes on");
     });
 }

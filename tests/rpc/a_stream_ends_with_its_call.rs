@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fibra::cancel::Interrupted;
 use fibra::rpc::client::Nothing;
+use fibra::rpc::reflection::MethodInfo;
 use fibra::rpc::service::{Method, Semantics};
 use fibra::rpc::stream::StreamError;
 use fibra::rpc::{CallError, Executed};
@@ -156,4 +157,7 @@ fn its_method_says_what_its_items_are() {
     assert_eq!(sum.to_string(), "tap.sum(Receiver<i64>) -> Result<i64, StreamError>");
     assert_eq!(count.to_string(), "tap.count(until: u64, Sender<u64>) -> u64");
     assert_eq!((shout.client_items(), shout.server_items()), (Some("String"), Some("String")));
+    // And so does a server, to whom asks.
+    assert_eq!(MethodInfo::from(count).to_string(), "count(until: u64, Sender<u64>) -> u64");
+    assert_eq!(MethodInfo::from(shout).client_items.as_deref(), Some("String"));
 }

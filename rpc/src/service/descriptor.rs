@@ -11,6 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Streams;
+use crate::reflection::write_streams;
 use crate::session::Lane;
 
 /// A service's name, documentation and methods.
@@ -241,13 +242,7 @@ impl fmt::Display for Method {
             let separator = if index == 0 { "" } else { ", " };
             write!(f, "{separator}{}: {}", argument.name, argument.ty)?;
         }
-        let mut separator = if self.arguments.is_empty() { "" } else { ", " };
-        for (name, items) in [("Receiver", self.client_items), ("Sender", self.server_items)] {
-            if let Some(items) = items {
-                write!(f, "{separator}{name}<{items}>")?;
-                separator = ", ";
-            }
-        }
+        write_streams(f, self.arguments.is_empty(), self.client_items, self.server_items)?;
         f.write_str(")")?;
         match (self.value, self.error) {
             ("()", None) => Ok(()),

@@ -17,6 +17,10 @@
 use std::collections::VecDeque;
 
 use super::flow::{Violation, cost};
+use crate::limits::READ_BYTES;
+
+/// A buffer that was longer is cut to this once it has been read empty.
+const KEPT_BYTES: usize = 2 * READ_BYTES;
 
 /// See the [module](self).
 ///
@@ -155,9 +159,8 @@ impl Inbound {
         if self.start >= self.bytes.len() {
             self.start = 0;
             self.bytes.clear();
-            if self.items.is_empty() && self.bytes.capacity() > 2 * self.window {
-                self.bytes = Vec::new();
-            }
+            // A thousand streams that are idle again should not keep what they needed for a burst.
+            self.bytes.shrink_to(KEPT_BYTES);
         }
         match self.end {
             _ if whole => Taken::Item,
