@@ -6,6 +6,7 @@ use fibra::rpc::client::Pending;
 use fibra::rpc::{CallError, Channel, Executed, Limits, Server};
 use fibra::sync::{channel, select};
 
+use crate::support::proxy::Proxy;
 use crate::support::{
     DeskClient, Refusal, connect, join, on_one_worker, on_two_workers, serve, serve_with, wait_until,
 };
@@ -123,6 +124,32 @@ fn who_cannot_be_called_is_the_result() {
         assert!(matches!(error, CallError::TooLarge { .. }), "{error:?}");
         drop(server);
         wait_until(|| desk.within(SHORT).start().add(1, 1).join().is_err());
+    });
+}
+
+#[test]
+fn a_lost_connection_is_no_matter_to_it() {
+    on_one_worker(|| {
+        let (server, counter) = serve();
+        let proxy = Proxy::to(server.local_addr());
+        let desk = DeskClient::connect(proxy.addr()).expect("it listens");
+        proxy.to_server().lose(true);
+        let lost: Vec<_> = (0..3).map(|_| desk.start().pass()).collect();
+        proxy.to_server().wait_for_lost(1);
+        proxy.to_server().lose(false);
+        proxy.cut();
+        // Nobody has joined one.
+        counter.turnstile.wait_for(3);
+
+        proxy.cut();
+        wait_until(|| !desk.channel().is_connected());
+        let unsent = desk.start().pass();
+        counter.turnstile.wait_for(4);
+        counter.turnstile.open();
+        for pass in lost.into_iter().chain([unsent]) {
+            pass.join().expect("it passes, once");
+        }
+        assert_eq!(counter.turnstile.entered(), 4);
     });
 }
 

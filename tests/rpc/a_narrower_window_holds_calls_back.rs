@@ -1,6 +1,7 @@
 //! A server that comes back with a narrower window than before is sent no more than that: what lies beyond waits for its turn.
 
 use fibra::net::TcpListener;
+use fibra::rpc::CallError;
 
 use crate::support::raw::{self, CALL, REPLY, Raw};
 use crate::support::{DeskClient, LOOPBACK, join, on_one_worker, wait_until};
@@ -8,8 +9,27 @@ use crate::support::{DeskClient, LOOPBACK, join, on_one_worker, wait_until};
 /// nil
 const NIL: [u8; 1] = [0xc0];
 
+/// What waits for a call's end.
+type Wait = Box<dyn FnOnce() -> Result<(), CallError>>;
+
 #[test]
 fn after_a_restart() {
+    holds_back(|desk| {
+        let desk = desk.clone();
+        let fiber = fibra::spawn(move || desk.pass());
+        Box::new(move || join(fiber))
+    });
+}
+
+#[test]
+fn calls_that_nobody_waits_for_yet_too() {
+    holds_back(|desk| {
+        let pass = desk.start().pass();
+        Box::new(move || pass.join())
+    });
+}
+
+fn holds_back(pass: fn(&DeskClient) -> Wait) {
     on_one_worker(|| {
         let listener = TcpListener::bind(LOOPBACK).expect("a free port");
         let addr = listener.local_addr().expect("it is bound");
@@ -19,12 +39,7 @@ fn after_a_restart() {
         let desk = join(connecting);
         drop(first);
         wait_until(|| desk.channel().stats().connections == 1 && !desk.channel().is_connected());
-        let calls: Vec<_> = (0..6)
-            .map(|_| {
-                let desk = desk.clone();
-                fibra::spawn(move || desk.pass())
-            })
-            .collect();
+        let calls: Vec<_> = (0..6).map(|_| pass(&desk)).collect();
         wait_until(|| desk.channel().stats().in_flight == 6);
 
         let mut server = accept(raw::Opened { server: 2, window: 3, resumed: false });
@@ -54,7 +69,7 @@ fn after_a_restart() {
         assert_eq!(receive(), (CALL, 6));
         server.send(&raw::frame(REPLY, 6, &NIL));
         for call in calls {
-            join(call).expect("its turn comes");
+            call().expect("its turn comes");
         }
     });
 }
