@@ -28,6 +28,7 @@ pub(crate) trait Bank {
     fn open(&self);
     #[rpc(ordered = "accounts")]
     fn deposit(&self, cents: u64) -> Result<Vec<(String, u64)>, Refusal>;
+    #[rpc(name = "start")]
     fn look(&self);
 }
 
@@ -38,7 +39,7 @@ fn a_name_on_the_wire_and_lanes() {
     let (of_bank, of_accounts) = (open.lane().expect("ordered"), deposit.lane().expect("ordered"));
     assert_eq!((of_bank.name(), of_accounts.name()), ("town.bank", "town.bank.accounts"));
     assert_ne!(of_bank.number(), of_accounts.number());
-    assert_eq!(look.lane(), None);
+    assert_eq!((look.full_name(), look.lane()), ("town.bank.start", None));
 }
 
 /// Whatever an argument is called, the generated code does not trip over it.

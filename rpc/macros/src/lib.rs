@@ -102,6 +102,15 @@ use options::ServiceOptions;
 ///
 /// # Options
 ///
+/// Of a method, `#[rpc(..)]`:
+///
+/// * `idempotent`, `maybe`: what repeating a call does; see above.
+/// * `ordered`, `ordered = "accounts"`: declares that its calls run one at a time, in the order in which a client makes them, together with
+///   those of all methods of its service that are `ordered` likewise.
+/// * `name = "start"`: its name on the wire, in place of that in the trait.
+///
+/// Of the trait:
+///
 /// * `#[service(name = "bank.accounts")]`: the service's name on the wire, in place of the trait's.
 /// * `#[service(crate = path)]`: where the items of `fibra::rpc` are, if not there.
 #[proc_macro_attribute]

@@ -74,6 +74,9 @@ impl Model {
             match item {
                 TraitItem::Fn(method) => {
                     if let Some(method) = errors.take(Method::take(method, &name)) {
+                        if methods.iter().any(|other: &Method| other.full_name == method.full_name) {
+                            errors.push(&method.ident, "another method has this name on the wire");
+                        }
                         methods.push(method);
                     }
                 }
@@ -130,7 +133,8 @@ impl Method {
             errors.push(&sig.output, "a `maybe` method returns nothing: no reply is awaited");
         }
 
-        let full_name = format!("{service}.{}", sig.ident.unraw());
+        let name = options.name.clone().unwrap_or_else(|| sig.ident.unraw().to_string());
+        let full_name = format!("{service}.{name}");
         if full_name.len() > NAME_BYTES_MAX {
             errors.push(&sig.ident, "`service.method` is longer than 255 bytes");
         }
@@ -167,7 +171,7 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
         errors.push(parameter, message);
     }
     if PROXY_METHODS.iter().chain(&options::NAMES).any(|name| sig.ident == name) {
-        errors.push(&sig.ident, "every proxy has a method of this name already: choose another");
+        errors.push(&sig.ident, "every proxy has a method of this name already: choose another, and `#[rpc(name = \"..\")]` for the one on the wire");
     }
     match sig.inputs.first() {
         Some(FnArg::Receiver(receiver)) => {

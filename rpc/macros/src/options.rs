@@ -38,6 +38,8 @@ pub(crate) struct MethodOptions {
     pub(crate) semantics: Semantics,
     /// The lane of an ordered method; empty for the service's own.
     pub(crate) lane: Option<String>,
+    /// The method's name on the wire, if it is not that in the trait.
+    pub(crate) name: Option<String>,
 }
 
 /// How often a method may run for one call: the variants of `fibra::rpc::service::Semantics`.
@@ -50,12 +52,13 @@ pub(crate) enum Semantics {
 
 impl MethodOptions {
     /// Of a method that declares nothing.
-    pub(crate) const DEFAULT: Self = Self { semantics: Semantics::AtMostOnce, lane: None };
+    pub(crate) const DEFAULT: Self = Self { semantics: Semantics::AtMostOnce, lane: None, name: None };
 
     /// Reads a method's `#[rpc(..)]` attributes, of which there may be several, and takes them out.
     pub(crate) fn take(attrs: &mut Vec<Attribute>) -> syn::Result<Self> {
         let mut semantics = None;
         let mut lane = None;
+        let mut name = None;
         for attr in attrs.extract_if(.., |attr| attr.path().is_ident("rpc")) {
             attr.parse_nested_meta(|meta| {
                 if meta.path.is_ident("idempotent") {
@@ -66,8 +69,14 @@ impl MethodOptions {
                     if lane.replace(parse_lane(&meta)?).is_some() {
                         return Err(meta.error("a method is in one lane: write `ordered` once"));
                     }
+                } else if meta.path.is_ident("name") {
+                    let text: LitStr = meta.value()?.parse()?;
+                    if !is_word(&text.value()) {
+                        return Err(syn::Error::new_spanned(text, "a method's name is one word, such as `add`"));
+                    }
+                    name = Some(text.value());
                 } else {
-                    return Err(meta.error("unknown option: `#[rpc(..)]` takes `idempotent`, `maybe` or `ordered`"));
+                    return Err(meta.error("unknown option: `#[rpc(..)]` takes `idempotent`, `maybe`, `ordered` and `name = \"..\"`"));
                 }
                 if lane.is_some() && semantics.is_some() {
                     return Err(meta.error(
@@ -77,7 +86,7 @@ impl MethodOptions {
                 Ok(())
             })?;
         }
-        Ok(Self { semantics: semantics.unwrap_or(Semantics::AtMostOnce), lane })
+        Ok(Self { semantics: semantics.unwrap_or(Semantics::AtMostOnce), lane, name })
     }
 }
 

@@ -13,4 +13,13 @@ trait Unquoted {
     fn put(&self, value: u64);
 }
 
+#[fibra::service]
+trait Renamed {
+    #[rpc(name = "a.b")]
+    fn dotted(&self);
+    #[rpc(name = "put")]
+    fn take(&self);
+    fn put(&self);
+}
+
 fn main() {}
