@@ -64,6 +64,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         place: OnceCell::new(),
         in_flight: Cell::new(0),
         input: Cell::new(None),
+        replies: Cell::default(),
         postponed: Cell::new(None),
         paused: Cell::new(false),
         draining: Cell::new(false),
@@ -93,6 +94,8 @@ pub(super) struct Connection {
     in_flight: Cell<usize>,
     /// What was read and not yet acted on, while nobody has the role.
     input: Cell<Option<Box<Reader>>>,
+    /// Replies of this turn, to be queued before the next write.
+    replies: Cell<Vec<u8>>,
     /// A call for which there was no room.
     postponed: Cell<Option<Box<Call>>>,
     /// It is out of the line until there is room.
@@ -124,6 +127,8 @@ pub(super) enum Turn {
 enum Taken {
     /// It has been answered, or needs no answer.
     Done(Box<Reader>),
+    /// It has been answered, and there is a batch of replies to be written.
+    Filled(Box<Reader>),
     /// It has to wait until another of its connection ends.
     Postponed(Box<Reader>, Call),
     /// It has been answered, by a fiber that does not have the role any more.
@@ -181,10 +186,10 @@ impl Connection {
 
     fn try_turn(self: &Rc<Self>, mut reader: Box<Reader>) -> Result<Turn, End> {
         let mut input = None;
+        if self.outbox.is_full() && !self.make_room()? {
+            return Ok(self.pause(reader));
+        }
         loop {
-            if self.outbox.is_full() && !self.make_room()? {
-                return Ok(self.pause(reader));
-            }
             let frame = match self.postponed.take() {
                 Some(call) => Some(Frame::Call(*call)),
                 None => reader.next_frame()?,
@@ -192,6 +197,8 @@ impl Connection {
             if let Some(frame) = frame {
                 match self.act_on(reader, frame)? {
                     Taken::Done(kept) => reader = kept,
+                    Taken::Filled(kept) if self.make_room()? => reader = kept,
+                    Taken::Filled(kept) => return Ok(self.pause(kept)),
                     Taken::Postponed(kept, call) => {
                         self.postponed.set(Some(Box::new(call)));
                         self.write_now()?;
@@ -237,6 +244,10 @@ impl Connection {
             };
             match step {
                 Ok(Taken::Done(kept)) => reader = kept,
+                Ok(Taken::Filled(kept)) => match self.flush() {
+                    Ok(()) => reader = kept,
+                    Err(error) => break error.into(),
+                },
                 // Both need another fiber, or another call under way.
                 Ok(Taken::Postponed(..) | Taken::HandedOver) => break End::Eof,
                 Err(end) => break end,
@@ -307,6 +318,8 @@ impl Connection {
     fn pass_on(&self, xid: u64, role: Option<Box<Reader>>) -> Option<Box<Reader>> {
         let Some((dispatch, key)) = self.place.get() else { return role };
         let Some(dispatch) = dispatch.upgrade() else { return role };
+        // Its writing is for who leads next.
+        self.queue();
         self.input.set(role);
         match Rc::clone(&dispatch).hand_over(xid, self) {
             Ok(()) => {
@@ -328,13 +341,34 @@ impl Connection {
         is_unread
     }
 
-    /// Sends a reply. Who has the role does not wait for room, and writes when it has no more to do.
-    fn answer(self: &Rc<Self>, mut reply: Vec<u8>, has_role: bool) -> io::Result<()> {
-        if has_role {
-            let queued = if reply.is_empty() { 0 } else { self.outbox.append_anyway(&mut reply) };
-            scratch::give(reply);
-            return if queued >= FLUSH_BYTES { self.write_now() } else { Ok(()) };
+    /// Adds a reply to those of this turn: by who has the role, who writes them together. Whether they are enough for a write.
+    fn batch(&self, mut reply: Vec<u8>) -> bool {
+        if reply.is_empty() {
+            return false;
         }
+        let mut replies = self.replies.take();
+        if replies.is_empty() {
+            std::mem::swap(&mut replies, &mut reply);
+        } else {
+            replies.extend_from_slice(&reply);
+        }
+        scratch::give(reply);
+        let is_enough = replies.len() >= FLUSH_BYTES;
+        self.replies.set(replies);
+        is_enough
+    }
+
+    /// Queues the replies of this turn.
+    fn queue(&self) {
+        let mut replies = self.replies.take();
+        if !replies.is_empty() {
+            self.outbox.append_anyway(&mut replies);
+        }
+        scratch::give(replies);
+    }
+
+    /// Sends a reply, by who does not have the role.
+    fn answer(&self, mut reply: Vec<u8>) -> io::Result<()> {
         while !reply.is_empty() {
             match self.outbox.append(&mut reply) {
                 Ok(_) => {}
@@ -385,6 +419,7 @@ impl Connection {
                 let mut last_words = scratch::take();
                 encode::goaway(&mut last_words, GOAWAY_MALFORMED, &reason.to_string());
                 // If they cannot be said at once, the connection is as good as closed.
+                self.queue();
                 self.outbox.append_anyway(&mut last_words);
                 let _ = self.outbox.flush(AtOnce(self.stream()));
                 self.close();
@@ -394,6 +429,7 @@ impl Connection {
 
     /// Writes what is queued, for as long as that takes.
     fn flush(&self) -> io::Result<()> {
+        self.queue();
         let flushed = self.outbox.flush(self.stream());
         self.resume();
         flushed
@@ -404,6 +440,7 @@ impl Connection {
         if !in_fiber() {
             return self.flush();
         }
+        self.queue();
         self.outbox.flush(AtOnce(self.stream()))?;
         if !self.outbox.is_stuck() || self.draining.replace(true) {
             return Ok(());

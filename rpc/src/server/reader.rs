@@ -5,7 +5,7 @@
 //! Invariant: every whole frame is taken before more is read, so that one reading time holds for all that is buffered.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fibra_scheduler::clock;
 
@@ -14,11 +14,19 @@ use crate::wire::decode::Decoder;
 use crate::wire::frame::{Call, Frame};
 use crate::wire::header::Malformed;
 
+/// How many calls of those that were read together share a look at the clock, ...
+const CLOCK_AGE_MAX: u32 = 8;
+
+/// ... unless they are waited for less long than this.
+const EXACT_BELOW: Duration = Duration::from_millis(100);
+
 /// The reader's role: what the one who reads needs, and nobody else may touch.
 pub(super) struct Reader {
     decoder: Decoder,
     /// When the bytes in the decoder were read, for the calls' deadlines.
     read_at: Instant,
+    /// A time since then, and how many calls it is old.
+    now: (Instant, u32),
     /// Calls that were cancelled by a frame behind their own.
     cancelled: Vec<u64>,
 }
@@ -36,7 +44,8 @@ pub(super) enum Input {
 
 impl Reader {
     pub(super) fn new(frame_bytes_max: usize) -> Self {
-        Self { decoder: Decoder::new(frame_bytes_max), read_at: clock::now(), cancelled: Vec::new() }
+        let now = clock::now();
+        Self { decoder: Decoder::new(frame_bytes_max), read_at: now, now: (now, 0), cancelled: Vec::new() }
     }
 
     /// The next whole frame of what has been read.
@@ -59,6 +68,7 @@ impl Reader {
         let count = read(space)?;
         self.decoder.filled(count);
         self.read_at = clock::now();
+        self.now = (self.read_at, 0);
         self.cancelled.clear();
         self.cancelled.extend(self.decoder.cancels().take(CANCELS_AHEAD_MAX));
         Ok(match count {
@@ -77,6 +87,17 @@ impl Reader {
     /// Whether nobody waits for this call any more.
     pub(super) fn is_cancelled(&self, xid: u64) -> bool {
         !self.cancelled.is_empty() && self.cancelled.contains(&xid)
+    }
+
+    /// What time it is, for a call that is waited for so long. Not asked for each: to ask takes about as long as a short call does.
+    pub(super) fn now(&mut self, timeout: Duration) -> Instant {
+        let (now, age) = &mut self.now;
+        if *age >= CLOCK_AGE_MAX || (*age > 0 && timeout < EXACT_BELOW) {
+            *now = clock::now();
+            *age = 0;
+        }
+        *age += 1;
+        *now
     }
 
     /// When the caller gives up on this call; `None` if that is further away than the clock reaches. Whatever it says, a call ends.

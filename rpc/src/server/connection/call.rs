@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use fibra_scheduler::{cancel, clock, park};
+use fibra_scheduler::{cancel, park};
 
 use super::super::handler::{self, Refusal};
 use super::super::reader::Reader;
@@ -15,7 +15,7 @@ use crate::wire::frame::Call;
 
 impl Connection {
     /// Runs, refuses or repeats a call. Gives the role back, unless the handler parked.
-    pub(super) fn take_call(self: &Rc<Self>, reader: Box<Reader>, call: Call) -> Result<Taken, End> {
+    pub(super) fn take_call(self: &Rc<Self>, mut reader: Box<Reader>, call: Call) -> Result<Taken, End> {
         if call.is_stream() {
             return self.take_stream(reader, call);
         }
@@ -54,7 +54,7 @@ impl Connection {
                 }
             }
         }
-        let refusal = if deadline.is_some_and(|deadline| deadline <= clock::now()) {
+        let refusal = if deadline.is_some_and(|deadline| deadline <= reader.now(call.timeout)) {
             Some(Refusal::Expired)
         } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
@@ -107,29 +107,29 @@ impl Connection {
         {
             tracing::warn!(peer = %self.peer, %error, "while a call waited, no other of its worker was served: no fiber to do so");
         }
-        // Whoever gave up on what ran here has not given up on the connection.
-        let answered = match &role {
-            Some(_) => self.answer(out, true),
-            None => cancel::shield(|| self.answer(out, false)),
+        let answered = match role {
+            Some(reader) => Ok(self.answered(out, reader)),
+            // Whoever gave up on what ran here has not given up on the connection.
+            None => Err(cancel::shield(|| self.answer(out))),
         };
         // Only now: a reply that waits for room counts as in flight, so that their number is bounded.
         self.in_flight.update(|count| count - 1);
-        let Some(reader) = role else {
-            // It is not this one's to tell how the connection ended.
-            if let Err(error) = answered {
-                self.end(error.into());
+        match answered {
+            Ok(taken) => taken,
+            Err(answered) => {
+                // It is not this one's to tell how the connection ended.
+                if let Err(error) = answered {
+                    self.end(error.into());
+                }
+                self.resume();
+                Ok(Taken::HandedOver)
             }
-            self.resume();
-            return Ok(Taken::HandedOver);
-        };
-        answered?;
-        Ok(Taken::Done(reader))
+        }
     }
 
-    /// Sends a reply that took no running.
-    pub(super) fn answered(self: &Rc<Self>, out: Vec<u8>, reader: Box<Reader>) -> Result<Taken, End> {
-        self.answer(out, true)?;
-        Ok(Taken::Done(reader))
+    /// Adds the reply in `out`, if there is one, to those of this turn.
+    pub(super) fn answered(&self, out: Vec<u8>, reader: Box<Reader>) -> Result<Taken, End> {
+        Ok(if self.batch(out) { Taken::Filled(reader) } else { Taken::Done(reader) })
     }
 
     pub(super) fn refuse(&self, xid: u64, one_way: bool, refusal: Refusal, out: &mut Vec<u8>) {
