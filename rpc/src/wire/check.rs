@@ -57,6 +57,11 @@ pub fn check(bytes: &[u8]) -> Result<(), Unacceptable> {
     loop {
         while lacking > 0 {
             lacking -= 1;
+            if let Some((0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3, behind)) = rest.split_first() {
+                // The shortest values, of which there are most.
+                rest = behind;
+                continue;
+            }
             match Item::read(&mut rest)? {
                 Item::Scalar { bytes: 0 } => {}
                 Item::Scalar { bytes } => rest = rest.get(bytes..).ok_or(Unacceptable::Truncated)?,
@@ -84,8 +89,10 @@ pub fn check(bytes: &[u8]) -> Result<(), Unacceptable> {
 
 /// How many elements the array at the start of `bytes` has; `None` if there is no array.
 pub fn array_len(mut bytes: &[u8]) -> Option<usize> {
-    if !matches!(bytes.first()?, 0x90..=0x9f | 0xdc | 0xdd) {
-        return None;
+    match bytes.first()? {
+        marker @ 0x90..=0x9f => return Some(usize::from(marker & 0x0f)),
+        0xdc | 0xdd => {}
+        _ => return None,
     }
     match Item::read(&mut bytes) {
         Ok(Item::Container { values }) => Some(values),
