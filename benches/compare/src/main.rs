@@ -2,10 +2,10 @@
 //! alike, on your machine. And remote calls: fibra's with those of others.
 //!
 //! ```text
-//! cargo run --release -p fibra-compare                  all of it, about half an hour
-//! cargo run --release -p fibra-compare -- --quick       the outline, two minutes
-//! cargo run --release -p fibra-compare -- --workload rpc
-//! cargo run --release -p fibra-compare -- instructions fibra-raw
+//! cargo run --release -p fibra-compare                            all of it, about three quarters of an hour
+//! cargo run --release -p fibra-compare -- --quick                 the outline, two minutes
+//! cargo run --release -p fibra-compare -- --workload rpc          remote calls only, a quarter of an hour
+//! cargo run --release -p fibra-compare -- instructions fibra-raw  instructions of a call, by callgrind, half a minute
 //! cargo run --release -p fibra-compare -- --help
 //! ```
 //!

@@ -88,11 +88,11 @@ fn calls(peer: &str) {
     let mut client = Client::start(peer, &address);
     client.order(r#"{"Connect":{"total":3}}"#);
     client.is_done();
-    client.order(r#"{"Exchange":{"calls":100,"outstanding":7}}"#);
+    client.order(r#"{"Exchange":{"calls":100,"callers":{"number":7,"outstanding":1}}}"#);
     client.is_done();
     client.order(r#"{"Connect":{"total":4}}"#);
     client.is_done();
-    client.order(r#"{"Start":{"outstanding":256}}"#);
+    client.order(r#"{"Start":{"callers":{"number":1,"outstanding":256}}}"#);
     client.order(r#""Count""#);
     client.is_done();
     // More are made meanwhile, but none is needed: what is counted is what was answered until now.
@@ -100,7 +100,7 @@ fn calls(peer: &str) {
     let counted = client.process.line();
     assert!(counted.contains("per_second") && counted.contains("p50_us"), "{peer}: {counted}");
     // And once more: what was left over would be taken for an answer.
-    client.order(r#"{"Exchange":{"calls":10,"outstanding":1}}"#);
+    client.order(r#"{"Exchange":{"calls":10,"callers":{"number":1,"outstanding":4}}}"#);
     client.is_done();
 }
 

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Connect { total }         have so many connections, each of which has made a call   done
-//! Exchange { calls, .. }    make so many calls on each                                done
-//! Start { outstanding }     keep so many calls under way on each ...                  (nothing)
+//! Exchange { callers, .. }  these callers on each are to make so many calls each      done
+//! Start { callers }         these callers on each are to call and call ...            (nothing)
 //! Count                     ... of which from now on ...                              done
 //! Stop                      ... until now are counted                                 Calls
 //! ```
@@ -20,6 +20,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::peers::{self, Kind, Peer};
+use super::shape::Callers;
 use super::window::Window;
 use crate::placement;
 use crate::serve::folder_for_servers;
@@ -28,8 +29,8 @@ use crate::serve::folder_for_servers;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
     Connect { total: usize },
-    Exchange { calls: u64, outstanding: usize },
-    Start { outstanding: usize },
+    Exchange { calls: u64, callers: Callers },
+    Start { callers: Callers },
     Count,
     Stop,
 }
@@ -42,15 +43,15 @@ pub(crate) trait Client {
     /// Opens connections until there are `total`, and makes a call on each new one.
     fn connect(&mut self, total: usize) -> io::Result<()>;
 
-    /// Keeps `outstanding` calls under way on each connection, until `load` [ends](Load::goes_on).
-    fn call(&mut self, outstanding: usize, load: &Arc<Load>) -> io::Result<()>;
+    /// Calls by `callers` on each connection, until `load` [ends](Load::goes_on) for each.
+    fn call(&mut self, callers: Callers, load: &Arc<Load>) -> io::Result<()>;
 }
 
 /// How long to call.
 pub(crate) enum Load {
     /// Until the window is over.
     Until(Window),
-    /// So many times by each of the callers.
+    /// So many times by each caller.
     Times(u64),
 }
 
@@ -105,16 +106,16 @@ pub(crate) fn follow(client: &mut dyn Client) -> io::Result<()> {
                 client.connect(total)?;
                 say(DONE)?;
             }
-            Order::Exchange { calls, outstanding } => {
-                client.call(outstanding, &Arc::new(Load::Times(calls)))?;
+            Order::Exchange { calls, callers } => {
+                client.call(callers, &Arc::new(Load::Times(calls)))?;
                 say(DONE)?;
             }
-            Order::Start { outstanding } => {
+            Order::Start { callers } => {
                 let load = Arc::new(Load::Until(Window::default()));
                 let conducted = Arc::clone(&load);
                 // While the callers call, someone else has to listen.
                 let conductor = thread::spawn(move || conduct(&conducted));
-                client.call(outstanding, &load)?;
+                client.call(callers, &load)?;
                 conductor.join().map_err(|_| io::Error::other("the conductor panicked"))??;
             }
             Order::Count | Order::Stop => return Err(io::Error::other("nothing has been started")),

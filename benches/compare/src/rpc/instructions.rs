@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::peers::{self, Kind, Peer};
 use super::session::Session;
-use super::shape::Shape;
+use super::shape::{Callers, Shape};
 use crate::children::Server;
 
 /// `fibra-compare instructions`
@@ -21,8 +21,8 @@ pub(crate) struct Arguments {
     /// One of those that are part of this program
     #[arg(value_parser = peers::parser(), default_value = "fibra-raw")]
     peer: &'static Peer,
-    /// Calls by each caller
-    #[arg(long, default_value_t = 200)]
+    /// How many calls are counted
+    #[arg(long, default_value_t = 25_600)]
     calls: u64,
     /// Where callgrind's profiles go, for `callgrind_annotate`: callgrind.SHAPE.few and .many
     #[arg(long, default_value = "target/compare")]
@@ -37,10 +37,11 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<()> {
     }
     fs::create_dir_all(out)?;
     for shape in Shape::ALL {
-        let callers = (shape.connections() * shape.outstanding()) as u64;
-        // A caller alone makes enough of them, too.
-        let calls = (calls * 64).max(calls * callers) / callers;
-        let profile = |name: &str| out.join(format!("callgrind.{callers}x{}.{name}", shape.connections()));
+        let Callers { number, .. } = shape.callers();
+        let callers = (shape.connections() * number) as u64;
+        // As many for each of those that are under way.
+        let calls = calls.next_multiple_of(256) / callers;
+        let profile = |name: &str| out.join(format!("callgrind.{}.{name}", shape.name()));
         let few = executed(peer, shape, calls, &profile("few"))?;
         let many = executed(peer, shape, 2 * calls, &profile("many"))?;
         let each = many.saturating_sub(few) as f64 / (calls * callers) as f64;
@@ -57,7 +58,7 @@ fn executed(peer: &Peer, shape: Shape, calls: u64, profile: &Path) -> io::Result
     let server = Server::listening_under(valgrind, &["serve-rpc", peer.name].map(OsStr::new))?;
     let mut client = Session::start(peer, None, &server, None)?;
     client.connect(shape.connections())?;
-    client.exchange(calls, shape.outstanding())?;
+    client.exchange(calls, shape.callers())?;
     server.terminate()?;
     total(&fs::read_to_string(profile)?).ok_or_else(|| io::Error::other("callgrind wrote no totals"))
 }

@@ -92,7 +92,7 @@ impl<'a> Run<'a> {
         let &Plan { warm_up, seconds, .. } = self.plan;
         let load = self.with(group.placement, peer, index, |client, _| {
             client.connect(group.shape.connections())?;
-            client.measure(group.shape.outstanding(), warm_up, seconds)
+            client.measure(group.shape.callers(), warm_up, seconds)
         })?;
         Ok(Sample { round, load })
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{DONE, Order};
 use super::peers::Peer;
+use super::shape::Callers;
 use super::window::Calls;
 use crate::children::{Process, Server};
 use crate::load::Load;
@@ -59,16 +60,16 @@ impl Session {
         self.done()
     }
 
-    /// Makes `calls` calls by each of `outstanding` callers on each connection.
-    pub(crate) fn exchange(&mut self, calls: u64, outstanding: usize) -> io::Result<()> {
-        self.order(&Order::Exchange { calls, outstanding })?;
+    /// Makes `calls` calls by each of `callers` on each connection.
+    pub(crate) fn exchange(&mut self, calls: u64, callers: Callers) -> io::Result<()> {
+        self.order(&Order::Exchange { calls, callers })?;
         self.done()
     }
 
-    /// Has so many calls under way on each connection, and measures after `warm_up` seconds for `seconds`. Calls go on until the last
+    /// Has `callers` call on each connection, and measures after `warm_up` seconds for `seconds`. Calls go on until the last
     /// meter has been read, so what is read is never of a server that has less to do.
-    pub(crate) fn measure(&mut self, outstanding: usize, warm_up: f64, seconds: f64) -> io::Result<Load> {
-        self.order(&Order::Start { outstanding })?;
+    pub(crate) fn measure(&mut self, callers: Callers, warm_up: f64, seconds: f64) -> io::Result<Load> {
+        self.order(&Order::Start { callers })?;
         thread::sleep(Duration::from_secs_f64(warm_up));
         self.order(&Order::Count)?;
         self.done()?;

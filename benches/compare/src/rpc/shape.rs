@@ -1,6 +1,6 @@
 //! How calls are made: by how many callers, over how many connections.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A closed loop: whoever has an answer calls again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -12,8 +12,23 @@ pub(crate) enum Shape {
     SharedBy64,
     /// 64 connections, each with one call at a time.
     Connections64,
-    /// One connection with 256 calls under way.
+    /// One connection with 256 calls under way, all of one caller if its client can do that.
     Outstanding256,
+}
+
+/// Those who call on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Callers {
+    pub(crate) number: usize,
+    /// Calls that each has under way.
+    pub(crate) outstanding: usize,
+}
+
+impl Callers {
+    /// Calls under way on the connection.
+    pub(crate) fn calls(self) -> usize {
+        self.number * self.outstanding
+    }
 }
 
 impl Shape {
@@ -24,12 +39,22 @@ impl Shape {
         if self == Shape::Connections64 { 64 } else { 1 }
     }
 
-    /// Calls under way on each connection.
-    pub(crate) fn outstanding(self) -> usize {
+    /// Who calls on each connection.
+    pub(crate) fn callers(self) -> Callers {
         match self {
-            Shape::OneCaller | Shape::Connections64 => 1,
-            Shape::SharedBy64 => 64,
-            Shape::Outstanding256 => 256,
+            Shape::OneCaller | Shape::Connections64 => Callers { number: 1, outstanding: 1 },
+            Shape::SharedBy64 => Callers { number: 64, outstanding: 1 },
+            Shape::Outstanding256 => Callers { number: 1, outstanding: 256 },
+        }
+    }
+
+    /// In names of files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Shape::OneCaller => "one-caller",
+            Shape::SharedBy64 => "64-callers",
+            Shape::Connections64 => "64-connections",
+            Shape::Outstanding256 => "256-outstanding",
         }
     }
 

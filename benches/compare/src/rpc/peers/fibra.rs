@@ -1,5 +1,7 @@
-//! fibra: a trait, its implementation, and the proxy that the attribute writes. Callers are fibers.
+//! fibra: a trait, its implementation, and the proxy that the attribute writes. Callers are fibers; one with many calls under way
+//! has a handle for each.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use fibra::runtime::Runtime;
 
 use super::{ADD, check};
 use crate::rpc::client::{Client, Load, follow};
+use crate::rpc::shape::Callers;
 use crate::rpc::window;
 use crate::serve::{LOOPBACK, announce};
 
@@ -83,14 +86,18 @@ impl Client for Fibers {
         Ok(())
     }
 
-    fn call(&mut self, outstanding: usize, load: &Arc<Load>) -> io::Result<()> {
+    fn call(&mut self, callers: Callers, load: &Arc<Load>) -> io::Result<()> {
         let load = Arc::clone(load);
-        let callers: Vec<_> = self.proxies.iter().flat_map(|proxy| vec![proxy.clone(); outstanding]).collect();
-        self.each(callers.into_iter(), move |proxy| caller(&proxy, &load)).map(drop)
+        let proxies: Vec<_> = self.proxies.iter().flat_map(|proxy| vec![proxy.clone(); callers.number]).collect();
+        let call = move |proxy| match callers.outstanding {
+            1 => one_by_one(&proxy, &load),
+            outstanding => many_at_once(&proxy, outstanding, &load),
+        };
+        self.each(proxies.into_iter(), call).map(drop)
     }
 }
 
-fn caller(proxy: &CalculatorClient, load: &Load) -> io::Result<()> {
+fn one_by_one(proxy: &CalculatorClient, load: &Load) -> io::Result<()> {
     let (mut made, mut since) = (0, Instant::now());
     while load.goes_on(made) {
         check(proxy.add(ADD.0, ADD.1).map_err(io::Error::other)?)?;
@@ -99,4 +106,18 @@ fn caller(proxy: &CalculatorClient, load: &Load) -> io::Result<()> {
         (made, since) = (made + 1, now);
     }
     Ok(())
+}
+
+fn many_at_once(proxy: &CalculatorClient, outstanding: usize, load: &Load) -> io::Result<()> {
+    let mut calls = VecDeque::new();
+    let mut made = 0;
+    loop {
+        while calls.len() < outstanding && load.goes_on(made) {
+            calls.push_back((Instant::now(), proxy.start().add(ADD.0, ADD.1)));
+            made += 1;
+        }
+        let Some((since, call)) = calls.pop_front() else { return Ok(()) };
+        check(call.join().map_err(io::Error::other)?)?;
+        window::answered(since.elapsed(), 1);
+    }
 }

@@ -19,6 +19,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::floor::REPLY;
 use super::{ADD, check};
 use crate::rpc::client::{Client, Load, follow};
+use crate::rpc::shape::Callers;
 use crate::rpc::window;
 
 /// More than 256 replies.
@@ -144,12 +145,12 @@ impl Client for Raw {
         Ok(())
     }
 
-    fn call(&mut self, outstanding: usize, load: &Arc<Load>) -> io::Result<()> {
-        let outstanding = outstanding as u64;
+    fn call(&mut self, callers: Callers, load: &Arc<Load>) -> io::Result<()> {
+        let outstanding = callers.calls() as u64;
         for connection in &mut self.connections {
             connection.left = match **load {
                 Load::Until(_) => u64::MAX,
-                Load::Times(calls) => outstanding * calls.saturating_sub(1),
+                Load::Times(calls) => (callers.number as u64 * calls).saturating_sub(outstanding),
             };
             connection.send(outstanding, &self.template)?;
         }

@@ -1,4 +1,4 @@
-//! What the clients on tokio share: callers are tasks.
+//! What the clients on tokio share: callers are tasks, and so are a caller's outstanding calls.
 
 use std::future::Future;
 use std::io;
@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::check;
 use crate::rpc::client::{Client, Load, follow};
+use crate::rpc::shape::Callers;
 use crate::rpc::window;
 
 /// A connection, shared by cloning.
@@ -63,13 +64,13 @@ impl<S: Stub> Client for Tasks<S> {
         })
     }
 
-    fn call(&mut self, outstanding: usize, load: &Arc<Load>) -> io::Result<()> {
+    fn call(&mut self, who: Callers, load: &Arc<Load>) -> io::Result<()> {
         let stubs = &self.stubs;
         self.runtime.block_on(async {
             let mut callers = JoinSet::new();
             for stub in stubs {
-                for _ in 0..outstanding {
-                    callers.spawn(caller(stub.clone(), Arc::clone(load)));
+                for _ in 0..who.calls() {
+                    callers.spawn(caller(stub.clone(), who.outstanding, Arc::clone(load)));
                 }
             }
             while let Some(ended) = callers.join_next().await {
@@ -80,9 +81,10 @@ impl<S: Stub> Client for Tasks<S> {
     }
 }
 
-async fn caller(mut stub: impl Stub, load: Arc<Load>) -> io::Result<()> {
+/// Makes one in `of` of a caller's calls.
+async fn caller(mut stub: impl Stub, of: usize, load: Arc<Load>) -> io::Result<()> {
     let (mut made, mut since) = (0, Instant::now());
-    while load.goes_on(made) {
+    while load.goes_on(made * of as u64) {
         check(stub.add().await?)?;
         let now = Instant::now();
         window::answered(now - since, 1);

@@ -68,7 +68,7 @@ fn group(results: &Results, group: &GroupResults) -> Value {
         "placement": group.group.placement,
         "shape": group.group.shape,
         "connections": group.group.shape.connections(),
-        "outstanding": group.group.shape.outstanding(),
+        "callers": group.group.shape.callers(),
         "peers": peers,
     })
 }

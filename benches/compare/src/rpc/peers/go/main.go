@@ -96,11 +96,13 @@ func main() {
 type order struct {
 	Connect  *struct{ Total int }
 	Exchange *struct {
-		Calls       uint64
-		Outstanding int
+		Calls   uint64
+		Callers callers
 	}
-	Start *struct{ Outstanding int }
+	Start *struct{ Callers callers }
 }
+
+type callers struct{ Number, Outstanding int }
 
 // What callers do with an answer.
 const (
@@ -112,20 +114,21 @@ const (
 func follow(dial func() *rpc.Client) {
 	var clients []*rpc.Client
 	var phase int32
-	var callers sync.WaitGroup
+	var calling sync.WaitGroup
 	var began time.Time
 	var mutex sync.Mutex
 	var latencies []int64 // In nanoseconds.
 
-	start := func(outstanding int, goesOn func(made uint64) bool) {
+	// A caller's outstanding calls are made by as many goroutines.
+	start := func(who callers, goesOn func(made uint64) bool) {
 		for _, client := range clients {
-			for i := 0; i < outstanding; i++ {
-				callers.Add(1)
+			for i := 0; i < who.Number*who.Outstanding; i++ {
+				calling.Add(1)
 				go func(client *rpc.Client) {
-					defer callers.Done()
+					defer calling.Done()
 					var mine []int64
 					since := time.Now()
-					for made := uint64(0); goesOn(made); made++ {
+					for made := uint64(0); goesOn(made); made += uint64(who.Outstanding) {
 						add(client)
 						now := time.Now()
 						if atomic.LoadInt32(&phase) == counted {
@@ -165,13 +168,13 @@ func follow(dial func() *rpc.Client) {
 			}
 			fmt.Println("done")
 		case o.Exchange != nil:
-			start(o.Exchange.Outstanding, func(made uint64) bool { return made < o.Exchange.Calls })
-			callers.Wait()
+			start(o.Exchange.Callers, func(made uint64) bool { return made < o.Exchange.Calls })
+			calling.Wait()
 			fmt.Println("done")
 		case o.Start != nil:
 			atomic.StoreInt32(&phase, warmUp)
 			latencies = nil
-			start(o.Start.Outstanding, func(uint64) bool { return atomic.LoadInt32(&phase) != over })
+			start(o.Start.Callers, func(uint64) bool { return atomic.LoadInt32(&phase) != over })
 		case word == "Count":
 			began = time.Now()
 			atomic.StoreInt32(&phase, counted)
@@ -179,7 +182,7 @@ func follow(dial func() *rpc.Client) {
 		case word == "Stop":
 			seconds := time.Since(began).Seconds()
 			atomic.StoreInt32(&phase, over)
-			callers.Wait()
+			calling.Wait()
 			if err := json.NewEncoder(os.Stdout).Encode(calls(latencies, seconds)); err != nil {
 				log.Fatal(err)
 			}
