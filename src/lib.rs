@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub use fibra_scheduler::{
-    Builder, Counters, Fiber, FiberId, JoinHandle, LocalKey, Scope, ScopedJoinHandle, TooManyFibers, block_on,
+    Builder, Counters, Fiber, FiberId, JoinHandle, LocalKey, Scope, ScopedJoinHandle, TooManyFibers, ambient, block_on,
     blocking, cancel, clock, counters, current, dump, fiber_local, in_fiber, park, scope, seeded, sleep, spawn,
     spawn_local, stacks, sync, yield_now,
 };

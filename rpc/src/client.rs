@@ -13,6 +13,7 @@
 //! | [`pending`] | [`Pending`]: a call that was started and is not waited for yet |
 //! | `options` | how a call is made: its timeout, and what else can be said of it |
 //! | `exchange` | one call, from its arguments to its outcome |
+//! | `around` | what its middleware makes of it |
 //! | `streaming` | [`Streaming`]: a call with streams, as its caller has it |
 //! | `streams` | such calls of one connection, by xid |
 //! | `calls` | the calls that wait, by xid, over all connections |
@@ -30,6 +31,7 @@
 //! * When the last holder of a channel is gone, what it has sent is still written; then the connection closes and its
 //!   fibers end.
 
+mod around;
 mod backoff;
 mod calls;
 mod connect;
@@ -51,6 +53,7 @@ use fibra_net::ToSocketAddrs;
 
 use crate::error::{BindError, ConnectError, Peer};
 use crate::limits::Limits;
+use crate::middleware::{Chain, Middleware};
 use crate::server::{self, Local};
 use crate::service::Service;
 use calls::Calls;
@@ -71,6 +74,7 @@ pub use streaming::{Nothing, Streaming};
 #[derive(Clone)]
 pub struct Channel {
     way: Way,
+    middleware: Chain,
 }
 
 /// Where calls go.
@@ -132,13 +136,21 @@ impl Channel {
             return Err(ConnectError::NoRuntime);
         }
         let link = Link::start(addr, limits.bounded())?;
-        Ok(Self { way: Way::Connection(Arc::new(Open { link })) })
+        Ok(Self { way: Way::Connection(Arc::new(Open { link })), middleware: Chain::default() })
+    }
+
+    /// The same connection and session, with calls that also go through `middleware`: what is added first is the outermost.
+    ///
+    /// A call that is [started](proxy::Starter) is then made at once, as one of a local channel: middleware is code that waits. Calls with
+    /// streams do not go through it.
+    pub fn with_middleware(&self, middleware: impl Middleware) -> Self {
+        Self { way: self.way.clone(), middleware: self.middleware.with(middleware) }
     }
 
     /// A channel to a service of this process, without a connection: calls run on their caller's fiber. Generated proxies have the same as
     /// `CalculatorClient::local(implementation)`.
     pub fn local(service: impl Service) -> Self {
-        Self { way: Way::Local(Arc::new(Local::of(Box::new(service)))) }
+        Self { way: Way::Local(Arc::new(Local::of(Box::new(service)))), middleware: Chain::default() }
     }
 
     /// As [`local`](Self::local), to all services of a server that is not bound.
@@ -147,7 +159,7 @@ impl Channel {
     ///
     /// [`BindError::DuplicateMethod`]: two services have a method of one name.
     pub fn local_server(server: server::Builder) -> Result<Self, BindError> {
-        Ok(Self { way: Way::Local(Arc::new(server.into_local()?)) })
+        Ok(Self { way: Way::Local(Arc::new(server.into_local()?)), middleware: Chain::default() })
     }
 
     /// The server: where the connection is, or was last.
@@ -169,6 +181,10 @@ impl Channel {
             Way::Connection(open) => open.calls().stats(),
             Way::Local(_) => Stats::default(),
         }
+    }
+
+    fn middleware(&self) -> &Chain {
+        &self.middleware
     }
 
     fn to(&self) -> To<'_> {

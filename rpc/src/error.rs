@@ -17,3 +17,5 @@ pub mod serve;
 pub use call::{CallError, Callee, Disconnect, Executed, Peer, Side};
 pub use connect::ConnectError;
 pub use serve::{BindError, ServeError};
+
+pub use crate::wire::failure::Pushback;

@@ -53,28 +53,40 @@
 //! | [`stream`] | any number of items while a call is under way, with flow control: state machines, and who waits for them |
 //! | `outbox`, `waiters`, `scratch` | the output half of a connection, and how senders wait |
 //! | `handshake`, `random` | the frame that opens a connection; names and secrets |
+//! | [`middleware`] | [`Middleware`](middleware::Middleware): what happens around calls, on either side |
+//! | [`trace_context`], `call_span` | [`TraceContext`]: which trace a call is part of; its span |
+//! | `metrics` | what a server counts, for Prometheus |
+//! | [`health`] | the service by which a server says whether it wants calls |
 //! | [`codec`] | MessagePack, the one way to and from serde |
 //! | [`wire`] | the protocol without I/O: `docs/wire-format.md` |
 //! | [`error`] | [`CallError`] and whether the call ran |
+//! | [`metadata`], `request` | [`Metadata`]: what travels beside the arguments; [`Request`]: a call but for its arguments |
 //! | [`limits`] | every bound, by name |
 //!
 //! What it does not know: epoll, stacks, and how fibers are scheduled.
 
 #![forbid(unsafe_code)]
 
+mod call_span;
 pub mod client;
 pub mod codec;
 pub mod error;
 mod handshake;
+pub mod health;
 pub mod limits;
+pub mod metadata;
+mod metrics;
+pub mod middleware;
 mod outbox;
 mod random;
 pub mod reflection;
+mod request;
 mod scratch;
 pub mod server;
 pub mod service;
 pub mod session;
 pub mod stream;
+pub mod trace_context;
 mod waiters;
 pub mod wire;
 
@@ -84,5 +96,8 @@ pub use fibra_macros::service;
 /// Sockets and addresses, as the generated code names them.
 pub use fibra_net as net;
 pub use limits::Limits;
+pub use metadata::Metadata;
+pub use request::Request;
 pub use server::Server;
 pub use service::Service;
+pub use trace_context::TraceContext;

@@ -84,6 +84,12 @@ pub const DEPTH_MAX: usize = 32;
 /// Longest full method name (`service.method`): what its one length byte can say.
 pub const METHOD_NAME_BYTES_MAX: usize = u8::MAX as usize;
 
+/// Longest metadata of a call, as it travels.
+pub const METADATA_BYTES_MAX: usize = 8 * 1024;
+
+/// Entries of a call's metadata.
+pub const METADATA_ENTRIES_MAX: usize = 64;
+
 /// Longest explanation in a failure reply or a goaway; what is longer is cut.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 

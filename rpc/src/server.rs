@@ -47,7 +47,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::error::ServeError;
-use accept::Acceptor;
+use crate::health::Health;
+use crate::metrics::{self, text::Gauges};
+use accept::{Acceptor, Context};
 pub use builder::Builder;
 use dispatch::Leaders;
 pub(crate) use local::Local;
@@ -72,6 +74,8 @@ pub struct Server {
     acceptor: Arc<Acceptor>,
     roster: Arc<Roster>,
     leaders: Arc<Leaders>,
+    context: Arc<Context>,
+    health: Health,
 }
 
 impl Server {
@@ -88,6 +92,32 @@ impl Server {
     /// Connections open now.
     pub fn connections(&self) -> usize {
         self.roster.len()
+    }
+
+    /// What it says about its health, to be read and changed.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// What it has counted, as Prometheus text: connections, sessions, the scheduler's counters if the caller is on a runtime; and,
+    /// if it was [asked to](Builder::metrics), calls by method and outcome, in flight, latencies, bytes, refusals and copies.
+    ///
+    /// A name is listed from its first call on. What is read while calls are under way is as of a moment ago.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = fibra_rpc::Server::builder().metrics().bind("127.0.0.1:7000")?;
+    /// print!("{}", server.metrics());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn metrics(&self) -> String {
+        let gauges = Gauges {
+            connections: self.connections(),
+            sessions: self.context.sessions.len(),
+            scheduler: fibra_scheduler::counters(),
+        };
+        metrics::text::render(self.context.metrics.as_deref(), &gauges)
     }
 
     /// Waits until the server no longer accepts: because [`shutdown`](Self::shutdown) was called from elsewhere, its
@@ -116,6 +146,7 @@ impl Server {
     }
 
     fn stop(&self) {
+        self.health.end();
         self.acceptor.stop();
         self.roster.close();
         self.leaders.close();

@@ -47,6 +47,7 @@ use std::ptr::NonNull;
 use std::time::Instant;
 
 use crate::FiberId;
+use crate::ambient;
 use crate::cancel::Ambient;
 use crate::hook::Hook;
 use crate::local;
@@ -122,6 +123,8 @@ pub(crate) struct Owned {
     pub(crate) timer: timer::Node,
     /// The scope that waits for this fiber's end.
     pub(crate) scope: Cell<Option<Membership>>,
+    /// The innermost of its [ambient values](crate::ambient).
+    pub(crate) ambient_values: ambient::Slot,
     /// The values of `fiber_local!` keys.
     pub(crate) locals: local::Locals,
     /// Where its stack's guard ends and the usable part begins; 0 before it has one.
@@ -176,6 +179,7 @@ impl Control {
                 choice: Cell::new(Choice::No),
                 ambient: Ambient::inherited(inherited.deadline),
                 scope: Cell::new(None),
+                ambient_values: Cell::new(None),
                 locals: local::Locals::default(),
                 hook: Cell::new(None),
                 is_owed: Cell::new(false),

@@ -29,6 +29,7 @@
 //! | `spawn`, `join` | [`spawn()`], [`spawn_local`], [`Builder`], [`JoinHandle`] |
 //! | `scope` | [`scope()`]: fibers that borrow from their parent |
 //! | `local`, `current` | [`fiber_local!`], [`current()`] |
+//! | [`ambient`] | values that hold for a call and all below it |
 //! | [`sync`] | locks, channels, [`select!`](sync::select!) and what else fibers and threads wait for |
 //! | [`park`] | how anything waits and is woken |
 //! | [`cancel`] | cancellation and deadlines: [`cancel::with_timeout`], [`cancel::shield`] |
@@ -39,6 +40,7 @@
 //! | [`mod@dump`], `counters` | [`dump()`]: every fiber, what it waits for, and its backtrace; [`counters()`] |
 //! | [`mod@stacks`] | [`stacks()`]: how much of their stacks fibers use, by spawn site |
 //! | [`driver`], [`clock`] | the seams to the operating system and to time |
+//! | `spans` | `tracing`'s spans, each fiber's own across switches |
 //! | `control` | the control block of a fiber: states, references |
 //! | `rng` | the seam to randomness |
 //! | `primitive` | the seam at which loom checks what crosses threads |
@@ -48,6 +50,7 @@
 #![cfg_attr(all(loom, test), allow(dead_code))] // What only contexts would call.
 
 mod abort;
+pub mod ambient;
 mod block_on;
 mod blocking;
 pub mod cancel;
@@ -69,6 +72,7 @@ mod rng;
 pub mod runtime;
 mod scope;
 pub mod seeded;
+mod spans;
 mod spawn;
 pub mod stacks;
 pub mod sync;

@@ -38,6 +38,7 @@ use crate::blocking;
 use crate::control::Runnable;
 use crate::driver::{Driver, DriverFactory};
 use crate::dump::Deadlock;
+use crate::spans;
 use crate::spawn::Site;
 use crate::stacks::{self, Stacks};
 use crate::watchdog;
@@ -174,14 +175,16 @@ impl Builder {
         let shared = crew.shared.clone();
         // Made here, not in the fiber: it stops the runtime also if there is no stack for it.
         let stop = shared.stop_on_drop();
+        // The caller's span is also the first fiber's.
+        let span = tracing::Span::current();
         let first = move || {
             let _stop = stop;
-            f()
+            span.in_scope(f)
         };
         worker.admit()?;
         let (runnable, handle) = spawn::Builder::new().name("main").allocate(worker.here(), spawned_at, first);
         worker.spawn(runnable);
-        abort::on_unwind(WORKER_PANICKED, || worker.run(&mut *driver));
+        spans::outside(|| abort::on_unwind(WORKER_PANICKED, || worker.run(&mut *driver)));
         drop(driver);
         crew.dismiss();
         if let Some(deadlock) = shared.deadlock.get() {

@@ -44,6 +44,7 @@ use crate::park::{Reason, Wakeup};
 use crate::primitive::deque;
 use crate::queue::Ready;
 use crate::runtime::Shared;
+use crate::spans;
 use crate::spawn::Site;
 use crate::stacks::Sites;
 use crate::timer::Timers;
@@ -340,6 +341,37 @@ impl Worker {
     /// `fiber` runs, on this thread.
     #[inline(always)]
     pub(crate) unsafe fn park_fiber(fiber: NonNull<Control>, reason: Reason, deadline: Option<Instant>) -> Wakeup {
+        if spans::are_possible() {
+            // SAFETY: as the caller says.
+            return unsafe { Worker::park_outside_spans(fiber, reason, deadline) };
+        }
+        // SAFETY: as the caller says.
+        unsafe { Worker::park_bare(fiber, reason, deadline) }
+    }
+
+    /// As [`park_fiber`](Worker::park_fiber), where there may be spans to leave.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[cold]
+    #[inline(never)]
+    unsafe fn park_outside_spans(fiber: NonNull<Control>, reason: Reason, deadline: Option<Instant>) -> Wakeup {
+        // SAFETY: it runs on this thread, so it has not ended, and this is its home worker.
+        let is_given = unsafe { fiber.as_ref().owned() }.token.is_given();
+        // SAFETY: as the caller says.
+        let park = || unsafe { Worker::park_bare(fiber, reason, deadline) };
+        // With its token given it does not switch away.
+        if is_given { park() } else { spans::outside(park) }
+    }
+
+    /// As [`park_fiber`](Worker::park_fiber), whatever spans the fiber is in.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    #[inline(always)]
+    unsafe fn park_bare(fiber: NonNull<Control>, reason: Reason, deadline: Option<Instant>) -> Wakeup {
         // SAFETY: not null, since this thread runs a fiber, below the worker's `enter`; and that fiber never changes its worker.
         let worker = unsafe { &*CURRENT.get() };
         // SAFETY: the running fiber has not ended, so it is live through all of this function.

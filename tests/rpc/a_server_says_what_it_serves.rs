@@ -12,7 +12,7 @@ fn names_types_semantics_and_documentation() {
     on_one_worker(|| {
         let (server, _counter) = serve();
         let reflection = ReflectionClient::connect(server.local_addr()).expect("it listens");
-        assert_eq!(reflection.list().expect("a list"), ["desk", "fibra.reflection"]);
+        assert_eq!(reflection.list().expect("a list"), ["desk", "fibra.health", "fibra.reflection"]);
         let desk = reflection.describe("desk".to_owned()).expect("a reply").expect("it is served");
         assert_eq!(desk, ServiceInfo::from(DeskClient::DESCRIPTOR));
         let [add, withdraw, ..] = &desk.methods[..] else { panic!("{desk:?}") };

@@ -26,6 +26,7 @@ mod a_timer_is_never_early;
 mod a_wake_in_turn_jumps_no_queue;
 mod a_wake_is_never_lost;
 mod a_yield_loop_starves_nobody;
+mod ambient_values_belong_to_a_call;
 mod an_overflow_names_its_fiber;
 mod blocking_does_not_hold_the_worker;
 mod both_workers_are_used;
@@ -48,6 +49,7 @@ mod runtimes_do_not_nest_but_coexist;
 mod select_takes_what_is_ready;
 #[cfg(panic = "unwind")]
 mod sigquit_prints_the_dump;
+mod spans_stay_with_their_fiber;
 mod spawns_from_outside_reach_every_worker;
 mod stacks_are_measured_by_spawn_site;
 mod the_hook_fires_on_the_first_park;

@@ -23,9 +23,12 @@ use super::link::Link;
 use super::local;
 use super::options::CallOptions;
 use super::streams::Stream;
+use crate::call_span::CallSpan;
 use crate::codec::{self, EncodeError};
 use crate::error::{CallError, Callee, Executed, Peer, Side};
 use crate::limits::{CALL_TIMEOUT_MAX, STREAM_CREDIT_INITIAL};
+use crate::metadata::Metadata;
+use crate::middleware::Chain;
 use crate::scratch;
 use crate::server::Local;
 use crate::service::{Method, Semantics, Streams};
@@ -34,6 +37,7 @@ use crate::stream::Duplex;
 use crate::stream::inbound::Inbound;
 use crate::stream::outbound::Outbound;
 use crate::wire::encode;
+use crate::wire::failure::Code;
 use crate::wire::header::{FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_ONE_WAY};
 
 /// What becomes of a call's frame once it is queued.
@@ -68,25 +72,39 @@ impl To<'_> {
     }
 }
 
+const NO_METADATA: &Metadata = &Metadata::new();
+
 /// A call in the making.
+#[derive(Clone, Copy)]
 pub(super) struct Exchange<'a> {
     to: To<'a>,
     method: &'a Method,
+    metadata: &'a Metadata,
     timeout: Duration,
     deadline: Option<Instant>,
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(to: To<'a>, method: &'a Method, options: &CallOptions) -> Self {
+    pub(super) fn new(to: To<'a>, method: &'a Method, options: &'a CallOptions) -> Self {
         let now = clock::now();
         let ambient = cancel::deadline().map_or(CALL_TIMEOUT_MAX, |deadline| deadline.saturating_duration_since(now));
         let timeout = options.timeout.min(CALL_TIMEOUT_MAX).min(ambient);
-        Self { to, method, timeout, deadline: now.checked_add(timeout) }
+        let metadata = options.metadata.as_deref().unwrap_or(NO_METADATA);
+        Self { to, method, metadata, timeout, deadline: now.checked_add(timeout) }
     }
 
     /// A call that was made before, whose answer has come.
     pub(super) fn again(link: &'a Link, method: &'a Method, timeout: Duration, deadline: Option<Instant>) -> Self {
-        Self { to: To::Link(link), method, timeout, deadline }
+        Self { to: To::Link(link), method, metadata: NO_METADATA, timeout, deadline }
+    }
+
+    /// The same, with other metadata.
+    pub(super) fn with<'b>(&'b self, metadata: &'b Metadata) -> Exchange<'b> {
+        Exchange { metadata, ..*self }
+    }
+
+    pub(super) fn metadata(&self) -> &'a Metadata {
+        self.metadata
     }
 
     /// How long it may take, and until when.
@@ -113,8 +131,43 @@ impl<'a> Exchange<'a> {
         self.method.semantics() != Semantics::Idempotent
     }
 
+    /// Makes the call and waits for its outcome.
+    pub(super) fn call<A: Serialize>(&self, args: &A, middleware: &Chain) -> Result<Outcome, CallError> {
+        let mut attempt = |metadata: &Metadata| self.with(metadata).traced(|exchange| exchange.attempt(args));
+        if middleware.is_empty() { attempt(self.metadata) } else { self.around(middleware, &mut attempt) }
+    }
+
+    /// Makes a call that nobody answers.
+    pub(super) fn call_one_way<A: Serialize>(&self, args: &A, middleware: &Chain) -> Result<(), CallError> {
+        let mut attempt = |metadata: &Metadata| {
+            self.with(metadata).traced(|exchange| exchange.post(args).map(|()| Outcome::Value(Vec::new())))
+        };
+        let posted = if middleware.is_empty() { attempt(self.metadata) } else { self.around(middleware, &mut attempt) };
+        posted.map(|_nothing| ())
+    }
+
+    /// Makes an attempt within its span, and with its place in the trace, if it is to have any.
+    #[inline]
+    fn traced(&self, attempt: impl FnOnce(&Exchange<'_>) -> Result<Outcome, CallError>) -> Result<Outcome, CallError> {
+        let Some((span, metadata)) = self.span() else { return attempt(self) };
+        span.run(
+            || attempt(&self.with(&metadata)),
+            |outcome| match outcome {
+                Ok(Outcome::Value(_)) => None,
+                Ok(Outcome::Failure { code, .. }) => Some(Code::from_wire(*code).map_or("unknown", Code::name)),
+                Err(error) => Some(error.name()),
+            },
+        )
+    }
+
+    /// Its span, with the metadata that it is to go with; if it is part of a trace.
+    #[inline]
+    pub(super) fn span(&self) -> Option<(CallSpan, Metadata)> {
+        CallSpan::client(self.method.full_name(), || self.to.peer(), self.metadata)
+    }
+
     /// Sends the call and waits for the answer.
-    pub(super) fn call<A: Serialize>(&self, args: &A) -> Result<Outcome, CallError> {
+    fn attempt<A: Serialize>(&self, args: &A) -> Result<Outcome, CallError> {
         match self.to {
             To::Link(link) => {
                 let xid = self.begin(link, args, Some(park::current()), Output::Sent)?;
@@ -188,7 +241,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends a call that nobody answers.
-    pub(super) fn call_one_way<A: Serialize>(&self, args: &A) -> Result<(), CallError> {
+    fn post<A: Serialize>(&self, args: &A) -> Result<(), CallError> {
         let mut frame = self.encode(args, FLAG_ONE_WAY)?;
         let link = match self.to {
             To::Link(link) => link,
@@ -216,7 +269,7 @@ impl<'a> Exchange<'a> {
         }
         let max = self.to.frame_bytes();
         let mut frame = scratch::take();
-        let mut body = encode::stream_call(&mut frame, self.method.full_name(), flags, credit, max);
+        let mut body = encode::call_with(&mut frame, self.method.full_name(), flags, self.metadata, credit, max);
         let encoded = codec::encode(&mut body, args);
         let encoded = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
         match encoded {

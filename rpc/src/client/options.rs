@@ -7,20 +7,24 @@
 //! Invariant: a call borrows its proxy's options and a proxy copies them only to change them, so that what is not set costs a plain call one
 //! comparison at most. What is larger than a few words goes behind an `Option<Arc<_>>`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::CALL_TIMEOUT;
+use crate::metadata::Metadata;
 
 /// The options of a [`Proxy`](super::Proxy)'s calls.
 #[derive(Clone, Debug)]
 pub(crate) struct CallOptions {
     /// How long a call waits for its reply; an earlier ambient deadline holds, too.
     pub(crate) timeout: Duration,
+    /// What goes with each call.
+    pub(crate) metadata: Option<Arc<Metadata>>,
 }
 
 impl CallOptions {
     /// Those of a proxy that was told nothing.
-    pub(crate) const DEFAULT: Self = Self { timeout: CALL_TIMEOUT };
+    pub(crate) const DEFAULT: Self = Self { timeout: CALL_TIMEOUT, metadata: None };
 
     /// The same but for one change.
     pub(crate) fn with(&self, change: impl FnOnce(&mut Self)) -> Self {

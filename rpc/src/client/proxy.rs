@@ -16,9 +16,10 @@ use super::streaming::Streaming;
 use super::{Channel, Way};
 use crate::codec::{self, Value};
 use crate::error::{CallError, Callee, ConnectError, Executed, Side};
+use crate::metadata::Metadata;
 use crate::scratch;
 use crate::service::Method;
-use crate::wire::failure::Code;
+use crate::wire::failure::{Code, Pushback};
 
 /// A channel, and the options of calls. Cheap to clone; its clones share the connection.
 ///
@@ -50,6 +51,22 @@ impl Proxy {
         self.with(|options| options.timeout = timeout)
     }
 
+    /// The same, with calls that `metadata` goes with, in the place of what went with them before.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let proxy = fibra_rpc::client::Proxy::connect("127.0.0.1:7000")?;
+    /// let mut metadata = fibra_rpc::Metadata::new();
+    /// metadata.insert("tenant", "acme")?;
+    /// let proxy = proxy.with_metadata(metadata);
+    /// # let _ = proxy;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_metadata(&self, metadata: Metadata) -> Self {
+        self.with(|options| options.metadata = Some(Arc::new(metadata)))
+    }
+
     /// The connection.
     pub fn channel(&self) -> &Channel {
         &self.channel
@@ -66,7 +83,7 @@ impl Proxy {
     /// Any [`CallError`] but [`Application`](CallError::Application).
     pub fn call<A: Serialize, T: DeserializeOwned>(&self, method: &Method, args: &A) -> Result<T, CallError> {
         let exchange = Exchange::new(self.channel.to(), method, &self.options);
-        read_value(&exchange, exchange.call(args)?)
+        read_value(&exchange, exchange.call(args, self.channel.middleware())?)
     }
 
     /// Calls a method that returns a `Result<T, E>`.
@@ -81,7 +98,7 @@ impl Proxy {
         E: DeserializeOwned,
     {
         let exchange = Exchange::new(self.channel.to(), method, &self.options);
-        read_result(&exchange, exchange.call(args).map_err(CallError::widen)?)
+        read_result(&exchange, exchange.call(args, self.channel.middleware()).map_err(CallError::widen)?)
     }
 
     /// Calls a method of which nothing is known but its name: at most once, and its error, if it has one, is any value. `args` is a tuple, or
@@ -144,7 +161,7 @@ impl Proxy {
     ///
     /// A [`CallError`] whose [`executed`](CallError::executed) is [`Executed::No`].
     pub fn call_one_way<A: Serialize>(&self, method: &Method, args: &A) -> Result<(), CallError> {
-        Exchange::new(self.channel.to(), method, &self.options).call_one_way(args)
+        Exchange::new(self.channel.to(), method, &self.options).call_one_way(args, self.channel.middleware())
     }
 
     /// Starts calls without waiting for their replies.
@@ -210,13 +227,20 @@ impl Starter<'_> {
         let channel = &self.proxy.channel;
         let exchange = Exchange::new(channel.to(), &method, &self.proxy.options);
         let open = match &channel.way {
-            Way::Connection(open) => open,
-            Way::Local(_) => {
-                let outcome = exchange.call(args).map_err(CallError::widen);
+            Way::Connection(open) if channel.middleware().is_empty() => open,
+            Way::Connection(_) | Way::Local(_) => {
+                let outcome = exchange.call(args, channel.middleware()).map_err(CallError::widen);
                 return Pending::ended(outcome.and_then(|outcome| read(&exchange, outcome)));
             }
         };
-        let (begun, time) = (exchange.begin(&open.link, args, None, self.output), exchange.time());
+        // Its span is around the sending; who waits for the answer, and when, is not known yet.
+        let begun = match exchange.span() {
+            None => exchange.begin(&open.link, args, None, self.output),
+            Some((span, metadata)) => {
+                span.run(|| exchange.with(&metadata).begin(&open.link, args, None, self.output), |_| None)
+            }
+        };
+        let time = exchange.time();
         match begun {
             Ok(xid) => Pending::under_way(Arc::clone(open), method, xid, self.output == Output::Held, time, read),
             Err(error) => Pending::ended(Err(error.widen())),
@@ -265,36 +289,70 @@ pub(super) fn read<T: DeserializeOwned, E>(
             value
         }
         Outcome::Failure { code, message, details, repeated } => {
-            let callee = exchange.callee();
-            let kind = Code::from_wire(code);
-            // Of a call that is run at most once, all copies get the one answer. Not so of an idempotent one; nor are these an answer.
-            let of_this_copy = if exchange.in_session() {
-                matches!(kind, Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement))
-            } else {
-                matches!(kind, Some(Code::UnknownMethod | Code::BadArguments | Code::Expired | Code::Overloaded))
-            };
-            if repeated && of_this_copy {
-                return Err(CallError::Refused { callee, message, executed: Executed::Maybe });
-            }
-            let refused = |callee, message, executed| CallError::Refused { callee, message, executed };
-            Err(match kind {
-                Some(Code::Application) => application(&details, callee),
-                Some(Code::Panicked) => CallError::HandlerPanicked { callee, message },
-                Some(Code::UnknownMethod) => CallError::UnknownMethod { callee, message },
-                Some(Code::BadArguments) => CallError::BadArguments { callee, message },
-                Some(Code::Expired) => exchange.timed_out(Executed::No).widen(),
-                Some(Code::Overloaded) => CallError::Overloaded { callee, message },
-                Some(Code::ReplyTooLarge) => CallError::TooLarge { callee, side: Side::Reply, message },
-                Some(Code::ReplyUnencodable) => bad_reply(callee, message, Executed::Yes),
-                Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement) => {
-                    refused(callee, message, Executed::No)
-                }
-                Some(Code::Stale | Code::SessionEnded | Code::InProgress) => refused(callee, message, Executed::Maybe),
-                Some(Code::Forgotten) => refused(callee, message, Executed::Yes),
-                None => bad_reply(callee, format!("unknown failure code {code}: {message}"), Executed::Maybe),
+            Err(match exchange.failed(code, message, details, repeated) {
+                Ok(details) => application(&details, exchange.callee()),
+                Err(error) => error.widen(),
             })
         }
     }
+}
+
+impl Exchange<'_> {
+    /// What a failure means: the details of the method's own error, or why there is none.
+    pub(super) fn failed(
+        &self,
+        code: u8,
+        message: String,
+        details: Vec<u8>,
+        repeated: bool,
+    ) -> Result<Vec<u8>, CallError> {
+        let callee = self.callee();
+        let kind = Code::from_wire(code);
+        let refused = |callee, message, executed| CallError::Refused { callee, message, executed };
+        // Of a call that is run at most once, all copies get the one answer. Not so of an idempotent one; nor are these an answer.
+        let of_this_copy = if self.in_session() {
+            matches!(kind, Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement))
+        } else {
+            matches!(
+                kind,
+                Some(
+                    Code::UnknownMethod
+                        | Code::BadArguments
+                        | Code::Expired
+                        | Code::Overloaded
+                        | Code::Denied
+                        | Code::BadMetadata
+                )
+            )
+        };
+        if repeated && of_this_copy {
+            return Err(refused(callee, message, Executed::Maybe));
+        }
+        Err(match kind {
+            Some(Code::Application) => return Ok(details),
+            Some(Code::Panicked) => CallError::HandlerPanicked { callee, message },
+            Some(Code::UnknownMethod) => CallError::UnknownMethod { callee, message },
+            Some(Code::BadArguments) => CallError::BadArguments { callee, message },
+            Some(Code::Expired) => self.timed_out(Executed::No),
+            Some(Code::Overloaded) => CallError::Overloaded { callee, message, pushback: Pushback::decode(&details) },
+            Some(Code::ReplyTooLarge) => CallError::TooLarge { callee, side: Side::Reply, message },
+            Some(Code::ReplyUnencodable) => bad_reply(callee, message, Executed::Yes),
+            Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement) => {
+                refused(callee, message, Executed::No)
+            }
+            Some(Code::Stale | Code::SessionEnded | Code::InProgress) => refused(callee, message, Executed::Maybe),
+            Some(Code::Forgotten) => refused(callee, message, Executed::Yes),
+            Some(Code::Denied) => denied(callee, message, &details, Executed::No),
+            Some(Code::Withheld) => denied(callee, message, &details, Executed::Yes),
+            Some(Code::BadMetadata) => CallError::BadMetadata { callee, message },
+            None => bad_reply(callee, format!("unknown failure code {code}: {message}"), Executed::Maybe),
+        })
+    }
+}
+
+/// Details that are no metadata say nothing, and change nothing about the refusal.
+fn denied<E>(callee: Callee, message: String, details: &[u8], executed: Executed) -> CallError<E> {
+    CallError::Denied { callee, message, details: Metadata::decode(details).unwrap_or_default(), executed }
 }
 
 pub(super) fn bad_reply<E>(callee: Callee, message: String, executed: Executed) -> CallError<E> {

@@ -100,7 +100,11 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
         let initial = STREAM_CREDIT_INITIAL as usize;
         let wanted = if method.streams().server() { link.limits().stream_window - initial } else { 0 };
         let share = Share { bytes: link.take_stream_bytes(wanted), link: Arc::clone(link) };
-        let (stream, connection) = exchange.open(link, args, method.streams(), initial + share.bytes)?;
+        let begin = |exchange: &Exchange<'_>| exchange.open(link, args, method.streams(), initial + share.bytes);
+        let (stream, connection) = match exchange.span() {
+            None => begin(&exchange),
+            Some((span, metadata)) => span.run(|| begin(&exchange.with(&metadata)), |_| None),
+        }?;
         let (timeout, deadline) = exchange.time();
         let carrier = Arc::new(ClientCarrier { connection, open: Arc::clone(open) });
         let call = Call {

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ConnectError;
+use crate::metadata::Metadata;
+use crate::wire::failure::Pushback;
 use crate::wire::header::Malformed;
 
 /// Did the handler run? The question to ask before a call is repeated.
@@ -26,6 +28,15 @@ pub enum Executed {
 }
 
 impl Executed {
+    /// What is to be said of two attempts at the same.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::Maybe, _) | (_, Self::Maybe) => Self::Maybe,
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+
     /// What a message says to do, after what happened.
     const fn advice(self) -> &'static str {
         match self {
@@ -176,6 +187,26 @@ pub enum CallError<E = Infallible> {
         callee: Callee,
         /// Which limit.
         message: String,
+        /// What the server says about trying again, if it does.
+        pushback: Option<Pushback>,
+    },
+    /// Refused by [middleware](crate::middleware), of the server or of this client.
+    Denied {
+        /// What was called.
+        callee: Callee,
+        /// Why, for people.
+        message: String,
+        /// Why, for programs.
+        details: Metadata,
+        /// [`Executed::No`], unless the middleware let the call run and then kept the answer back.
+        executed: Executed,
+    },
+    /// The call's metadata was not understood or is too large there. The call has not run.
+    BadMetadata {
+        /// What was called.
+        callee: Callee,
+        /// What does not fit.
+        message: String,
     },
 }
 
@@ -184,14 +215,79 @@ impl<E> CallError<E> {
     pub fn executed(&self) -> Executed {
         match self {
             Self::Application(_) | Self::HandlerPanicked { .. } => Executed::Yes,
-            Self::UnknownMethod { .. } | Self::BadArguments { .. } | Self::Overloaded { .. } => Executed::No,
+            Self::UnknownMethod { .. }
+            | Self::BadArguments { .. }
+            | Self::Overloaded { .. }
+            | Self::BadMetadata { .. } => Executed::No,
             Self::TooLarge { side: Side::Request, .. } => Executed::No,
             Self::TooLarge { side: Side::Reply, .. } => Executed::Yes,
             Self::Timeout { executed, .. }
             | Self::Cancelled { executed, .. }
             | Self::Disconnected { executed, .. }
             | Self::Refused { executed, .. }
+            | Self::Denied { executed, .. }
             | Self::BadReply { executed, .. } => *executed,
+        }
+    }
+
+    /// What [middleware](crate::middleware) that refused the call has to say to programs; empty for any other failure.
+    ///
+    /// A method's own error has its own type: [`Application`](Self::Application).
+    pub fn details(&self) -> &Metadata {
+        const NONE: &Metadata = &Metadata::new();
+        match self {
+            Self::Denied { details, .. } => details,
+            _ => NONE,
+        }
+    }
+
+    /// What an overloaded server says about trying again, if it does.
+    pub fn pushback(&self) -> Option<Pushback> {
+        match self {
+            Self::Overloaded { pushback, .. } => *pushback,
+            _ => None,
+        }
+    }
+
+    /// Its kind's name, for logs and metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Application(_) => "application",
+            Self::Timeout { .. } => "timeout",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Disconnected { .. } => "disconnected",
+            Self::HandlerPanicked { .. } => "panicked",
+            Self::UnknownMethod { .. } => "unknown_method",
+            Self::BadArguments { .. } => "bad_arguments",
+            Self::BadReply { .. } => "bad_reply",
+            Self::TooLarge { .. } => "too_large",
+            Self::Refused { .. } => "refused",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Denied { .. } => "denied",
+            Self::BadMetadata { .. } => "bad_metadata",
+        }
+    }
+
+    /// The same error, when earlier attempts at the same may have run, or have.
+    pub(crate) fn after(self, earlier: Executed) -> Self {
+        if earlier == Executed::No || self.executed() != Executed::No {
+            return self;
+        }
+        match self {
+            Self::Timeout { callee, after, .. } => Self::Timeout { callee, after, executed: earlier },
+            Self::Cancelled { callee, .. } => Self::Cancelled { callee, executed: earlier },
+            Self::Disconnected { callee, cause, .. } => Self::Disconnected { callee, cause, executed: earlier },
+            Self::Denied { callee, message, details, .. } => {
+                Self::Denied { callee, message, details, executed: earlier }
+            }
+            Self::Refused { callee, message, .. }
+            | Self::BadReply { callee, message, .. }
+            | Self::UnknownMethod { callee, message }
+            | Self::BadArguments { callee, message }
+            | Self::TooLarge { callee, message, .. }
+            | Self::Overloaded { callee, message, .. }
+            | Self::BadMetadata { callee, message } => Self::Refused { callee, message, executed: earlier },
+            ran @ (Self::Application(_) | Self::HandlerPanicked { .. }) => ran,
         }
     }
 
@@ -208,7 +304,11 @@ impl<E> CallError<E> {
             Self::BadReply { callee, message, executed } => CallError::BadReply { callee, message, executed },
             Self::TooLarge { callee, side, message } => CallError::TooLarge { callee, side, message },
             Self::Refused { callee, message, executed } => CallError::Refused { callee, message, executed },
-            Self::Overloaded { callee, message } => CallError::Overloaded { callee, message },
+            Self::Overloaded { callee, message, pushback } => CallError::Overloaded { callee, message, pushback },
+            Self::Denied { callee, message, details, executed } => {
+                CallError::Denied { callee, message, details, executed }
+            }
+            Self::BadMetadata { callee, message } => CallError::BadMetadata { callee, message },
         }
     }
 }
@@ -259,12 +359,19 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
             Self::Refused { callee, message, .. } => {
                 write!(f, "{callee}: the server refused it ({}); {advice}", OneLine(message))
             }
-            Self::Overloaded { callee, message } => {
-                write!(
-                    f,
-                    "{callee}: refused, the server is at a limit ({}): call again later; {advice}",
-                    OneLine(message)
-                )
+            Self::Overloaded { callee, message, pushback } => {
+                write!(f, "{callee}: refused, the server is at a limit ({}): ", OneLine(message))?;
+                match pushback {
+                    None => write!(f, "call again later; {advice}"),
+                    Some(Pushback::After(wait)) => write!(f, "call again in {wait:?}; {advice}"),
+                    Some(Pushback::Never) => write!(f, "it asks not to be called again; {advice}"),
+                }
+            }
+            Self::Denied { callee, message, .. } => {
+                write!(f, "{callee}: denied ({}); {advice}", OneLine(message))
+            }
+            Self::BadMetadata { callee, message } => {
+                write!(f, "{callee}: its metadata is refused ({}); {advice}", OneLine(message))
             }
         }
     }

@@ -22,6 +22,8 @@ use super::registry::Registry;
 use super::roster::{Refused, Roster, Task};
 use super::sessions::Sessions;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::middleware::Chain;
 use crate::waiters::Waiters;
 
 /// What serves a connection.
@@ -38,6 +40,9 @@ pub(super) struct Context {
     pub(super) roster: Arc<Roster>,
     pub(super) leaders: Arc<Leaders>,
     pub(super) sessions: Arc<Sessions>,
+    pub(super) middleware: Chain,
+    /// Where calls are counted, if they are.
+    pub(super) metrics: Option<Arc<Metrics>>,
 }
 
 /// The accept loop of one server.

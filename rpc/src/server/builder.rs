@@ -17,7 +17,10 @@ use super::registry::Registry;
 use super::roster::Roster;
 use super::sessions::Sessions;
 use crate::error::BindError;
+use crate::health::{Health, HealthService};
 use crate::limits::{CONNECTIONS_MAX, Limits, SESSION_LEASE};
+use crate::metrics::Metrics;
+use crate::middleware::{Chain, Middleware};
 use crate::service::{self, Arguments, Method, Service};
 
 /// Gathers what a [`Server`] needs. Made by [`Server::builder`].
@@ -27,6 +30,9 @@ pub struct Builder {
     limits: Limits,
     connections_max: usize,
     session_lease: Duration,
+    middleware: Chain,
+    counts: bool,
+    says_health: bool,
     mode: Mode,
     reflection: bool,
 }
@@ -38,6 +44,9 @@ impl Builder {
             limits: Limits::default(),
             connections_max: CONNECTIONS_MAX,
             session_lease: SESSION_LEASE,
+            middleware: Chain::default(),
+            counts: false,
+            says_health: true,
             mode: Mode::Fibers,
             reflection: true,
         }
@@ -108,6 +117,27 @@ impl Builder {
         self
     }
 
+    /// Lets every call go through `middleware`: what is added first is the outermost, and sees a call before the others and its outcome
+    /// after them.
+    ///
+    /// It sees calls of methods that the server has, once each: a call that has been answered is not asked about again.
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.middleware = self.middleware.with(middleware);
+        self
+    }
+
+    /// Counts calls by method and outcome, and how long they take: see [`Server::metrics`]. Default: off, and then it costs nothing.
+    pub fn metrics(mut self) -> Self {
+        self.counts = true;
+        self
+    }
+
+    /// Without the service `fibra.health`; see [`health`](crate::health).
+    pub fn without_health(mut self) -> Self {
+        self.says_health = false;
+        self
+    }
+
     /// Serves each connection on an OS thread of its own rather than a fiber: the same handlers, to compare with, and to
     /// serve without a runtime.
     ///
@@ -119,7 +149,8 @@ impl Builder {
 
     /// What serves callers of this process.
     pub(crate) fn into_local(self) -> Result<Local, BindError> {
-        Ok(Local::new(Registry::new(self.services, self.reflection)?, self.limits.frame_bytes))
+        let registry = Registry::new(self.services, self.reflection)?;
+        Ok(Local::new(registry, self.middleware, self.limits.frame_bytes))
     }
 
     /// Listens on `addr` and starts to serve. Port 0 takes any free one: see [`Server::local_addr`].
@@ -136,7 +167,13 @@ impl Builder {
         if self.mode == Mode::Fibers && !fibra_scheduler::in_fiber() {
             return Err(BindError::NoRuntime);
         }
-        let registry = Registry::new(self.services, self.reflection)?;
+        let mut services = self.services;
+        let health = Health::new(services.iter().map(|service| service.descriptor().name()));
+        if self.says_health {
+            services.push(Box::new(HealthService { health: health.clone() }));
+        }
+        let registry = Registry::new(services, self.reflection)?;
+        let metrics = self.counts.then(|| Arc::new(Metrics::new(registry.names())));
         let (listener, local_addr) = listen(addr)?;
         let roster = Arc::new(Roster::new(self.connections_max));
         let sessions = Arc::new(Sessions::new(self.limits.window, self.session_lease));
@@ -147,9 +184,12 @@ impl Builder {
             roster: Arc::clone(&roster),
             leaders: Arc::clone(&leaders),
             sessions,
+            middleware: self.middleware,
+            metrics,
         });
-        let acceptor = Acceptor::start(self.mode, listener, local_addr, context).map_err(BindError::Spawn)?;
-        Ok(Server { local_addr, acceptor, roster, leaders })
+        let acceptor =
+            Acceptor::start(self.mode, listener, local_addr, Arc::clone(&context)).map_err(BindError::Spawn)?;
+        Ok(Server { local_addr, acceptor, roster, leaders, context, health })
     }
 }
 
@@ -174,6 +214,7 @@ impl fmt::Debug for Builder {
             .field("limits", &self.limits)
             .field("connections_max", &self.connections_max)
             .field("session_lease", &self.session_lease)
+            .field("middleware", &self.middleware)
             .field("mode", &self.mode)
             .finish()
     }

@@ -42,6 +42,7 @@ use super::roster::{Seat, Task};
 use super::sessions::Held;
 use super::streams::Streams;
 use crate::limits::FLUSH_BYTES;
+use crate::metrics::{Metrics, Shard};
 use crate::outbox::{Outbox, Refused};
 use crate::scratch;
 use crate::wire::encode;
@@ -54,6 +55,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         Ok(session) => session,
         Err(unopened) => return unopened.log(peer),
     };
+    let shard = context.metrics.as_ref().map(Metrics::shard);
     let connection = Rc::new(Connection {
         outbox: Arc::new(Outbox::new(context.limits.buffered_bytes)),
         streams: OnceCell::new(),
@@ -62,6 +64,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         peer,
         context,
         place: OnceCell::new(),
+        shard,
         in_flight: Cell::new(0),
         input: Cell::new(None),
         replies: Cell::default(),
@@ -88,6 +91,8 @@ pub(super) struct Connection {
     session: Held,
     peer: SocketAddr,
     context: Arc<Context>,
+    /// This thread's counts, if the server counts.
+    shard: Option<Arc<Shard>>,
     /// Who serves it, and under what name; nobody else if it has a thread of its own.
     place: OnceCell<(Weak<Dispatch>, Key)>,
     /// Calls begun and not ended.

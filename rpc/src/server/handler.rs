@@ -1,16 +1,28 @@
-//! One call, from its frame to its reply: no socket, no clock, no parking of its own.
+//! One call, from its frame to its reply: no socket, no parking of its own.
 //!
 //! Invariant: whatever the method does, its panic included, exactly one reply frame comes out; none for a one-way call.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
-use super::registry::Registry;
-use crate::error::Peer;
+use fibra_scheduler::clock;
+
+use super::registry::{Registry, Target};
+use crate::call_span::CallSpan;
+use crate::error::{CallError, Callee, Executed, Peer, Side};
+use crate::metadata::Metadata;
+use crate::metrics::Shard;
+use crate::middleware::{Chain, Denial, Kind, Outcome};
+use crate::request::Request;
+use crate::service::message::Answered;
 use crate::service::{Args, CallStreams, Rejected, Reply, Streams};
 use crate::session;
-use crate::wire::failure::Code;
+use crate::wire::bytes::Bytes;
+use crate::wire::encode::Body;
+use crate::wire::failure::{Code, Pushback};
 use crate::wire::frame::Call;
 
 /// Why a call is turned away before anything of it is looked at.
@@ -30,72 +42,243 @@ pub(super) enum Refusal {
     NoFiberLeft,
 }
 
-/// Runs a call, and puts its reply in `out`. Whether the method has run.
-pub(super) fn run(
-    registry: &Registry,
-    call: Call,
-    peer: Peer,
-    frame_bytes_max: usize,
-    streams: Option<CallStreams>,
-    out: &mut Vec<u8>,
-) -> bool {
-    let wanted = Streams::of(call.client_stream, call.server_stream.is_some());
-    let Call { xid, one_way, method, args, .. } = call;
-    let Some(target) = registry.find(&method) else {
-        let message = format!("the server has no method `{}`", method.escape_ascii());
-        Reply::new(out, xid, one_way, frame_bytes_max).failure(Code::UnknownMethod, &message);
-        return false;
-    };
-    drop(method);
-    let name = target.method.full_name();
-    if target.method.streams() != wanted {
-        let message = format!("the method has {}, the call {wanted}", target.method.streams());
-        Reply::new(out, xid, one_way, frame_bytes_max).failure(Code::BadArguments, &message);
-        return false;
-    }
-
-    let decoding = Cell::new(false);
-    let args = Args::new(args, &decoding).with_streams(streams);
-    let reply = Reply::new(out, xid, one_way, frame_bytes_max);
-    // The service sees only what it was given, and `out` is cleared below: nothing half-changed is seen after a panic.
-    let outcome = catch_unwind(AssertUnwindSafe(|| target.service.dispatch(target.number, args, reply)));
-    let (code, message) = match outcome {
-        Ok(Ok(_answer)) => return true,
-        Ok(Err(Rejected::Method)) => (Code::UnknownMethod, Rejected::Method.to_string()),
-        Ok(Err(Rejected::Arguments(reason))) => (Code::BadArguments, reason),
-        Err(panic) => {
-            let message = panic_message(panic.as_ref());
-            tracing::error!(method = name, %peer, panic = message, "a handler panicked");
-            // It may have been the arguments' own `Deserialize`; then the handler never began.
-            let code = if decoding.get() { Code::BadArguments } else { Code::Panicked };
-            let message = message.to_owned();
-            discard(panic);
-            (code, message)
-        }
-    };
-    if one_way && code != Code::Panicked {
-        tracing::warn!(method = name, %peer, reason = message, "dropped a one-way call");
-    }
-    out.clear();
-    Reply::new(out, xid, one_way, frame_bytes_max).failure(code, &message);
-    code == Code::Panicked
+/// Who serves a call.
+#[derive(Clone, Copy)]
+pub(super) struct Serving<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) middleware: &'a Chain,
+    /// Longest body of a reply.
+    pub(super) frame_bytes: usize,
+    /// Where it is counted, as one that has begun at that time; if it is.
+    pub(super) count: Option<(&'a Shard, Instant)>,
 }
 
-/// Turns a call away, and puts that reply in `out`.
-pub(super) fn refuse(xid: u64, one_way: bool, refusal: Refusal, frame_bytes_max: usize, out: &mut Vec<u8>) {
-    let reply = Reply::new(out, xid, one_way, frame_bytes_max);
-    match refusal {
-        Refusal::Expired => reply.failure(Code::Expired, "its timeout had passed when its turn came"),
-        Refusal::InFlight(max) => {
-            reply.failure(Code::Overloaded, &format!("{max} calls are in flight on this connection"));
-        }
-        Refusal::NoFibers => {
-            reply.failure(Code::UnknownMethod, "a server with a thread for each connection serves no streams");
-        }
-        Refusal::NoFiberLeft => reply.failure(Code::Overloaded, "there are as many fibers as there may be"),
-        Refusal::InProgress => reply.failure(Code::InProgress, "an earlier copy of the call still runs"),
-        Refusal::Session(refused) => reply.failure(code(refused), &refused.to_string()),
+/// How a call that was let in has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ran {
+    /// Whether the method has run.
+    pub(super) has_run: bool,
+    /// What it was answered with; `None`: a value.
+    pub(super) failure: Option<Code>,
+}
+
+/// Runs a call, and puts its reply in `out`.
+pub(super) fn run(
+    serving: &Serving<'_>,
+    call: Call,
+    peer: Peer,
+    deadline: Option<Instant>,
+    streams: Option<CallStreams>,
+    out: &mut Vec<u8>,
+) -> Ran {
+    let &Serving { registry, middleware, frame_bytes: frame_bytes_max, count } = serving;
+    let wanted = Streams::of(call.client_stream, call.server_stream.is_some());
+    let Call { xid, one_way, metadata, method, args, .. } = call;
+    let refuse = |out: &mut Vec<u8>, code, message: &str| {
+        Reply::new(out, xid, one_way, frame_bytes_max).failure(code, message);
+        count.inspect(|(shard, _)| shard.refuse(code));
+        Ran { has_run: false, failure: Some(code) }
+    };
+    let Some(target) = registry.find(&method) else {
+        let message = format!("the server has no method `{}`", method.escape_ascii());
+        return refuse(out, Code::UnknownMethod, &message);
+    };
+    drop(method);
+    if target.method.streams() != wanted {
+        let message = format!("the method has {}, the call {wanted}", target.method.streams());
+        return refuse(out, Code::BadArguments, &message);
     }
+    let metadata = match metadata.map(|metadata| Metadata::decode(&metadata)).transpose() {
+        Ok(metadata) => metadata.unwrap_or_default(),
+        Err(unacceptable) => return refuse(out, Code::BadMetadata, &unacceptable.to_string()),
+    };
+    let mut request = Request::new(target.method.shared_name(), peer, Some(xid), deadline, metadata);
+    count.inspect(|(shard, _)| shard.begin(target.index, args.len()));
+    let mut turn = Turn { target, args: None, streams, xid, one_way, frame_bytes_max, out, has_run: false };
+    let ran = match CallSpan::server(&request) {
+        None if middleware.is_empty() => turn.run(&request, args),
+        span => turn.run_within(span, middleware, &mut request, args),
+    };
+    if let Some((shard, began)) = count {
+        shard.end(target.index, ran.failure, clock::now().saturating_duration_since(began), out.len());
+    }
+    ran
+}
+
+/// A call whose turn has come.
+struct Turn<'a> {
+    target: Target<'a>,
+    /// Until the method runs, if middleware decides about that.
+    args: Option<Bytes>,
+    streams: Option<CallStreams>,
+    xid: u64,
+    one_way: bool,
+    frame_bytes_max: usize,
+    out: &'a mut Vec<u8>,
+    has_run: bool,
+}
+
+impl Turn<'_> {
+    #[inline(always)]
+    fn run(&mut self, request: &Request, args: Bytes) -> Ran {
+        let failure = match self.dispatch(request, args) {
+            Ok(Answered::Value) => None,
+            Ok(Answered::Application) => Some(Code::Application),
+            Ok(Answered::Unsent(unsent)) => Some(unsent.0),
+            Err((code, message)) => Some(self.fail(request, code, &message, |_| ())),
+        };
+        Ran { has_run: self.has_run, failure }
+    }
+
+    /// As [`run`](Self::run), with what is to happen around it.
+    #[cold]
+    fn run_within(&mut self, span: Option<CallSpan>, middleware: &Chain, request: &mut Request, args: Bytes) -> Ran {
+        let run = || {
+            if middleware.is_empty() { self.run(request, args) } else { self.run_through(middleware, request, args) }
+        };
+        match span {
+            None => run(),
+            Some(span) => span.run(run, |ran| ran.failure.map(Code::name)),
+        }
+    }
+
+    fn run_through(&mut self, middleware: &Chain, request: &mut Request, args: Bytes) -> Ran {
+        self.args = Some(args);
+        // A panic leaves the request half-changed, which nobody looks at but for what never changes.
+        let outcome = catch_unwind(AssertUnwindSafe(|| middleware.run(request, &mut |request| self.step(request))));
+        let failure = match outcome.map(|outcome| outcome.0) {
+            // The reply lies in `out`, if this call's handler made it.
+            Ok(Kind::Value(_)) if self.has_run => None,
+            Ok(Kind::Application(_)) if self.has_run => Some(Code::Application),
+            Ok(Kind::Value(_) | Kind::Application(_)) => {
+                Some(self.fail(request, Code::Denied, "middleware answered with another call's outcome", |_| ()))
+            }
+            Ok(Kind::Failed(error)) => {
+                let (code, message) = travelling(error);
+                Some(self.fail(request, code, &message, |_| ()))
+            }
+            Ok(Kind::Denied(Denial { message, details, overloaded })) => {
+                // One that has run is said to be withheld, which has details, too, but of another kind.
+                let overloaded = overloaded.filter(|_| !self.has_run);
+                let details = |body: &mut Body<'_>| match overloaded {
+                    Some(pushback) => body.push(&Pushback::encode(pushback)),
+                    None if details.is_empty() => {}
+                    None => details.encode(|piece| body.push(piece)),
+                };
+                let code = if overloaded.is_some() { Code::Overloaded } else { Code::Denied };
+                Some(self.fail(request, code, &message, details))
+            }
+            Err(panic) => {
+                let message = format!("middleware panicked: {}", panic_message(panic.as_ref()));
+                tracing::error!(method = request.method(), peer = %request.peer(), message);
+                discard(panic);
+                let code = if self.has_run { Code::Panicked } else { Code::Denied };
+                Some(self.fail(request, code, &message, |_| ()))
+            }
+        };
+        Ran { has_run: self.has_run, failure }
+    }
+
+    /// What the innermost middleware calls.
+    fn step(&mut self, request: &Request) -> Outcome {
+        let callee = Callee { method: self.target.method.shared_name(), peer: request.peer() };
+        let Some(args) = self.args.take() else {
+            let executed = if self.has_run { Executed::Yes } else { Executed::No };
+            let message = "at a server a call has one attempt".to_owned();
+            return Outcome(Kind::Failed(CallError::Refused { callee, message, executed }));
+        };
+        let failed = |(code, message)| {
+            Kind::Failed(match code {
+                Code::ReplyTooLarge => CallError::TooLarge { callee, side: Side::Reply, message },
+                Code::ReplyUnencodable => CallError::BadReply { callee, message, executed: Executed::Yes },
+                Code::Panicked => CallError::HandlerPanicked { callee, message },
+                Code::UnknownMethod => CallError::UnknownMethod { callee, message },
+                _ => CallError::BadArguments { callee, message },
+            })
+        };
+        Outcome(match self.dispatch(request, args) {
+            Ok(Answered::Value) => Kind::Value(Vec::new()),
+            Ok(Answered::Application) => Kind::Application(Vec::new()),
+            Ok(Answered::Unsent(unsent)) => failed(*unsent),
+            Err(failure) => failed(failure),
+        })
+    }
+    /// Runs the method. What it answers lies in `out`; why it has no answer is returned.
+    #[inline(always)] // Into the way of a call without middleware.
+    fn dispatch(&mut self, request: &Request, args: Bytes) -> Result<Answered, (Code, String)> {
+        let decoding = Cell::new(false);
+        let args = Args::new(args, &decoding).with_streams(self.streams.take());
+        let reply = Reply::new(self.out, self.xid, self.one_way, self.frame_bytes_max);
+        let Target { service, number, .. } = self.target;
+        // The service sees only what it was given, and what it wrote is cleared if it panics: nothing half-changed is seen.
+        let outcome = catch_unwind(AssertUnwindSafe(|| request.serve(|| service.dispatch(number, args, reply))));
+        match outcome {
+            Ok(Ok(answer)) => {
+                self.has_run = true;
+                Ok(answer.0)
+            }
+            Ok(Err(Rejected::Method)) => Err((Code::UnknownMethod, Rejected::Method.to_string())),
+            Ok(Err(Rejected::Arguments(reason))) => Err((Code::BadArguments, reason)),
+            Err(panic) => {
+                let message = panic_message(panic.as_ref());
+                tracing::error!(method = request.method(), peer = %request.peer(), panic = message, "a handler panicked");
+                // It may have been the arguments' own `Deserialize`; then the handler never began.
+                self.has_run = !decoding.get();
+                let code = if self.has_run { Code::Panicked } else { Code::BadArguments };
+                let message = message.to_owned();
+                discard(panic);
+                Err((code, message))
+            }
+        }
+    }
+
+    /// Answers with a failure, in the place of what has been written. Returns its code: never one that says of a method which has run that
+    /// it has not.
+    fn fail(&mut self, request: &Request, code: Code, message: &str, details: impl FnOnce(&mut Body<'_>)) -> Code {
+        let says_run = matches!(code, Code::Panicked | Code::ReplyTooLarge | Code::ReplyUnencodable);
+        let code = match (self.has_run, says_run) {
+            (true, false) => Code::Withheld,
+            (false, true) => Code::Denied,
+            _ => code,
+        };
+        if self.one_way && !self.has_run {
+            tracing::warn!(method = request.method(), peer = %request.peer(), reason = message, "dropped a one-way call");
+        }
+        self.out.clear();
+        let reply = Reply::new(self.out, self.xid, self.one_way, self.frame_bytes_max);
+        reply.failure_with(code, message, details);
+        code
+    }
+}
+
+/// How a failure travels that middleware has got, and returned.
+fn travelling(error: CallError) -> (Code, String) {
+    match error {
+        CallError::HandlerPanicked { message, .. } => (Code::Panicked, message),
+        CallError::UnknownMethod { message, .. } => (Code::UnknownMethod, message),
+        CallError::BadArguments { message, .. } => (Code::BadArguments, message),
+        CallError::TooLarge { side: Side::Reply, message, .. } => (Code::ReplyTooLarge, message),
+        CallError::BadReply { message, .. } => (Code::ReplyUnencodable, message),
+        CallError::Refused { message, .. } => (Code::Denied, message),
+        // Of a call that the middleware itself has made.
+        other => (Code::Denied, other.to_string()),
+    }
+}
+
+/// Turns a call away, and puts that reply in `out`. Returns its code.
+pub(super) fn refuse(xid: u64, one_way: bool, refusal: Refusal, frame_bytes_max: usize, out: &mut Vec<u8>) -> Code {
+    let (code, message) = match refusal {
+        Refusal::Expired => (Code::Expired, "its timeout had passed when its turn came".into()),
+        Refusal::InFlight(max) => (Code::Overloaded, format!("{max} calls are in flight on this connection").into()),
+        Refusal::NoFibers => {
+            (Code::UnknownMethod, "a server with a thread for each connection serves no streams".into())
+        }
+        Refusal::NoFiberLeft => (Code::Overloaded, "there are as many fibers as there may be".into()),
+        Refusal::InProgress => (Code::InProgress, "an earlier copy of the call still runs".into()),
+        Refusal::Session(refused) => (code(refused), Cow::Owned(refused.to_string())),
+    };
+    Reply::new(out, xid, one_way, frame_bytes_max).failure(code, &message);
+    code
 }
 
 /// How a refusal travels.

@@ -2,10 +2,13 @@
 //!
 //! Calls and replies are the frames that would travel, so that values, errors and limits are those of a remote call.
 
-use super::handler;
+use fibra_scheduler::cancel;
+
+use super::handler::{self, Serving};
 use super::registry::Registry;
 use crate::error::Peer;
 use crate::limits::Limits;
+use crate::middleware::Chain;
 use crate::service::Service;
 use crate::wire::decode::Decoder;
 use crate::wire::frame::Frame;
@@ -13,17 +16,18 @@ use crate::wire::frame::Frame;
 /// The services, and the limit on their frames.
 pub(crate) struct Local {
     registry: Registry,
+    middleware: Chain,
     frame_bytes: usize,
 }
 
 impl Local {
-    pub(super) fn new(registry: Registry, frame_bytes: usize) -> Self {
-        Self { registry, frame_bytes }
+    pub(super) fn new(registry: Registry, middleware: Chain, frame_bytes: usize) -> Self {
+        Self { registry, middleware, frame_bytes }
     }
 
     /// Of one service. The methods of one have different names.
     pub(crate) fn of(service: Box<dyn Service>) -> Self {
-        Self::new(Registry::of(service), Limits::default().frame_bytes)
+        Self::new(Registry::of(service), Chain::default(), Limits::default().frame_bytes)
     }
 
     /// Longest body of a call or a reply.
@@ -37,7 +41,11 @@ impl Local {
         let mut ran = false;
         // It is a call, for we have encoded it.
         if let Ok(Some(Frame::Call(call))) = Decoder::of(frame, usize::MAX).next_frame() {
-            ran = handler::run(&self.registry, call, Peer::Local, self.frame_bytes, None, &mut reply);
+            let Self { registry, middleware, frame_bytes } = self;
+            let serving = Serving { registry, middleware, frame_bytes: *frame_bytes, count: None };
+            // It is ambient already, for whoever asks.
+            let deadline = cancel::deadline();
+            ran = handler::run(&serving, call, Peer::Local, deadline, None, &mut reply).has_run;
         }
         (Decoder::of(reply, usize::MAX).next_frame().ok().flatten(), ran)
     }

@@ -11,6 +11,8 @@ pub(super) struct Registry {
     /// By the hash of its name, in order: the number of the service, and of the method in it. Names that a peer sends are looked up and never
     /// entered, so it cannot choose what collides.
     methods: Vec<(u64, usize, usize)>,
+    /// How many methods there are before those of each service.
+    before: Vec<usize>,
 }
 
 /// A method, ready to run.
@@ -19,6 +21,8 @@ pub(super) struct Target<'a> {
     pub(super) service: &'a dyn Service,
     /// The method's number in its service.
     pub(super) number: usize,
+    /// And among all of the server.
+    pub(super) index: usize,
     pub(super) method: &'a Method,
 }
 
@@ -49,14 +53,21 @@ impl Registry {
     }
 
     fn of_all(services: Vec<Box<dyn Service>>) -> Self {
-        let mut methods = Vec::new();
+        let (mut methods, mut before) = (Vec::new(), Vec::new());
         for (index, service) in services.iter().enumerate() {
+            before.push(methods.len());
             for (number, method) in service.descriptor().methods().iter().enumerate() {
                 methods.push((hash(method.full_name().as_bytes()), index, number));
             }
         }
         methods.sort_unstable();
-        Self { services, methods }
+        Self { services, methods, before }
+    }
+
+    /// The full names of all methods, by their numbers among all.
+    pub(super) fn names(&self) -> Vec<String> {
+        let methods = self.services.iter().flat_map(|service| service.descriptor().methods());
+        methods.map(|method| method.full_name().to_owned()).collect()
     }
 
     /// The method of that name. The name is a peer's: any bytes.
@@ -71,6 +82,7 @@ impl Registry {
     #[inline]
     fn target(&self, (_, index, number): (u64, usize, usize)) -> Option<Target<'_>> {
         let service = self.services.get(index)?.as_ref();
-        Some(Target { service, number, method: service.descriptor().methods().get(number)? })
+        let index = self.before.get(index)? + number;
+        Some(Target { service, number, index, method: service.descriptor().methods().get(number)? })
     }
 }

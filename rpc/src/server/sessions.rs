@@ -81,6 +81,11 @@ impl Sessions {
         Self { incarnation: random::bits().max(1), window_max, lease, table: Mutex::new(table::Sessions::new(bounds)) }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.table.lock().len()
+    }
+
     /// Opens the session that a client asks for.
     pub(super) fn open(self: &Arc<Self>, open: &Open) -> Result<(Held, Opened), Unopened> {
         let (client, principal) = (ClientId(open.client), Principal::new(&*open.secret));

@@ -16,7 +16,7 @@ use crate::codec::{self, DecodeError, EncodeError};
 use crate::scratch;
 use crate::stream::{Receiver, Sender};
 use crate::wire::bytes::Bytes;
-use crate::wire::encode;
+use crate::wire::encode::{self, Body};
 use crate::wire::failure::Code;
 
 /// The arguments of a call, not yet looked at.
@@ -119,7 +119,16 @@ pub struct Reply<'a> {
 /// Proof that a call was answered.
 #[derive(Debug)]
 #[must_use = "dispatch returns it"]
-pub struct Answer(());
+pub struct Answer(pub(crate) Answered);
+
+/// What a call was answered with.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    Value,
+    Application,
+    /// It has run, but what it returned cannot travel, and so this went out.
+    Unsent(Box<(Code, String)>),
+}
 
 impl<'a> Reply<'a> {
     /// A reply that is appended to `out` as a frame, and is no longer than that; none, if the call is one-way.
@@ -135,10 +144,10 @@ impl<'a> Reply<'a> {
             let encoded = codec::encode(&mut body, value);
             let finished = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
             if let Err(error) = finished {
-                self.unsent(&error);
+                return self.unsent(&error);
             }
         }
-        Answer(())
+        Answer(Answered::Value)
     }
 
     /// Answers with the method's value, or with its own error.
@@ -152,31 +161,42 @@ impl<'a> Reply<'a> {
                 let encoded = codec::encode(&mut body, error);
                 let finished = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
                 if let Err(error) = finished {
-                    self.unsent(&error);
+                    return self.unsent(&error);
                 }
             }
         }
-        Answer(())
+        Answer(Answered::Application)
     }
 
     /// Answers that there is no value.
-    pub(crate) fn failure(mut self, code: Code, message: &str) {
-        if !self.one_way {
-            self.ready();
-            // It fits: its message was cut to half a frame.
+    pub(crate) fn failure(self, code: Code, message: &str) {
+        self.failure_with(code, message, |_| ());
+    }
+
+    /// As [`failure`](Self::failure), with details.
+    pub(crate) fn failure_with(mut self, code: Code, message: &str, details: impl FnOnce(&mut Body<'_>)) {
+        if self.one_way {
+            return;
+        }
+        self.ready();
+        let mut body = encode::failure(self.out, self.xid, code, message, self.frame_bytes_max);
+        details(&mut body);
+        if body.finish().is_err() {
+            // Without details it fits: its message was cut to half a frame.
             let _ = encode::failure(self.out, self.xid, code, message, self.frame_bytes_max).finish();
         }
     }
 
     /// The handler has run, but what it returned cannot travel.
-    fn unsent(self, error: &EncodeError) {
-        match error {
+    fn unsent(self, error: &EncodeError) -> Answer {
+        let (code, message) = match error {
             EncodeError::TooLarge => {
-                let message = format!("over the server's limit of {} bytes", self.frame_bytes_max);
-                self.failure(Code::ReplyTooLarge, &message);
+                (Code::ReplyTooLarge, format!("over the server's limit of {} bytes", self.frame_bytes_max))
             }
-            EncodeError::Serialize(reason) => self.failure(Code::ReplyUnencodable, reason),
-        }
+            EncodeError::Serialize(reason) => (Code::ReplyUnencodable, reason.clone()),
+        };
+        self.failure(code, &message);
+        Answer(Answered::Unsent(Box::new((code, message))))
     }
 
     /// Takes a buffer only now: a handler that parks for long holds none.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::bytes::Bytes;
 use super::frame::{Call, Ending, Frame, Open, Opened};
 use super::header::{
-    self, FLAG_ABANDONED, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_MORE, FLAG_ONE_WAY, FLAG_RESUMED,
+    self, FLAG_ABANDONED, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_METADATA, FLAG_MORE, FLAG_ONE_WAY, FLAG_RESUMED,
     FLAG_SERVER_STREAM, FLAG_STOP, Header, Kind, Malformed,
 };
 use crate::limits::{READ_BYTES, STREAM_CREDIT_MIN};
@@ -158,6 +158,12 @@ impl Decoder {
                 if (client_stream || server_stream) && header.flags & (FLAG_ONE_WAY | FLAG_IDEMPOTENT) != 0 {
                     return Err(Malformed::Flags { kind: header.kind, flags: header.flags });
                 }
+                let metadata = if header.flags & FLAG_METADATA == 0 {
+                    None
+                } else {
+                    let len = u16::from_be_bytes(fields.array("lacks the metadata's length")?);
+                    Some(fields.bytes(len.into(), "is shorter than its metadata")?)
+                };
                 let server_stream = if server_stream { Some(fields.credit()?) } else { None };
                 let [name] = fields.array("lacks the method name's length")?;
                 if name == 0 {
@@ -176,6 +182,7 @@ impl Decoder {
                     client_stream,
                     server_stream,
                     timeout,
+                    metadata,
                     method,
                     args,
                 })

@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use super::failure::Code;
 use super::frame::{Ending, Open, Opened};
-use super::header::{self, FLAG_ABANDONED, FLAG_MORE, FLAG_RESUMED, FLAG_SERVER_STREAM, FLAG_STOP, Header, Kind};
+use super::header::{
+    self, FLAG_ABANDONED, FLAG_METADATA, FLAG_MORE, FLAG_RESUMED, FLAG_SERVER_STREAM, FLAG_STOP, Header, Kind,
+};
 use crate::limits::{MESSAGE_BYTES_MAX, METHOD_NAME_BYTES_MAX};
+use crate::metadata::Metadata;
 
 /// Where the timeout of a call lies in its frame: first in the body.
 const TIMEOUT_AT: usize = header::LEN;
@@ -21,21 +24,29 @@ const TIMEOUT_AT: usize = header::LEN;
 /// The name is at most [`METHOD_NAME_BYTES_MAX`] long: the service attribute sees to it, and what is longer is cut, so
 /// that the server will not know it.
 pub fn call<'a>(out: &'a mut Vec<u8>, method: &str, flags: u8, bytes_max: usize) -> Body<'a> {
-    stream_call(out, method, flags, None, bytes_max)
+    const NONE: &Metadata = &Metadata::new();
+    call_with(out, method, flags, NONE, None, bytes_max)
 }
 
-/// As [`call`], with so much credit for the server's items, if there are to be any.
-pub fn stream_call<'a>(
+/// As [`call`], with metadata, and with so much credit for the server's items, if there are to be any.
+pub fn call_with<'a>(
     out: &'a mut Vec<u8>,
     method: &str,
     flags: u8,
+    metadata: &Metadata,
     server_stream: Option<u32>,
     bytes_max: usize,
 ) -> Body<'a> {
     let flags = if server_stream.is_some() { flags | FLAG_SERVER_STREAM } else { flags };
+    let flags = if metadata.is_empty() { flags } else { flags | FLAG_METADATA };
     let mut body = Body::begin(out, Kind::Call, flags, 0, bytes_max);
     let method = cut(method, METHOD_NAME_BYTES_MAX);
     body.push(&[0; 8]);
+    if !metadata.is_empty() {
+        // It is never longer than its limit, which two bytes can say.
+        body.push(&u16::try_from(metadata.encoded_len()).unwrap_or(u16::MAX).to_be_bytes());
+        metadata.encode(|piece| body.push(piece));
+    }
     if let Some(credit) = server_stream {
         body.push(&credit.to_be_bytes());
     }
@@ -171,8 +182,9 @@ impl<'a> Body<'a> {
         self.out.len() - self.start - header::LEN
     }
 
+    /// Appends to the body.
     #[inline]
-    fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         if self.over || bytes.len() > self.bytes_max.saturating_sub(self.len()) {
             self.over = true;
         } else {

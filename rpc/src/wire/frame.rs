@@ -144,6 +144,8 @@ pub struct Call {
     pub server_stream: Option<u32>,
     /// How much longer the caller waits. A duration: clocks differ between hosts.
     pub timeout: Duration,
+    /// One MessagePack map, see [`Metadata`](crate::Metadata::decode); `None`: none came with it.
+    pub metadata: Option<Bytes>,
     /// The full method name, `service.method`. Meant to be UTF-8, not checked: it is only looked up.
     pub method: Bytes,
     /// One MessagePack array, with the arguments in order.

@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 use super::{Control, Counterpart, FiberRef, contain};
 use crate::cancel::Interrupted;
 use crate::park::Sleeper;
+use crate::spans;
 use crate::worker::Worker;
 
 /// The right to run a fiber: it is in no queue, not running, not parked. The fiber is live.
@@ -59,6 +60,9 @@ impl Runnable {
                 unsafe { (this.vtable.run)(control) };
             }
             owned.locals.close();
+            if spans::are_possible() {
+                spans::leave().forget();
+            }
             // SAFETY: the stage holds the result.
             unsafe { finish(control) };
         }

@@ -9,7 +9,7 @@ use super::{Builder, Crew, Shared, WORKER_PANICKED, as_io_error};
 use crate::seeded::{Run, Trace};
 use crate::spawn;
 use crate::worker::Worker;
-use crate::{abort, cancel};
+use crate::{abort, cancel, spans};
 
 impl Builder {
     /// Makes runs deterministic: one worker, virtual time, and `seed` decides who runs when. See [`seeded`](crate::seeded).
@@ -74,16 +74,17 @@ impl Seeded {
         let crew = Crew { shared: shared.clone(), threads: Mutex::default(), quit: None, watchdog: None };
         let worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
         let stop = shared.stop_on_drop();
+        let span = tracing::Span::current();
         let first = move || {
             let _stop = stop;
-            f()
+            span.in_scope(f)
         };
         // Shielded: a deadline of the caller's is one of real time.
         worker.admit()?;
         let (runnable, handle) =
             cancel::shield(|| spawn::Builder::new().name("main").allocate(worker.here(), spawned_at, first));
         worker.spawn(runnable);
-        abort::on_unwind(WORKER_PANICKED, || worker.run_seeded(&mut run));
+        spans::outside(|| abort::on_unwind(WORKER_PANICKED, || worker.run_seeded(&mut run)));
         crew.dismiss();
         let Run { clock, random, recorder, deadlock, .. } = run;
         let trace = recorder.finish(clock.elapsed());

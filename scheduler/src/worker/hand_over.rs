@@ -12,6 +12,7 @@ use fibra_fiber::Context;
 use super::{CURRENT, Worker, check_innermost};
 use crate::control::Runnable;
 use crate::hook;
+use crate::spans;
 
 /// Where a fiber that switches away goes.
 pub(super) enum Next {
@@ -33,7 +34,7 @@ impl Worker {
         let owned = unsafe { fiber.as_ref().owned() };
         // SAFETY: it runs, so it has started.
         let context = unsafe { owned.context.get_unchecked() };
-        if owned.hook.get().is_some() || !context.is_innermost() || !worker.hands_over.get() {
+        if owned.hook.get().is_some() || !context.is_innermost() || !worker.hands_over.get() || spans::are_possible() {
             return false;
         }
         if !worker.pace.tally.take_turn() {
@@ -54,6 +55,14 @@ impl Worker {
     #[cold]
     #[inline(never)]
     pub(crate) fn yield_running() -> bool {
+        if spans::are_possible() && crate::in_fiber() {
+            return spans::outside(Worker::yield_bare);
+        }
+        Worker::yield_bare()
+    }
+
+    /// As [`yield_running`](Worker::yield_running), whatever spans the fiber is in.
+    fn yield_bare() -> bool {
         let queue_it = |worker: Option<&Worker>| {
             let (worker, fiber) = worker.and_then(|worker| Some((worker, worker.running.get()?)))?;
             // SAFETY: as in `park_running`.

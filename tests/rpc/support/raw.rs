@@ -168,6 +168,17 @@ pub(crate) fn call(xid: u64, timeout: Duration, method: &str, args: &[u8]) -> Ve
     frame(CALL, xid, &body)
 }
 
+/// The same call, with these bytes as metadata.
+pub(crate) fn with_metadata(mut call: Vec<u8>, metadata: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(metadata.len()).expect("a test's metadata");
+    // Behind the header and the timeout.
+    call.splice(24..24, [&len.to_be_bytes()[..], metadata].concat());
+    call[5] |= 0x08;
+    let body = u32::try_from(call.len() - 16).expect("a test's call");
+    call[..4].copy_from_slice(&body.to_be_bytes());
+    call
+}
+
 /// An address of this host where nobody listens.
 pub(crate) fn nowhere() -> SocketAddr {
     TcpListener::bind(super::LOOPBACK).and_then(|listener| listener.local_addr()).expect("a free port")

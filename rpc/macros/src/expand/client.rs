@@ -15,7 +15,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
     let (server, start) = (server_ident(model), start_ident(model));
     let descriptor = descriptor::expand(model, krate);
     let calls = methods.iter().enumerate().map(|(index, method)| call(&client, method, index, krate));
-    let options = options::expand();
+    let options = options::expand(krate);
     let doc = format!(
         "Calls a [`{ident}`] in another process.\n\n\
          A clone shares the connection, and a proxy may be used from any number of fibers and threads at once."

@@ -4,15 +4,21 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::Path;
 
 /// The names that they take from the methods of a service.
-pub(crate) const NAMES: [&str; 1] = ["within"];
+pub(crate) const NAMES: [&str; 2] = ["within", "with_metadata"];
 
-pub(crate) fn expand() -> TokenStream {
+pub(crate) fn expand(krate: &Path) -> TokenStream {
     quote! {
         /// The same proxy, with calls that wait for up to `timeout`. Default: 10 s.
         pub fn within(&self, timeout: ::core::time::Duration) -> Self {
             Self { proxy: self.proxy.within(timeout) }
+        }
+
+        /// The same proxy, with calls that `metadata` goes with.
+        pub fn with_metadata(&self, metadata: #krate::Metadata) -> Self {
+            Self { proxy: self.proxy.with_metadata(metadata) }
         }
     }
 }

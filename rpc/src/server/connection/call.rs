@@ -3,14 +3,17 @@
 //! Invariant: what is refused for a limit has been looked up before: a call that runs or has run is never said not to have.
 
 use std::rc::Rc;
+use std::time::Instant;
 
-use fibra_scheduler::{cancel, park};
+use fibra_scheduler::{cancel, clock, park};
 
-use super::super::handler::{self, Refusal};
+use super::super::accept::Context;
+use super::super::handler::{self, Refusal, Serving};
 use super::super::reader::Reader;
 use super::super::sessions::{Arrived, Held, StillRuns};
 use super::{Connection, End, Taken};
 use crate::error::Peer;
+use crate::metrics::Shard;
 use crate::wire::frame::Call;
 
 impl Connection {
@@ -30,12 +33,16 @@ impl Connection {
             let arrival = Held::arrival(&call);
             match self.session.arrive(arrival, &mut out) {
                 Ok(Arrived::New) => {}
-                Ok(Arrived::Done) => return self.answered(out, reader),
+                Ok(Arrived::Done) => {
+                    self.count(|shard| shard.replay());
+                    return self.answered(out, reader);
+                }
                 Ok(Arrived::InProgress) => {
                     if self.is_full() && self.in_flight.get() > 0 {
                         // It cannot be refused: it runs.
                         return Ok(Taken::Postponed(reader, call));
                     }
+                    self.count(|shard| shard.attach());
                     // The input buffer is not held meanwhile.
                     drop(call);
                     let await_run = |out: &mut Vec<u8>| {
@@ -54,7 +61,9 @@ impl Connection {
                 }
             }
         }
-        let refusal = if deadline.is_some_and(|deadline| deadline <= reader.now(call.timeout)) {
+        // What is counted is timed, too.
+        let now = if self.shard.is_some() { clock::now() } else { reader.now(call.timeout) };
+        let refusal = if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
         } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
@@ -69,23 +78,15 @@ impl Connection {
             return self.answered(out, reader);
         }
         self.run_to_park(reader, xid, out, |out| {
-            let run = || {
-                handler::run(
-                    &self.context.registry,
-                    call,
-                    Peer::Remote(self.peer),
-                    self.context.limits.frame_bytes,
-                    None,
-                    out,
-                )
-            };
+            let serving = self.serving(now);
+            let run = || handler::run(&serving, call, Peer::Remote(self.peer), deadline, None, out);
             let ran = match deadline {
                 // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
                 Some(deadline) => cancel::with_deadline(deadline, run),
                 None => run(),
             };
             if in_session {
-                self.session.finish(xid, out, ran);
+                self.session.finish(xid, out, ran.has_run);
             }
         })
     }
@@ -133,6 +134,21 @@ impl Connection {
     }
 
     pub(super) fn refuse(&self, xid: u64, one_way: bool, refusal: Refusal, out: &mut Vec<u8>) {
-        handler::refuse(xid, one_way, refusal, self.context.limits.frame_bytes, out);
+        let code = handler::refuse(xid, one_way, refusal, self.context.limits.frame_bytes, out);
+        self.count(|shard| shard.refuse(code));
+    }
+
+    /// Who serves a call whose turn has come now.
+    pub(super) fn serving(&self, now: Instant) -> Serving<'_> {
+        let Context { registry, middleware, limits, .. } = &*self.context;
+        let count = self.shard.as_deref().map(|shard| (shard, now));
+        Serving { registry, middleware, frame_bytes: limits.frame_bytes, count }
+    }
+
+    /// Counts something, if the server counts.
+    fn count(&self, how: impl FnOnce(&Shard)) {
+        if let Some(shard) = &self.shard {
+            how(shard);
+        }
     }
 }

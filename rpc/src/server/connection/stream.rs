@@ -50,9 +50,10 @@ impl Connection {
             return Ok(Taken::Done(reader));
         }
         let deadline = reader.deadline(&call);
+        let now = clock::now();
         let refusal = if !fibra_scheduler::in_fiber() {
             Some(Refusal::NoFibers)
-        } else if deadline.is_some_and(|deadline| deadline <= clock::now()) {
+        } else if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
         } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
@@ -73,13 +74,13 @@ impl Connection {
                 }
             };
             park::on_first_park(&mut if_unread, || {
+                let serving = self.serving(now);
                 let peer = Peer::Remote(self.peer);
-                let frame_bytes = self.context.limits.frame_bytes;
-                let run = || handler::run(&self.context.registry, call, peer, frame_bytes, Some(streams), out);
-                match deadline {
+                let run = || handler::run(&serving, call, peer, deadline, Some(streams), out);
+                let _ran = match deadline {
                     Some(deadline) => cancel::with_deadline(deadline, run),
                     None => run(),
-                }
+                };
             });
             // Before the answer is queued, so that no item comes behind it.
             self.streams().answered(xid);

@@ -7,12 +7,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::limits::{MESSAGE_BYTES_MAX, READ_BYTES, STREAM_CREDIT_MIN};
+use crate::metadata::Metadata;
+use crate::wire::bytes::Bytes;
 use crate::wire::decode::Decoder;
 use crate::wire::encode;
 use crate::wire::failure::Code;
 use crate::wire::frame::{Call, Ending, Frame, Open, Opened};
 use crate::wire::header::{
-    self, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_ONE_WAY, FLAG_SERVER_STREAM, Header, Kind, Malformed,
+    self, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_METADATA, FLAG_ONE_WAY, FLAG_SERVER_STREAM, Header, Kind, Malformed,
 };
 use crate::wire::preface;
 
@@ -23,7 +25,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn code() -> impl Strategy<Value = Code> {
-    (1_u8..=15).prop_map(|byte| Code::from_wire(byte).expect("codes 1 to 15 are defined"))
+    (1_u8..=18).prop_map(|byte| Code::from_wire(byte).expect("codes 1 to 18 are defined"))
 }
 
 fn xid() -> impl Strategy<Value = u64> {
@@ -32,8 +34,8 @@ fn xid() -> impl Strategy<Value = u64> {
 
 fn call() -> impl Strategy<Value = Call> {
     let streams = (any::<bool>(), prop::option::of(STREAM_CREDIT_MIN..));
-    (xid(), any::<u16>(), any::<(bool, bool)>(), streams, any::<u64>(), "[a-z_.]{1,255}", body()).prop_map(
-        |(xid, behind, (one_way, idempotent), (client_stream, server_stream), micros, method, args)| {
+    (xid(), any::<u16>(), any::<(bool, bool)>(), streams, any::<u64>(), metadata(), "[a-z_.]{1,255}", body()).prop_map(
+        |(xid, behind, (one_way, idempotent), (client_stream, server_stream), micros, metadata, method, args)| {
             let is_stream = client_stream || server_stream.is_some();
             let mut call = Call {
                 xid,
@@ -44,6 +46,7 @@ fn call() -> impl Strategy<Value = Call> {
                 client_stream,
                 server_stream,
                 timeout: Duration::from_micros(micros),
+                metadata,
                 method: method.into_bytes().into(),
                 args: args.into(),
             };
@@ -54,6 +57,20 @@ fn call() -> impl Strategy<Value = Call> {
             call
         },
     )
+}
+
+/// Of a call: entries, as they travel.
+fn metadata() -> impl Strategy<Value = Option<Bytes>> {
+    let entries = vec(("[a-z]{1,9}", ".{0,40}"), 1..5);
+    proptest::option::of(entries).prop_map(|entries| {
+        let mut metadata = Metadata::new();
+        for (key, value) in &entries? {
+            metadata.insert(key, value).expect("within the limits");
+        }
+        let mut bytes = Vec::new();
+        metadata.encode(|piece| bytes.extend_from_slice(piece));
+        Some(bytes.into())
+    })
 }
 
 fn open() -> impl Strategy<Value = Open> {
@@ -115,7 +132,10 @@ fn encoded(frames: &[Frame]) -> Vec<u8> {
                 let idempotent = if call.idempotent { FLAG_IDEMPOTENT } else { 0 };
                 let client_stream = if call.client_stream { FLAG_CLIENT_STREAM } else { 0 };
                 let flags = one_way | idempotent | client_stream;
-                let mut body = encode::stream_call(&mut frame, method, flags, call.server_stream, FRAME_BYTES_MAX);
+                let metadata = call.metadata.as_ref().map(|bytes| Metadata::decode(bytes).expect("it is metadata"));
+                let metadata = metadata.unwrap_or_default();
+                let credit = call.server_stream;
+                let mut body = encode::call_with(&mut frame, method, flags, &metadata, credit, FRAME_BYTES_MAX);
                 body.write_all(&call.args).expect("within the limit");
                 body.finish().expect("within the limit");
                 encode::stamp_call(&mut frame, call.xid, call.behind, call.timeout);
@@ -322,6 +342,7 @@ fn only_a_call_of_the_session_acknowledges() {
     assert_eq!(decode(header(0, 7, 7)), Err(Malformed::Behind { xid: 7, behind: 7 }), "xids begin with 1");
     assert_eq!(decode(header(FLAG_ONE_WAY, 6, 7)), Err(Malformed::Reserved));
     assert_eq!(decode(header(FLAG_IDEMPOTENT, 6, 7)), Err(Malformed::Reserved));
+    assert_eq!(decode(header(FLAG_METADATA, 6, 7)), Ok(6));
 }
 
 #[test]
