@@ -139,6 +139,37 @@ proptest! {
     }
 
     #[test]
+    fn a_stream_that_is_cut_short_gives_what_came_whole_and_says_so(
+        window in 2 * STREAM_CREDIT_MIN as usize..40_000,
+        lens in vec(item_len(), 0..30),
+        steps in vec(step(), 0..400),
+        stops in any::<bool>(),
+    ) {
+        let mut world = World::new(window, 0, &lens);
+        for step in steps {
+            world.step(step);
+        }
+        // The receiver may have had enough first; what is under way then is neither taken nor a violation.
+        if stops {
+            world.inbound.discard();
+            world.outbound.stop();
+        }
+        prop_assert!(world.outbound.end().is_some());
+        prop_assert!(!world.step(Step::Send), "nothing is sent behind the end");
+        while let Some((piece, more)) = world.there.pop_front() {
+            prop_assert_eq!(world.inbound.receive(&piece, more), Ok(!stops));
+        }
+        prop_assert_eq!(world.inbound.end(End::Abandoned), Ok(()));
+        while world.end.is_none() {
+            world.step(Step::Take);
+        }
+        prop_assert_eq!(world.end, Some(End::Abandoned));
+        let sent_whole = world.at.0;
+        prop_assert!(world.taken.len() == sent_whole || (stops && world.taken.len() < sent_whole));
+        prop_assert!(world.items.starts_with(&world.taken));
+    }
+
+    #[test]
     fn a_receiver_holds_no_more_than_its_window_whatever_comes(
         window in 512_usize..5_000,
         pieces in vec((0_usize..3_000, any::<bool>(), any::<bool>()), 0..200),
