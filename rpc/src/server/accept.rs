@@ -167,7 +167,7 @@ fn serve(mode: Mode, stream: TcpStream, context: &Arc<Context>) {
         Mode::Threads => thread::Builder::new().name(name).spawn(run).map(Task::Thread),
     };
     match started {
-        Ok(task) => entry.add(0, task),
+        Ok(task) => entry.open_by(task),
         Err(error) => tracing::warn!(%peer, %error, "closed a new connection: nothing could be started to serve it"),
     }
 }

@@ -77,6 +77,8 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
     if !in_fiber() {
         return connection.serve_by_thread();
     }
+    // Before it is served: from then on others may run its calls.
+    connection.seat.entry().opened();
     let adopted = Dispatch::here(&connection.context).and_then(|dispatch| dispatch.adopt(&connection));
     if let Err(error) = adopted {
         tracing::warn!(%peer, %error, "closed a new connection: nothing could be started to serve it");

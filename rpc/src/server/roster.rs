@@ -39,6 +39,8 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 struct Tasks {
     running: Vec<(Xid, Task)>,
+    /// It has a place in its worker's line: whoever opened it is not needed any more.
+    opened: bool,
     closed: bool,
 }
 
@@ -126,18 +128,41 @@ impl Roster {
     }
 }
 
-impl Entry {
-    /// `task` serves this connection too: call `xid` of it, or none if that is 0.
-    pub(super) fn add(&self, xid: Xid, task: Task) {
-        let mut tasks = self.tasks.lock();
-        if tasks.closed {
+impl Tasks {
+    fn add(&mut self, xid: Xid, task: Task) {
+        if self.closed {
             task.cancel();
         }
         // Those that have ended are dropped whenever the list would grow: so its length stays within twice the running.
-        if tasks.running.len() == tasks.running.capacity() {
-            tasks.running.retain(|(_, task)| !task.is_finished());
+        if self.running.len() == self.running.capacity() {
+            self.running.retain(|(_, task)| !task.is_finished());
         }
-        tasks.running.push((xid, task));
+        self.running.push((xid, task));
+    }
+}
+
+impl Entry {
+    /// `task` is to open this connection.
+    pub(super) fn open_by(&self, task: Task) {
+        let mut tasks = self.tasks.lock();
+        // It may have done so before this could be said.
+        if !tasks.opened {
+            tasks.add(0, task);
+        }
+    }
+
+    /// The connection is open, and served by others than who opened it, who is forgotten: an idle connection holds nothing of a fiber.
+    pub(super) fn opened(&self) {
+        let mut tasks = self.tasks.lock();
+        tasks.opened = true;
+        let openers = std::mem::take(&mut tasks.running);
+        drop(tasks);
+        drop(openers);
+    }
+
+    /// `task` serves this connection too: call `xid` of it, or none if that is 0.
+    pub(super) fn add(&self, xid: Xid, task: Task) {
+        self.tasks.lock().add(xid, task);
     }
 
     fn close(&self) {
