@@ -150,6 +150,10 @@ pub const SESSION_LEASE: Duration = Duration::from_secs(30 * 60);
 /// has run.
 pub const SESSION_REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// How long a server that [drains](crate::Server::drain) still runs calls that come, if it has twice as long: their clients may not have heard of
+/// it yet. Who calls later does not listen, and is refused.
+pub const DRAIN_GRACE: Duration = Duration::from_secs(1);
+
 /// How long a server waits for the next bytes of what opens a connection.
 pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 

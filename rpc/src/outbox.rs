@@ -99,6 +99,12 @@ impl Outbox {
         !state.closed && state.buffered() >= self.buffered_bytes_max
     }
 
+    /// Whether there is nothing that the operating system has not taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        let state = self.state.lock();
+        state.closed || state.buffered() == 0
+    }
+
     /// Whether there is something to write that nobody is writing.
     pub(crate) fn is_stuck(&self) -> bool {
         let state = self.state.lock();

@@ -23,6 +23,7 @@
 //! | `reader` | that role: the input read and not yet acted on |
 //! | `handler` | one call, from its frame to its reply, without I/O |
 //! | `local` | services without sockets, for callers of this process |
+//! | `drain`, `sigterm` | going down without failing a call |
 //! | `roster` | who serves which connection, so that shutting down reaches all |
 //!
 //! Invariants:
@@ -33,6 +34,7 @@ mod accept;
 pub mod builder;
 mod connection;
 mod dispatch;
+mod drain;
 mod handler;
 mod local;
 mod opening;
@@ -40,20 +42,24 @@ mod reader;
 mod registry;
 mod roster;
 mod sessions;
+mod sigterm;
 mod streams;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::ServeError;
 use crate::health::Health;
 use crate::metrics::{self, text::Gauges};
 use accept::{Acceptor, Context};
 pub use builder::Builder;
-use dispatch::Leaders;
+use drain::Drain;
+pub use drain::Drained;
 pub(crate) use local::Local;
 use roster::Roster;
+use sigterm::Sigterm;
 
 /// A running server. Dropping it stops it, without waiting for what still runs.
 ///
@@ -73,9 +79,11 @@ pub struct Server {
     local_addr: SocketAddr,
     acceptor: Arc<Acceptor>,
     roster: Arc<Roster>,
-    leaders: Arc<Leaders>,
     context: Arc<Context>,
     health: Health,
+    drain: Arc<Drain>,
+    /// Its drop ends it.
+    sigterm: Option<Sigterm>,
 }
 
 impl Server {
@@ -121,13 +129,36 @@ impl Server {
     }
 
     /// Waits until the server no longer accepts: because [`shutdown`](Self::shutdown) was called from elsewhere, its
-    /// runtime ended, or its listener failed.
+    /// runtime ended, or its listener failed. If it [drains](Self::drain), until that is over.
     ///
     /// # Errors
     ///
     /// [`ServeError`] if the listener failed.
     pub fn wait(&self) -> Result<(), ServeError> {
-        self.acceptor.wait().map_err(|source| ServeError { addr: self.local_addr, source })
+        let ended = self.acceptor.wait();
+        self.drain.wait_if_begun();
+        ended.map_err(|source| ServeError { addr: self.local_addr, source })
+    }
+
+    /// Goes down without failing a call, if that can be done within `timeout`; then [shuts down](Self::shutdown). Says which it was.
+    ///
+    /// The server stops accepting and tells its clients, who from then on call elsewhere, or when there is a server again. What they have sent by
+    /// then is run and answered, streams included; so are calls that come within [`DRAIN_GRACE`](crate::limits::DRAIN_GRACE), or half of `timeout` if
+    /// that is less, whose clients have not heard. Later ones are refused as [`Overloaded`](crate::CallError::Overloaded), and have not run.
+    ///
+    /// Called again meanwhile, it waits for the first. Do not call it from a handler of the same server: it would wait for itself.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn down(server: &fibra_rpc::Server) {
+    /// match server.drain(Duration::from_secs(20)) {
+    ///     fibra_rpc::server::Drained::Complete => println!("all calls have been answered"),
+    ///     fibra_rpc::server::Drained::Cut => println!("some were cancelled"),
+    /// }
+    /// # }
+    /// ```
+    pub fn drain(&self, timeout: Duration) -> Drained {
+        self.drain.run(timeout)
     }
 
     /// Stops accepting, closes all connections, cancels the handlers' fibers, and waits until all have ended. Calling it
@@ -138,24 +169,15 @@ impl Server {
     ///
     /// Do not call it from a handler of the same server: it would wait for itself.
     pub fn shutdown(&self) {
-        self.stop();
-        // Why it stopped is for `wait` to tell; that it did is enough here.
-        let _ = self.acceptor.wait();
-        self.roster.join();
-        self.leaders.join();
-    }
-
-    fn stop(&self) {
-        self.health.end();
-        self.acceptor.stop();
-        self.roster.close();
-        self.leaders.close();
+        self.drain.hurry();
+        self.drain.shut_down();
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        self.drain.hurry();
+        self.drain.stop();
     }
 }
 

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use super::connection;
 use super::dispatch::Leaders;
+use super::drain::DrainStage;
 use super::registry::Registry;
 use super::roster::{Refused, Roster, Task};
 use super::sessions::Sessions;
@@ -43,6 +44,7 @@ pub(super) struct Context {
     pub(super) middleware: Chain,
     /// Where calls are counted, if they are.
     pub(super) metrics: Option<Arc<Metrics>>,
+    pub(super) stage: DrainStage,
 }
 
 /// The accept loop of one server.

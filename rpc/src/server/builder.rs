@@ -12,10 +12,12 @@ use serde::Serialize;
 use super::Server;
 use super::accept::{Acceptor, Context, Mode};
 use super::dispatch::Leaders;
+use super::drain::{Drain, DrainStage};
 use super::local::Local;
 use super::registry::Registry;
 use super::roster::Roster;
 use super::sessions::Sessions;
+use super::sigterm::Sigterm;
 use crate::error::BindError;
 use crate::health::{Health, HealthService};
 use crate::limits::{CONNECTIONS_MAX, Limits, SESSION_LEASE};
@@ -35,6 +37,7 @@ pub struct Builder {
     says_health: bool,
     mode: Mode,
     reflection: bool,
+    drain_on_sigterm: Option<Duration>,
 }
 
 impl Builder {
@@ -49,6 +52,7 @@ impl Builder {
             says_health: true,
             mode: Mode::Fibers,
             reflection: true,
+            drain_on_sigterm: None,
         }
     }
 
@@ -138,6 +142,23 @@ impl Builder {
         self
     }
 
+    /// [Drains](Server::drain) the server when the process is told to end by SIGTERM, within `timeout`. The process then no longer ends by that
+    /// signal: return from `main` when [`Server::wait`] has returned, which it does when the drain is over. Another SIGTERM cuts it short.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// // Within fibra::run(|| ..), as the last of `main`:
+    /// let server = fibra_rpc::Server::builder().drain_on_sigterm(Duration::from_secs(20)).bind("127.0.0.1:7000")?;
+    /// server.wait()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain_on_sigterm(mut self, timeout: Duration) -> Self {
+        self.drain_on_sigterm = Some(timeout);
+        self
+    }
+
     /// Serves each connection on an OS thread of its own rather than a fiber: the same handlers, to compare with, and to
     /// serve without a runtime.
     ///
@@ -162,7 +183,7 @@ impl Builder {
     /// * [`BindError::DuplicateMethod`]: two services have a method of one name.
     /// * [`BindError::Resolve`]: `addr` has no address.
     /// * [`BindError::AddressInUse`], [`BindError::Io`]: the last of its addresses cannot be had.
-    /// * [`BindError::Spawn`]: the accept loop could not be started.
+    /// * [`BindError::Spawn`]: the accept loop, or what listens for SIGTERM, could not be started.
     pub fn bind(self, addr: impl ToSocketAddrs) -> Result<Server, BindError> {
         if self.mode == Mode::Fibers && !fibra_scheduler::in_fiber() {
             return Err(BindError::NoRuntime);
@@ -177,19 +198,24 @@ impl Builder {
         let (listener, local_addr) = listen(addr)?;
         let roster = Arc::new(Roster::new(self.connections_max));
         let sessions = Arc::new(Sessions::new(self.limits.window, self.session_lease));
-        let leaders = Arc::new(Leaders::default());
         let context = Arc::new(Context {
             registry,
             limits: self.limits,
             roster: Arc::clone(&roster),
-            leaders: Arc::clone(&leaders),
+            leaders: Arc::new(Leaders::default()),
             sessions,
             middleware: self.middleware,
             metrics,
+            stage: DrainStage::default(),
         });
         let acceptor =
             Acceptor::start(self.mode, listener, local_addr, Arc::clone(&context)).map_err(BindError::Spawn)?;
-        Ok(Server { local_addr, acceptor, roster, leaders, context, health })
+        let drain = Arc::new(Drain::new(Arc::clone(&acceptor), Arc::clone(&context), health.clone()));
+        let mut server = Server { local_addr, acceptor, roster, context, health, drain, sigterm: None };
+        if let Some(timeout) = self.drain_on_sigterm {
+            server.sigterm = Some(Sigterm::listen(&server.drain, timeout).map_err(BindError::Spawn)?);
+        }
+        Ok(server)
     }
 }
 

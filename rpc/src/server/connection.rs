@@ -36,6 +36,7 @@ use fibra_scheduler::{JoinHandle, cancel, in_fiber};
 
 use super::accept::Context;
 use super::dispatch::{Dispatch, Key};
+use super::drain;
 use super::opening;
 use super::reader::{Input, Reader};
 use super::roster::{Seat, Task};
@@ -71,6 +72,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         postponed: Cell::new(None),
         paused: Cell::new(false),
         draining: Cell::new(false),
+        told: Cell::new(false),
         refused: Cell::new(None),
         warned: Cell::new(false),
     });
@@ -109,6 +111,8 @@ pub(super) struct Connection {
     paused: Cell<bool>,
     /// A fiber writes what the peer did not take at once.
     draining: Cell<bool>,
+    /// The client knows that the server drains.
+    told: Cell<bool>,
     /// Why there was no fiber to take the role, until that is logged; and whether it has been, once a connection.
     refused: Cell<Option<io::Error>>,
     warned: Cell<bool>,
@@ -236,6 +240,9 @@ impl Connection {
 
     /// Reads, runs and writes until the connection ends.
     fn serve_by_thread(self: Rc<Self>) {
+        if self.seat.open(&self.outbox) {
+            self.tell_of_drain();
+        }
         let mut reader = Box::new(Reader::new(self.context.limits.frame_bytes));
         let ended = loop {
             let step = match reader.next_frame() {
@@ -261,6 +268,25 @@ impl Connection {
             }
         };
         self.end(ended);
+    }
+
+    /// The server drains: the client is to make no new calls here.
+    pub(super) fn tell_of_drain(self: &Rc<Self>) {
+        if self.told.replace(true) {
+            return;
+        }
+        drain::append_goaway(&self.outbox);
+        if let Err(error) = self.write_now() {
+            self.end(End::Io(error));
+        }
+    }
+
+    /// Whether calls of it are under way, or answers.
+    pub(super) fn is_busy(&self) -> bool {
+        let postponed = self.postponed.take();
+        let is_busy = self.in_flight.get() > 0 || postponed.is_some() || !self.outbox.is_empty();
+        self.postponed.set(postponed);
+        is_busy
     }
 
     fn act_on(self: &Rc<Self>, reader: Box<Reader>, frame: Frame) -> Result<Taken, End> {
@@ -490,7 +516,7 @@ impl Connection {
 }
 
 /// A stream that is written without waiting.
-struct AtOnce<'a>(&'a TcpStream);
+pub(super) struct AtOnce<'a>(pub(super) &'a TcpStream);
 
 impl Write for AtOnce<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

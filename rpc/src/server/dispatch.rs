@@ -64,6 +64,9 @@ struct Tenant {
 pub(super) struct Key(u64);
 
 impl Key {
+    /// No connection's: the server drains, and asks how far this worker is.
+    const LOOK: Self = Self(u64::MAX);
+
     fn parts(self) -> (usize, u32) {
         ((self.0 & u64::from(u32::MAX)) as usize, (self.0 >> 32) as u32)
     }
@@ -84,13 +87,14 @@ impl Dispatch {
         if let Some(dispatch) = found {
             return Ok(dispatch);
         }
+        let set = ReadySet::new();
         let dispatch = Rc::new(Self {
             context: Arc::clone(context),
-            set: ReadySet::new(),
+            set: set.clone(),
             connections: RefCell::default(),
             generation: Cell::new(0),
             readers: RefCell::default(),
-            leader: context.leaders.enter(),
+            leader: context.leaders.enter(set.clone()),
         });
         dispatch.clone().spawn_leader()?;
         DISPATCHES.with_borrow_mut(|dispatches| dispatches.push(Rc::downgrade(&dispatch)));
@@ -108,6 +112,9 @@ impl Dispatch {
         let index = self.connections.borrow_mut().insert(Tenant { generation, connection: Rc::clone(connection) });
         let key = Key(u64::from(generation) << 32 | index as u64);
         connection.settle(Rc::downgrade(self), key);
+        if self.context.stage.is_draining() {
+            connection.tell_of_drain();
+        }
         self.watch(connection, key).inspect_err(|_| self.release(key))
     }
 
@@ -142,6 +149,10 @@ impl Dispatch {
     fn lead(self: Rc<Self>) {
         while let Ok(key) = self.set.next() {
             let key = Key(key);
+            if key == Key::LOOK {
+                self.look();
+                continue;
+            }
             let Some(connection) = self.find(key) else { continue };
             let reader = connection.take_input().unwrap_or_else(|| self.reader());
             match connection.turn(reader) {
@@ -166,6 +177,18 @@ impl Dispatch {
         for (_, tenant) in ended {
             tenant.connection.close();
         }
+    }
+
+    /// Tells the connections that the server drains, and the server what they still have to do.
+    fn look(&self) {
+        let connections: Vec<_> =
+            self.connections.borrow().iter().map(|(_, tenant)| Rc::clone(&tenant.connection)).collect();
+        let is_busy = |connection: &&Rc<Connection>| {
+            connection.tell_of_drain();
+            connection.is_busy()
+        };
+        let busy = connections.iter().filter(is_busy).count();
+        self.leader.state.lock().seen = Some(busy);
     }
 
     /// Has another fiber lead. The caller, who does until now, runs call `xid` of `connection`.
@@ -219,8 +242,9 @@ struct State {
 }
 
 /// Who leads on one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Leader {
+    set: ReadySet,
     state: Mutex<Reign>,
 }
 
@@ -228,14 +252,36 @@ struct Leader {
 struct Reign {
     fiber: Option<JoinHandle<()>>,
     closed: bool,
+    /// It has been asked to look, and has not been seen to have.
+    asked: bool,
+    /// How many of its connections had something under way when it last looked, until that is told.
+    seen: Option<usize>,
 }
 
 impl Leaders {
-    fn enter(&self) -> Arc<Leader> {
+    fn enter(&self, set: ReadySet) -> Arc<Leader> {
         let mut state = self.state.lock();
-        let leader = Arc::new(Leader { state: Mutex::new(Reign { fiber: None, closed: state.closed }) });
+        let reign = Reign { closed: state.closed, ..Reign::default() };
+        let leader = Arc::new(Leader { set, state: Mutex::new(reign) });
         state.leaders.push(Arc::clone(&leader));
         leader
+    }
+
+    /// Has all leaders tell their connections that the server drains. How many connections have something under way, as of when each looked
+    /// last, since it was asked; `None`: not all have looked.
+    pub(super) fn look(&self) -> Option<usize> {
+        let state = self.state.lock();
+        // Each is asked, whatever the others say.
+        let looks: Vec<_> = state.leaders.iter().map(|leader| leader.look()).collect();
+        looks.into_iter().sum()
+    }
+
+    /// What was looked at before does not count any more.
+    pub(super) fn forget_looks(&self) {
+        for leader in &self.state.lock().leaders {
+            let mut reign = leader.state.lock();
+            (reign.asked, reign.seen) = (false, None);
+        }
     }
 
     /// Cancels all leaders, those to come included.
@@ -267,6 +313,18 @@ impl Leaders {
 }
 
 impl Leader {
+    fn look(&self) -> Option<usize> {
+        let mut reign = self.state.lock();
+        let seen = reign.seen.take();
+        let asks = !reign.asked || seen.is_some();
+        reign.asked = true;
+        drop(reign);
+        if asks {
+            self.set.push(Key::LOOK.0);
+        }
+        seen
+    }
+
     /// From now on `fiber` leads; returns who did before.
     fn succeed(&self, fiber: JoinHandle<()>) -> Option<JoinHandle<()>> {
         let mut reign = self.state.lock();

@@ -6,7 +6,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fibra_scheduler::clock;
 
@@ -32,6 +32,8 @@ pub(super) enum Refusal {
     Expired,
     /// As many calls as this are under way on the connection.
     InFlight(usize),
+    /// The server is going down.
+    Draining,
     /// It was sent before, and what it does goes on.
     InProgress,
     /// Its session does not take it.
@@ -267,7 +269,13 @@ fn travelling(error: CallError) -> (Code, String) {
 
 /// Turns a call away, and puts that reply in `out`. Returns its code.
 pub(super) fn refuse(xid: u64, one_way: bool, refusal: Refusal, frame_bytes_max: usize, out: &mut Vec<u8>) -> Code {
+    let mut pushback = None;
     let (code, message) = match refusal {
+        Refusal::Draining => {
+            // Elsewhere, at once.
+            pushback = Some(Pushback::After(Duration::ZERO));
+            (Code::Overloaded, "the server is going down: call another".into())
+        }
         Refusal::Expired => (Code::Expired, "its timeout had passed when its turn came".into()),
         Refusal::InFlight(max) => (Code::Overloaded, format!("{max} calls are in flight on this connection").into()),
         Refusal::NoFibers => {
@@ -277,7 +285,8 @@ pub(super) fn refuse(xid: u64, one_way: bool, refusal: Refusal, frame_bytes_max:
         Refusal::InProgress => (Code::InProgress, "an earlier copy of the call still runs".into()),
         Refusal::Session(refused) => (code(refused), Cow::Owned(refused.to_string())),
     };
-    Reply::new(out, xid, one_way, frame_bytes_max).failure(code, &message);
+    let details = |body: &mut Body<'_>| body.push(&Pushback::encode(pushback));
+    Reply::new(out, xid, one_way, frame_bytes_max).failure_with(code, &message, details);
     code
 }
 

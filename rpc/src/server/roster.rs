@@ -12,6 +12,7 @@ use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::JoinHandle;
 use parking_lot::Mutex;
 
+use crate::outbox::Outbox;
 use crate::session::Xid;
 
 /// All connections of a server.
@@ -24,7 +25,10 @@ pub(super) struct Roster {
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<u64, Arc<Entry>>,
+    /// Of the connections that have a thread each, to be told of a drain. Those of fibers are told by who leads.
+    outboxes: HashMap<u64, Arc<Outbox>>,
     last: u64,
+    draining: bool,
     closed: bool,
 }
 
@@ -55,11 +59,22 @@ impl Seat {
     pub(super) fn entry(&self) -> &Arc<Entry> {
         &self.entry
     }
+
+    /// The connection is open, and a thread of its own serves it. Whether the server is draining already.
+    pub(super) fn open(&self, outbox: &Arc<Outbox>) -> bool {
+        let mut state = self.roster.state.lock();
+        state.outboxes.insert(self.entry.number, Arc::clone(outbox));
+        state.draining
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.roster.state.lock().entries.remove(&self.entry.number);
+        let mut state = self.roster.state.lock();
+        let removed = state.entries.remove(&self.entry.number);
+        let outbox = state.outboxes.remove(&self.entry.number);
+        drop(state);
+        drop((removed, outbox));
     }
 }
 
@@ -102,6 +117,21 @@ impl Roster {
         state.entries.insert(entry.number, Arc::clone(&entry));
         drop(state);
         Ok(Seat { roster: Arc::clone(self), entry })
+    }
+
+    /// Whether there are connections with a thread each.
+    pub(super) fn has_threads(&self) -> bool {
+        !self.state.lock().outboxes.is_empty()
+    }
+
+    /// From now on connections are told of it as they open. Returns those with a thread each that are open.
+    pub(super) fn drain(&self) -> Vec<(Arc<Entry>, Arc<Outbox>)> {
+        let mut state = self.state.lock();
+        state.draining = true;
+        let of_number = |(number, outbox): (&u64, &Arc<Outbox>)| {
+            state.entries.get(number).map(|entry| (Arc::clone(entry), Arc::clone(outbox)))
+        };
+        state.outboxes.iter().filter_map(of_number).collect()
     }
 
     /// Closes every connection and cancels its fibers, once and for all.

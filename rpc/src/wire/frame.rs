@@ -99,6 +99,9 @@ pub const GOAWAY_WRONG_INCARNATION: u8 = 4;
 /// Goaway code: the server has as many sessions as it may have.
 pub const GOAWAY_FULL: u8 = 5;
 
+/// Goaway code: the server is going down. Not its last words: what is under way is answered first.
+pub const GOAWAY_DRAINING: u8 = 6;
+
 /// What a client says first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {

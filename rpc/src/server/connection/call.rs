@@ -65,6 +65,8 @@ impl Connection {
         let now = if self.shard.is_some() { clock::now() } else { reader.now(call.timeout) };
         let refusal = if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
+        } else if self.context.stage.is_refusing() {
+            Some(Refusal::Draining)
         } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
         } else {

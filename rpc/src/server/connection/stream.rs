@@ -55,6 +55,8 @@ impl Connection {
             Some(Refusal::NoFibers)
         } else if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
+        } else if self.context.stage.is_refusing() {
+            Some(Refusal::Draining)
         } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
         } else {
