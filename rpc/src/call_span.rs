@@ -51,20 +51,25 @@ impl CallSpan {
         Self::within(span, came)
     }
 
-    /// Of a call that is made, with the metadata that it is to go with; `None`: it is part of no trace.
+    /// Of a call that is made, with the metadata that it is to go with; `None`: it is part of no trace. Which of several servers it goes to is
+    /// [told](Self::peer) later.
     #[inline]
-    pub(crate) fn client(method: &str, peer: impl FnOnce() -> Peer, metadata: &Metadata) -> Option<(Self, Metadata)> {
+    pub(crate) fn client(
+        method: &str,
+        peer: impl FnOnce() -> Option<Peer>,
+        metadata: &Metadata,
+    ) -> Option<(Self, Metadata)> {
         if may_be_recorded() || TraceContext::is_current() { Self::of_made(method, peer(), metadata) } else { None }
     }
 
     #[cold]
-    fn of_made(method: &str, peer: Peer, metadata: &Metadata) -> Option<(Self, Metadata)> {
+    fn of_made(method: &str, peer: Option<Peer>, metadata: &Metadata) -> Option<(Self, Metadata)> {
         let span = tracing::info_span!(
             "rpc.client",
             otel.kind = "client",
             rpc.system = "fibra",
             rpc.method = method,
-            %peer,
+            peer = peer.map(display),
             trace_id = Empty,
             span_id = Empty,
             parent_span_id = Empty,
@@ -99,6 +104,11 @@ impl CallSpan {
             span.record("parent_span_id", display(format_args!("{:016x}", parent.span_id())));
         }
         Self { span, context: Some(context) }
+    }
+
+    /// Which server the call went to.
+    pub(crate) fn peer(&self, peer: &Peer) {
+        self.span.record("peer", display(peer));
     }
 
     /// Runs what is the call's; `failure` says how it has failed, if it has.

@@ -14,13 +14,22 @@
 //! | `options` | how a call is made: its timeout, and what else can be said of it |
 //! | `exchange` | one call, from its arguments to its outcome |
 //! | `around` | what its middleware makes of it |
+//! | `attempts` | as many of them as it takes |
+//! | [`retry`], `budget` | which failures are retried, when, and how many at most |
+//! | [`hedge`], `race` | when a call gets a second copy, and which of the two counts |
 //! | `streaming` | [`Streaming`]: a call with streams, as its caller has it |
 //! | `streams` | such calls of one connection, by xid |
+//! | `common` | what all calls of a channel share |
 //! | `calls` | the calls that wait, by xid, over all connections |
-//! | `link` | the fiber that reads, and that connects again |
+//! | `endpoint`, `balance`, `health` | the servers, and which of them a call goes to |
+//! | `chosen` | the one that it goes to, and how it fared there |
+//! | `link` | one session: the fiber that reads, and that connects again |
 //! | `local` | calls of this process, without a connection |
 //! | `connection` | one socket, its output, and its loss |
 //! | `connect` | dialling, prefaces, and the session |
+//! | `stats` | [`Stats`], [`EndpointStats`] |
+//! | `builder` | [`Builder`]: how a channel connects, and what it bears |
+//! | `keepalive` | [`Keepalive`]: whether the peer is still there, and the connection still used |
 //! | `target`, `backoff` | the addresses to dial, and when |
 //!
 //! Invariants:
@@ -32,16 +41,29 @@
 //!   fibers end.
 
 mod around;
+mod attempts;
 mod backoff;
+mod balance;
+mod budget;
+mod builder;
 mod calls;
+mod chosen;
+mod common;
 mod connect;
 mod connection;
+mod endpoint;
 mod exchange;
+mod health;
+pub mod hedge;
+mod keepalive;
 mod link;
 mod local;
 mod options;
 pub mod pending;
 pub mod proxy;
+mod race;
+pub mod retry;
+mod stats;
 mod streaming;
 mod streams;
 mod target;
@@ -50,18 +72,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use fibra_net::ToSocketAddrs;
+use fibra_scheduler::clock;
 
 use crate::error::{BindError, ConnectError, Peer};
 use crate::limits::Limits;
 use crate::middleware::{Chain, Middleware};
 use crate::server::{self, Local};
 use crate::service::Service;
-use calls::Calls;
+pub use builder::Builder;
+use builder::Settings;
+use calls::Status;
+use common::Common;
+use endpoint::Endpoints;
 use exchange::To;
-use link::Link;
+pub use hedge::Hedging;
+pub use keepalive::Keepalive;
 pub use pending::Pending;
 pub use proxy::{Proxy, Starter};
+pub use retry::{RetryBudget, RetryPolicy};
+pub use stats::{EndpointStats, Stats};
 pub use streaming::{Nothing, Streaming};
+use target::Target;
 
 /// A connection to a server, shared by cloning: by fibers of any worker, and by plain threads.
 ///
@@ -80,32 +111,9 @@ pub struct Channel {
 /// Where calls go.
 #[derive(Clone)]
 enum Way {
-    Connection(Arc<Open>),
+    /// Its drop ends the connections.
+    Remote(Arc<Endpoints>),
     Local(Arc<Local>),
-}
-
-/// Keeps the connection open until the last channel is dropped.
-struct Open {
-    link: Arc<Link>,
-}
-
-impl Open {
-    /// Sends what is queued.
-    fn write_now(&self) {
-        if let Some(connection) = self.calls().connection() {
-            connection.write_now();
-        }
-    }
-
-    fn calls(&self) -> &Calls {
-        self.link.calls()
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.calls().finish();
-    }
 }
 
 impl Channel {
@@ -132,14 +140,45 @@ impl Channel {
     ///
     /// As [`connect`](Self::connect).
     pub fn connect_with(addr: impl ToSocketAddrs, limits: Limits) -> Result<Self, ConnectError> {
+        Self::builder().limits(limits).connect(addr)
+    }
+
+    /// Connects to several servers of the same services: each call goes to one of them. See [`Builder::connect_to`].
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_to<A: ToSocketAddrs>(endpoints: impl IntoIterator<Item = A>) -> Result<Self, ConnectError> {
+        Self::builder().connect_to(endpoints)
+    }
+
+    /// A builder, for what the defaults do not fit.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    fn open(addr: impl ToSocketAddrs, settings: Settings) -> Result<Self, ConnectError> {
         if !fibra_scheduler::in_fiber() {
             return Err(ConnectError::NoRuntime);
         }
-        let link = Link::start(addr, limits.bounded())?;
-        Ok(Self { way: Way::Connection(Arc::new(Open { link })), middleware: Chain::default() })
+        let endpoints = Endpoints::one(Target::of(addr)?, Arc::new(Common::new(settings)))?;
+        Ok(Self { way: Way::Remote(Arc::new(endpoints)), middleware: Chain::default() })
     }
 
-    /// The same connection and session, with calls that also go through `middleware`: what is added first is the outermost.
+    fn open_to<A: ToSocketAddrs>(
+        endpoints: impl IntoIterator<Item = A>,
+        settings: Settings,
+    ) -> Result<Self, ConnectError> {
+        if !fibra_scheduler::in_fiber() {
+            return Err(ConnectError::NoRuntime);
+        }
+        let targets = endpoints.into_iter().map(Target::of).collect::<Result<Vec<_>, _>>()?;
+        let endpoints = Endpoints::several(targets, Arc::new(Common::new(settings)))?;
+        Ok(Self { way: Way::Remote(Arc::new(endpoints)), middleware: Chain::default() })
+    }
+
+    /// The same connections and sessions, with calls that also go through `middleware`: what is added first is the outermost. It is around a call
+    /// with all its [attempts](retry), and does not see one of them.
     ///
     /// A call that is [started](proxy::Starter) is then made at once, as one of a local channel: middleware is code that waits. Calls with
     /// streams do not go through it.
@@ -162,25 +201,33 @@ impl Channel {
         Ok(Self { way: Way::Local(Arc::new(server.into_local()?)), middleware: Chain::default() })
     }
 
-    /// The server: where the connection is, or was last.
+    /// The server: where the connection is, or was last. Of several servers, the first.
     pub fn peer(&self) -> Peer {
-        self.to().peer()
+        self.to().peer(None)
     }
 
-    /// Whether there is a connection now, as far as this side knows. One that is lost comes back with the next call.
+    /// Whether there is a connection to a server now, as far as this side knows. One that is lost comes back with the next call.
     pub fn is_connected(&self) -> bool {
         match &self.way {
-            Way::Connection(open) => open.calls().is_connected(),
+            Way::Remote(endpoints) => endpoints.iter().any(|(_, link)| link.calls().status() == Status::Up),
             Way::Local(_) => true,
         }
     }
 
     /// What has happened on this channel so far. Of a local one nothing is counted.
     pub fn stats(&self) -> Stats {
-        match &self.way {
-            Way::Connection(open) => open.calls().stats(),
-            Way::Local(_) => Stats::default(),
-        }
+        let Way::Remote(endpoints) = &self.way else { return Stats::default() };
+        let mut stats = endpoints.common().stats();
+        stats.ejections = endpoints.iter().map(|(endpoint, _)| endpoint.ejections()).sum();
+        stats.calls = stats.attempts.saturating_sub(stats.retries + stats.hedges);
+        stats
+    }
+
+    /// The servers of this channel, in the order in which they were given. A local one has none.
+    pub fn endpoints(&self) -> Vec<EndpointStats> {
+        let Way::Remote(endpoints) = &self.way else { return Vec::new() };
+        let now = clock::now();
+        endpoints.iter().map(|(endpoint, link)| EndpointStats::of(endpoint, &link, now)).collect()
     }
 
     fn middleware(&self) -> &Chain {
@@ -189,7 +236,7 @@ impl Channel {
 
     fn to(&self) -> To<'_> {
         match &self.way {
-            Way::Connection(open) => To::Link(&open.link),
+            Way::Remote(endpoints) => To::Remote(endpoints),
             Way::Local(local) => To::Local(local),
         }
     }
@@ -199,18 +246,4 @@ impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Channel").field("peer", &self.peer()).field("stats", &self.stats()).finish()
     }
-}
-
-/// Counts of one channel, taken at one moment.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Calls made, one-way calls included.
-    pub calls: u64,
-    /// Calls that wait for their reply now.
-    pub in_flight: usize,
-    /// Replies that came after their caller had given up, and were dropped.
-    pub late_replies: u64,
-    /// Connections there have been, the present one included.
-    pub connections: u64,
 }

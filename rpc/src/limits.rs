@@ -157,5 +157,11 @@ pub const DRAIN_GRACE: Duration = Duration::from_secs(1);
 /// How long a server waits for the next bytes of what opens a connection.
 pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Pings that a peer may send at once ...
+pub const PINGS_AT_ONCE: u32 = 100;
+
+/// ... and each second from then on. More of them are a flood, and close the connection: a ping makes no progress.
+pub const PINGS_PER_SECOND: u32 = 100;
+
 /// How long a peer may take nothing of what we write before the connection is closed.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);

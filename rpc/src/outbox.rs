@@ -229,11 +229,19 @@ impl Outbox {
     /// Writes for as long as the connection lasts, parking while there is nothing to write. Returns once
     /// [`finish`](Self::finish)ed and all is written, or closed.
     ///
+    /// Calls `look` at the time that it has said last, or a few writes later.
+    ///
     /// # Errors
     ///
     /// Those of `stream`; [`Interrupted`] if the fiber was.
-    pub(crate) fn write_for_ever(&self, mut stream: impl Write) -> io::Result<()> {
+    pub(crate) fn write_for_ever(
+        &self,
+        mut stream: impl Write,
+        mut look: impl FnMut() -> Option<Instant>,
+    ) -> io::Result<()> {
         self.state.lock().writer = Some(park::current());
+        let mut look_at = look();
+        let mut parks: u8 = 0;
         loop {
             self.flush(&mut stream)?;
             let state = self.state.lock();
@@ -241,7 +249,13 @@ impl Outbox {
                 return Ok(());
             }
             drop(state);
-            park::wait(Reason::Call, None)?;
+            parks = parks.wrapping_add(1);
+            match park::wait(Reason::Call, look_at) {
+                // Who is always woken in time is never late: it reads no clock, but counts.
+                Ok(()) if parks != 0 => {}
+                Ok(()) | Err(Interrupted::TimedOut) => look_at = look(),
+                Err(interrupted) => return Err(interrupted.into()),
+            }
         }
     }
 

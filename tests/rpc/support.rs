@@ -4,6 +4,7 @@ pub(crate) mod log;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod streams;
+pub(crate) mod stub;
 pub(crate) mod turnstile;
 
 use std::sync::Arc;

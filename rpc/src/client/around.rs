@@ -24,7 +24,7 @@ impl Exchange<'_> {
         let outcome = chain.run(&mut request, &mut |request| {
             let outcome = middleware::Outcome(match attempt(request.metadata()) {
                 Ok(Outcome::Value(body)) => Kind::Value(body),
-                Ok(Outcome::Failure { code, message, details, repeated }) => {
+                Ok(Outcome::Failure { code, message, details, repeated, .. }) => {
                     match self.failed(code, message, details, repeated) {
                         Ok(details) => Kind::Application(details),
                         Err(error) => Kind::Failed(error),
@@ -39,7 +39,7 @@ impl Exchange<'_> {
             Kind::Value(body) => Ok(Outcome::Value(body)),
             Kind::Application(details) => {
                 let (code, message) = (Code::Application as u8, String::new());
-                Ok(Outcome::Failure { code, message, details, repeated: false })
+                Ok(Outcome::Failure { code, message, details, frame: Vec::new(), repeated: false })
             }
             Kind::Failed(error) => Err(error.after(executed)),
             Kind::Denied(denial) => Err(denial.into_error(callee, executed)),

@@ -27,10 +27,11 @@
 
 pub(super) mod handle;
 mod serve;
-mod stream;
+pub(super) mod stream;
 mod table;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Instant;
 
 use fibra_scheduler::cancel::Interrupted;
@@ -50,6 +51,23 @@ pub(super) use table::{OUTSIDE, XidHasher};
 pub(super) struct Calls {
     state: Mutex<State>,
     in_flight_max: usize,
+    /// A [`Status`], changed with the state, and read without its lock.
+    status: AtomicU8,
+    /// Somebody would call if there were a connection.
+    sought: AtomicBool,
+}
+
+/// What a link is for new calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Status {
+    /// Without a connection.
+    Down,
+    Up,
+    /// Another has taken its place.
+    Retired,
+    /// It will never have a connection again.
+    Over,
 }
 
 /// What the server answered.
@@ -61,6 +79,8 @@ pub(super) enum Outcome {
         code: u8,
         message: String,
         details: Vec<u8>,
+        /// The call, to be made again.
+        frame: Vec<u8>,
         /// Another copy of the call may have reached a server before, and may have run or may yet.
         repeated: bool,
     },
@@ -72,6 +92,8 @@ pub(super) struct Unanswered {
     pub(super) executed: Executed,
     /// The connection that has the call, if it is to be told that nobody waits any more.
     pub(super) cancel_at: Option<Arc<Connection>>,
+    /// The call, if it has [moved](Why::Moved).
+    pub(super) frame: Vec<u8>,
 }
 
 /// Why a call ended without an answer.
@@ -79,6 +101,11 @@ pub(super) struct Unanswered {
 pub(super) enum Why {
     Interrupted(Interrupted),
     Lost(Disconnect),
+    /// It is to be sent elsewhere: this link has no connection or is to get no new calls. It has not left, or may run again.
+    Moved {
+        /// It had an xid here.
+        entered: bool,
+    },
 }
 
 /// A call that has begun.
@@ -91,8 +118,44 @@ pub(super) struct Begun {
 }
 
 impl Calls {
-    pub(super) fn new(in_flight_max: usize) -> Self {
-        Self { state: Mutex::new(State::new()), in_flight_max }
+    /// Calls that have not left, and idempotent ones, are `mobile` if there is another link for them when this one has no connection.
+    pub(super) fn new(in_flight_max: usize, mobile: bool) -> Self {
+        Self {
+            state: Mutex::new(State::new(mobile)),
+            in_flight_max,
+            status: AtomicU8::new(Status::Down as u8),
+            sought: AtomicBool::new(false),
+        }
+    }
+
+    #[inline]
+    pub(super) fn status(&self) -> Status {
+        match self.status.load(Ordering::Acquire) {
+            0 => Status::Down,
+            1 => Status::Up,
+            2 => Status::Retired,
+            _ => Status::Over,
+        }
+    }
+
+    pub(super) fn is_mobile(&self) -> bool {
+        self.state.lock().mobile
+    }
+
+    /// Why there is no connection, if so.
+    pub(super) fn down(&self) -> Option<Disconnect> {
+        match &self.state.lock().link {
+            Link::Up(_) => None,
+            Link::Down(cause) | Link::Over(cause) => Some(cause.clone()),
+        }
+    }
+
+    /// Somebody would call if there were a connection.
+    pub(super) fn seek(&self) {
+        if !self.sought.swap(true, Ordering::AcqRel) {
+            let link = self.state.lock().wanted();
+            table::wake(link);
+        }
     }
 
     /// Enters a call, and queues it if there is a connection. Waits while there are as many as there may be. Its answer wakes `caller`.
@@ -111,8 +174,8 @@ impl Calls {
         let mut signalled = None;
         loop {
             let mut state = self.state.lock();
-            if let Link::Over(cause) = &state.link {
-                return Err(Unanswered::unsent(Why::Lost(cause.clone())));
+            if !state.admits() {
+                return Err(state.refusal(frame));
             }
             let gate = if state.unanswered >= self.in_flight_max {
                 Gate::Places
@@ -137,7 +200,7 @@ impl Calls {
             match self.leave(gate, ticket, parked) {
                 Ok(true) => signalled = Some(gate),
                 Ok(false) => {}
-                Err(why) => return Err(Unanswered::unsent(why)),
+                Err(why) => return Err(Unanswered { frame, ..Unanswered::unsent(why) }),
             }
         }
     }
@@ -162,6 +225,9 @@ impl Calls {
     pub(super) fn post(&self, frame: &mut [u8], deadline: Option<Instant>) -> Result<(), Unanswered> {
         loop {
             let mut state = self.state.lock();
+            if !state.admits() {
+                return Err(state.refusal(Vec::new()));
+            }
             let connection = match &state.link {
                 Link::Over(cause) => return Err(Unanswered::unsent(Why::Lost(cause.clone()))),
                 Link::Up(connection) => Some(Arc::clone(connection)),
@@ -240,6 +306,7 @@ impl Calls {
             Some(Entry { slot: Slot::Waiting(_), .. }) => state.ended(xid),
             _ => Freed::default(),
         };
+        state.finish_if_retired();
         let why = match (&state.link, parked) {
             (Link::Over(cause), _) => Why::Lost(cause.clone()),
             (_, Err(interrupted)) => state.why(interrupted),
@@ -256,36 +323,52 @@ impl Calls {
         freed.wake();
 
         let Some(entry) = entry else { return Err(Unanswered::unsent(why)) };
+        if let Slot::Done(Outcome::Failure { code, message, details, repeated, .. }) = entry.slot {
+            return Ok(Outcome::Failure { code, message, details, frame: entry.frame, repeated });
+        }
+        if let Slot::Moved = entry.slot {
+            let executed = if entry.left { Executed::Maybe } else { Executed::No };
+            return Err(Unanswered {
+                why: Why::Moved { entered: true },
+                executed,
+                cancel_at: None,
+                frame: entry.frame,
+            });
+        }
         scratch::give(entry.frame);
         match entry.slot {
             Slot::Done(outcome) => Ok(outcome),
             Slot::Failed(cause) => {
-                Err(Unanswered { why: Why::Lost(cause), executed: Executed::Maybe, cancel_at: None })
+                Err(Unanswered { executed: Executed::Maybe, ..Unanswered::unsent(Why::Lost(cause)) })
             }
-            Slot::Waiting(_) => {
+            Slot::Moved | Slot::Waiting(_) => {
                 let executed = if entry.left || entry.queued.is_some() { Executed::Maybe } else { Executed::No };
-                Err(Unanswered { why, executed, cancel_at })
+                Err(Unanswered { executed, cancel_at, ..Unanswered::unsent(why) })
             }
         }
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        matches!(self.state.lock().link, Link::Up(_))
+    /// How many calls were made, and whether any waits now.
+    pub(super) fn seen(&self) -> (u64, bool) {
+        let state = self.state.lock();
+        (state.made(), state.unanswered > 0)
     }
 
     pub(super) fn stats(&self) -> Stats {
         let state = self.state.lock();
         Stats {
             calls: state.made(),
+            attempts: state.made(),
             in_flight: state.unanswered,
             late_replies: state.late_replies,
             connections: state.connections,
+            ..Stats::default()
         }
     }
 }
 
 impl Unanswered {
-    fn unsent(why: Why) -> Self {
-        Self { why, executed: Executed::No, cancel_at: None }
+    pub(super) fn unsent(why: Why) -> Self {
+        Self { why, executed: Executed::No, cancel_at: None, frame: Vec::new() }
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use fibra_net::TcpStream;
 use fibra_scheduler::{cancel, clock};
 
+use super::builder::Settings;
 use super::target::Target;
 use crate::error::ConnectError;
 use crate::handshake;
@@ -41,23 +42,18 @@ impl Identity {
         Self { client: random::bytes(), secret: random::bytes(), incarnation: 1, server: 0 }
     }
 
-    /// Opens a connection to the first address that answers as a fibra server of our version, within `timeout`.
+    /// Opens a connection to the first address that answers as a fibra server of our version.
     ///
     /// # Errors
     ///
     /// That of the last address.
-    pub(super) fn dial(
-        &mut self,
-        target: &mut Target,
-        window: usize,
-        timeout: Duration,
-    ) -> Result<Connected, ConnectError> {
-        let deadline = clock::now() + timeout;
+    pub(super) fn dial(&mut self, target: &mut Target, settings: &Settings) -> Result<Connected, ConnectError> {
+        let deadline = clock::now() + settings.connect_timeout;
         let mut failed = None;
         for (index, peer) in target.addrs().iter().copied().enumerate() {
             // One that does not answer leaves the others their share of the time.
             let others = u32::try_from(target.addrs().len() - index).unwrap_or(u32::MAX);
-            match self.open(peer, window, left(deadline) / others) {
+            match self.open(peer, settings, left(deadline) / others) {
                 Ok(connected) => {
                     target.answered(peer);
                     return Ok(connected);
@@ -73,17 +69,18 @@ impl Identity {
     }
 
     /// Opens a connection to this address.
-    fn open(&mut self, peer: SocketAddr, window: usize, timeout: Duration) -> Result<Connected, ConnectError> {
+    fn open(&mut self, peer: SocketAddr, settings: &Settings, timeout: Duration) -> Result<Connected, ConnectError> {
         let deadline = clock::now() + timeout;
         let failed = |source| io_error(peer, timeout, source);
         let stream = TcpStream::connect_timeout(&peer, left(deadline)).map_err(failed)?;
+        configure(&stream, settings).map_err(failed)?;
         let answer = exchange_prefaces(&stream, deadline).map_err(failed)?;
         match preface::decode(&answer) {
             Some(preface::VERSION) => {}
             Some(theirs) => return Err(ConnectError::Version { peer, ours: preface::VERSION, theirs }),
             None => return Err(ConnectError::NotFibra { peer }),
         }
-        match self.exchange_opens(&stream, window, deadline).map_err(failed)? {
+        match self.exchange_opens(&stream, settings.limits.window, deadline).map_err(failed)? {
             Some(Frame::Opened(opened)) => {
                 // A session that another server has, or the same after a restart, is not the one of before, even if it was there.
                 let (server, resumed) = (opened.incarnation, opened.resumed && opened.incarnation == self.server);
@@ -125,11 +122,23 @@ impl Identity {
     }
 }
 
-/// Sends our preface; returns the server's.
-fn exchange_prefaces(mut stream: &TcpStream, deadline: Instant) -> io::Result<[u8; preface::LEN]> {
+/// Tells the kernel how the connection is used, and when to give it up.
+fn configure(stream: &TcpStream, settings: &Settings) -> io::Result<()> {
     // Calls are written by the batch: waiting for more would only delay them.
     stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(WRITE_STALL_MAX))?;
+    // While the peer takes nothing of what is written, nobody looks whether it is there.
+    let silence = settings.keepalive.map(|keepalive| keepalive.after.saturating_add(keepalive.timeout));
+    let stall = silence.map_or(WRITE_STALL_MAX, |silence| silence.clamp(Duration::from_millis(1), WRITE_STALL_MAX));
+    stream.set_write_timeout(Some(stall))?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if silence.is_some() {
+        stream.set_user_timeout(Some(stall))?;
+    }
+    Ok(())
+}
+
+/// Sends our preface; returns the server's.
+fn exchange_prefaces(mut stream: &TcpStream, deadline: Instant) -> io::Result<[u8; preface::LEN]> {
     stream.set_read_timeout(Some(left(deadline)))?;
     stream.write_all(&preface::encode(preface::VERSION))?;
     let mut answer = [0; preface::LEN];

@@ -7,24 +7,33 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fibra_net::{Shutdown, TcpStream};
-use fibra_scheduler::cancel;
+use fibra_scheduler::{cancel, clock};
 use parking_lot::Mutex;
 
 use super::calls::{Calls, Outcome};
+use super::keepalive::{Action, Monitor, Seen};
+use super::link::{Dialler, Link};
 use super::streams::Streams;
 use crate::error::Disconnect;
 use crate::limits::READ_BYTES;
 use crate::outbox::Outbox;
+use crate::rate::Pings;
 use crate::scratch;
 use crate::wire::decode::Decoder;
-use crate::wire::frame::Frame;
+use crate::wire::encode;
+use crate::wire::frame::{Frame, GOAWAY_DRAINING};
 use crate::wire::header::{Kind, Malformed};
 
 pub(super) struct Connection {
     stream: TcpStream,
     outbox: Outbox,
+    /// Reads that brought something.
+    heard: AtomicU64,
+    /// Pings sent.
+    pings: AtomicU64,
     lost: Mutex<Option<Disconnect>>,
     streams: Streams,
 }
@@ -35,15 +44,18 @@ impl Connection {
     /// # Errors
     ///
     /// There is no fiber to be had.
-    pub(super) fn start(stream: TcpStream, buffered_bytes_max: usize) -> io::Result<Arc<Self>> {
+    pub(super) fn start(stream: TcpStream, link: &Arc<Link>) -> io::Result<Arc<Self>> {
         let connection = Arc::new(Self {
             stream,
-            outbox: Outbox::new(buffered_bytes_max),
+            outbox: Outbox::new(link.settings().limits.buffered_bytes),
+            heard: AtomicU64::new(0),
+            pings: AtomicU64::new(0),
             lost: Mutex::default(),
             streams: Streams::default(),
         });
         let writer = Ending(Arc::clone(&connection));
-        fibra_scheduler::Builder::new().name("rpc writer").spawn_local(move || writer.0.write())?;
+        let link = Arc::clone(link);
+        fibra_scheduler::Builder::new().name("rpc writer").spawn_local(move || writer.0.write(&link))?;
         Ok(connection)
     }
 
@@ -82,48 +94,70 @@ impl Connection {
         self.lost.lock().clone()
     }
 
-    fn write(&self) {
-        match self.outbox.write_for_ever(&self.stream) {
+    fn write(&self, link: &Link) {
+        let settings = link.settings();
+        let seen = || {
+            let (made, waiting) = link.calls().seen();
+            Seen { heard: self.heard.load(Ordering::Relaxed), made, waiting }
+        };
+        let mut monitor = Monitor::new(settings.keepalive, settings.idle_timeout, clock::now(), seen());
+        let mut idle = false;
+        let written = self.outbox.write_for_ever(&self.stream, || {
+            loop {
+                match monitor.look(clock::now(), seen()) {
+                    Action::Wait(next) => return next,
+                    Action::Ping => self.ping(),
+                    Action::Lost(silent) => {
+                        self.lose(Disconnect::Silent { silent });
+                        return None;
+                    }
+                    Action::Idle => {
+                        idle = true;
+                        self.outbox.finish();
+                        return None;
+                    }
+                }
+            }
+        });
+        match written {
+            Ok(()) if idle => self.lose(Disconnect::Idle),
             // Finished: the reader sees it as an end of the stream.
             Ok(()) => self.lose(Disconnect::ClosedByPeer),
             Err(error) => self.lose(io_cause(error)),
         }
     }
 
-    /// Completes calls until the connection ends. Whether any frame came.
-    pub(super) fn read(&self, calls: &Calls, frame_bytes_max: usize) -> bool {
-        let mut any = false;
-        let (Ok(cause) | Err(cause)) = self.read_replies(calls, frame_bytes_max, &mut any);
-        self.lose(cause);
-        any
-    }
-
-    /// Returns how the connection ended.
-    fn read_replies(&self, calls: &Calls, frame_bytes_max: usize, any: &mut bool) -> Result<Disconnect, Disconnect> {
-        let mut decoder = Decoder::new(frame_bytes_max);
-        loop {
-            while let Some(frame) = decoder.next_frame().map_err(Disconnect::Malformed)? {
-                *any = true;
-                if let Some(end) = self.take(calls, frame).map_err(Disconnect::Malformed)? {
-                    return Ok(end);
-                }
-            }
-            let space = decoder.space();
-            let asked = space.len();
-            let count = (&self.stream).read(space).map_err(io_cause)?;
-            if count == 0 {
-                return Ok(Disconnect::ClosedByPeer);
-            }
-            decoder.filled(count);
-            if count == asked && asked >= READ_BYTES {
-                // There is more at once: a server that never pauses must not keep the worker from its other fibers.
-                fibra_scheduler::yield_now();
-            }
-        }
+    fn ping(&self) {
+        let echo = self.pings.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut frame = scratch::take();
+        encode::ping(&mut frame, echo);
+        // If there is no room for it, the peer takes nothing, and that says as much.
+        let _ = self.outbox.append(&mut frame);
+        scratch::give(frame);
     }
 
     /// Acts on one frame; the end of the connection, if that is what it says.
-    fn take(&self, calls: &Calls, frame: Frame) -> Result<Option<Disconnect>, Malformed> {
+    fn take(&self, calls: &Calls, frame: Frame, pings: &mut Pings) -> Result<Option<Disconnect>, Malformed> {
+        match frame {
+            Frame::Ping { echo } => {
+                if !pings.admit(clock::now()) {
+                    return Err(Malformed::Flood { kind: Kind::Ping });
+                }
+                let mut pong = scratch::take();
+                encode::pong(&mut pong, echo);
+                // If there is no room for it, the peer does not read, and needs no answer.
+                let _ = self.outbox.append_and_wake(&mut pong);
+                scratch::give(pong);
+                Ok(None)
+            }
+            // That it has come is what counts.
+            Frame::Pong { echo } if (1..=self.pings.load(Ordering::Relaxed)).contains(&echo) => Ok(None),
+            frame => self.take_answer(calls, frame),
+        }
+    }
+
+    /// As [`take`](Self::take), of a frame about calls.
+    fn take_answer(&self, calls: &Calls, frame: Frame) -> Result<Option<Disconnect>, Malformed> {
         let (kind, xid) = match frame {
             Frame::Reply { xid, value } => {
                 let outcome = || {
@@ -139,7 +173,7 @@ impl Connection {
             Frame::Failure { xid, code, message, details } => {
                 let outcome = || {
                     let message = String::from_utf8_lossy(&message).into_owned();
-                    Outcome::Failure { code, message, details: details.to_vec(), repeated: false }
+                    Outcome::Failure { code, message, details: details.to_vec(), frame: Vec::new(), repeated: false }
                 };
                 if !self.streams.answered(xid, outcome) {
                     calls.complete(xid, Kind::Failure, outcome)?;
@@ -160,8 +194,53 @@ impl Connection {
             Frame::Cancel { xid } => (Kind::Cancel, xid),
             Frame::Open(_) => (Kind::Open, 0),
             Frame::Opened(_) => (Kind::Opened, 0),
+            Frame::Ping { .. } => (Kind::Ping, 0),
+            Frame::Pong { .. } => (Kind::Pong, 0),
         };
         Err(Malformed::Unexpected { kind, xid })
+    }
+
+    /// Completes calls until the connection ends.
+    pub(super) fn read(&self, link: &Link, dialler: &mut Dialler) {
+        let (Ok(cause) | Err(cause)) = self.read_replies(link, dialler);
+        self.lose(cause);
+    }
+
+    /// Returns how the connection ended.
+    fn read_replies(&self, link: &Link, dialler: &mut Dialler) -> Result<Disconnect, Disconnect> {
+        let calls = link.calls();
+        let mut decoder = Decoder::new(link.settings().limits.frame_bytes);
+        let mut answered = false;
+        let mut pings = Pings::default();
+        loop {
+            while let Some(frame) = decoder.next_frame().map_err(Disconnect::Malformed)? {
+                if let Frame::GoAway { code: GOAWAY_DRAINING, message } = &frame {
+                    tracing::debug!(peer = %link.peer(), message = %String::from_utf8_lossy(message), "a server is going down");
+                    link.retire(dialler, answered);
+                    continue;
+                }
+                if !answered && matches!(frame, Frame::Reply { .. } | Frame::Failure { .. }) {
+                    answered = true;
+                    dialler.succeeded();
+                }
+                if let Some(end) = self.take(calls, frame, &mut pings).map_err(Disconnect::Malformed)? {
+                    return Ok(end);
+                }
+            }
+            let space = decoder.space();
+            let asked = space.len();
+            let count = (&self.stream).read(space).map_err(io_cause)?;
+            if count == 0 {
+                return Ok(Disconnect::ClosedByPeer);
+            }
+            decoder.filled(count);
+            // Nobody else writes it.
+            self.heard.store(self.heard.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            if count == asked && asked >= READ_BYTES {
+                // There is more at once: a server that never pauses must not keep the worker from its other fibers.
+                fibra_scheduler::yield_now();
+            }
+        }
     }
 }
 

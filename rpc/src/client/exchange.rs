@@ -8,6 +8,7 @@
 //! Invariant: until its frame is queued a call has not run and will not; from then on only the server's answer, or the
 //! outbox's word that the frame never left, says so.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,21 +18,27 @@ use fibra_scheduler::park::{self, Unparker};
 use fibra_scheduler::{cancel, clock};
 use serde::Serialize;
 
+use super::attempts::{Attempts, Ended};
+use super::calls::stream::Opened;
 use super::calls::{Begun, Outcome, Unanswered, Why};
-use super::connection::Connection;
+use super::chosen::{Chosen, Stay};
+use super::endpoint::Endpoints;
+use super::hedge::Hedging;
 use super::link::Link;
 use super::local;
 use super::options::CallOptions;
+use super::race::Race;
+use super::retry::RetryPolicy;
 use super::streams::Stream;
 use crate::call_span::CallSpan;
 use crate::codec::{self, EncodeError};
-use crate::error::{CallError, Callee, Executed, Peer, Side};
+use crate::error::{CallError, Callee, Disconnect, Executed, Peer, Side};
 use crate::limits::{CALL_TIMEOUT_MAX, STREAM_CREDIT_INITIAL};
 use crate::metadata::Metadata;
 use crate::middleware::Chain;
 use crate::scratch;
 use crate::server::Local;
-use crate::service::{Method, Semantics, Streams};
+use crate::service::{Method, Semantics};
 use crate::session::Xid;
 use crate::stream::Duplex;
 use crate::stream::inbound::Inbound;
@@ -52,21 +59,30 @@ pub(super) enum Output {
 /// Who runs it.
 #[derive(Clone, Copy)]
 pub(super) enum To<'a> {
-    Link(&'a Link),
+    Remote(&'a Endpoints),
     Local(&'a Local),
 }
 
 impl To<'_> {
-    pub(super) fn peer(self) -> Peer {
+    /// The server; of several, the one at that place.
+    pub(super) fn peer(self, place: Option<usize>) -> Peer {
         match self {
-            Self::Link(link) => Peer::Remote(link.peer()),
+            Self::Remote(endpoints) => Peer::Remote(endpoints.at(place).peer()),
             Self::Local(_) => Peer::Local,
+        }
+    }
+
+    /// The server, if there is one only.
+    fn only_peer(self) -> Option<Peer> {
+        match self {
+            Self::Remote(endpoints) if !endpoints.is_one() => None,
+            to => Some(to.peer(None)),
         }
     }
 
     fn frame_bytes(self) -> usize {
         match self {
-            Self::Link(link) => link.limits().frame_bytes,
+            Self::Remote(endpoints) => endpoints.common().settings.limits.frame_bytes,
             Self::Local(local) => local.frame_bytes(),
         }
     }
@@ -75,13 +91,27 @@ impl To<'_> {
 const NO_METADATA: &Metadata = &Metadata::new();
 
 /// A call in the making.
-#[derive(Clone, Copy)]
 pub(super) struct Exchange<'a> {
     to: To<'a>,
+    /// Which of several servers was called last.
+    place: Cell<Option<usize>>,
     method: &'a Method,
     metadata: &'a Metadata,
     timeout: Duration,
     deadline: Option<Instant>,
+    /// `None`: the channel's.
+    retry: Option<RetryPolicy>,
+    hedging: Option<Hedging>,
+}
+
+/// Where a call went, how long it may take, and whether it is made again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) place: Option<usize>,
+    pub(super) timeout: Duration,
+    pub(super) deadline: Option<Instant>,
+    /// `None`: the channel's.
+    pub(super) retry: Option<RetryPolicy>,
 }
 
 impl<'a> Exchange<'a> {
@@ -90,35 +120,44 @@ impl<'a> Exchange<'a> {
         let ambient = cancel::deadline().map_or(CALL_TIMEOUT_MAX, |deadline| deadline.saturating_duration_since(now));
         let timeout = options.timeout.min(CALL_TIMEOUT_MAX).min(ambient);
         let metadata = options.metadata.as_deref().unwrap_or(NO_METADATA);
-        Self { to, method, metadata, timeout, deadline: now.checked_add(timeout) }
+        Self {
+            to,
+            place: Cell::new(None),
+            method,
+            metadata,
+            timeout,
+            deadline: now.checked_add(timeout),
+            retry: options.retry,
+            hedging: options.hedging,
+        }
     }
 
     /// A call that was made before, whose answer has come.
-    pub(super) fn again(link: &'a Link, method: &'a Method, timeout: Duration, deadline: Option<Instant>) -> Self {
-        Self { to: To::Link(link), method, metadata: NO_METADATA, timeout, deadline }
+    pub(super) fn again(to: To<'a>, method: &'a Method, terms: Terms) -> Self {
+        let Terms { place, timeout, deadline, retry } = terms;
+        Self { to, place: Cell::new(place), method, metadata: NO_METADATA, timeout, deadline, retry, hedging: None }
     }
 
-    /// The same, with other metadata.
-    pub(super) fn with<'b>(&'b self, metadata: &'b Metadata) -> Exchange<'b> {
-        Exchange { metadata, ..*self }
-    }
-
+    /// What goes with it, unless its middleware or its trace add to that.
     pub(super) fn metadata(&self) -> &'a Metadata {
         self.metadata
     }
 
-    /// How long it may take, and until when.
-    pub(super) fn time(&self) -> (Duration, Option<Instant>) {
-        (self.timeout, self.deadline)
+    pub(super) fn terms(&self) -> Terms {
+        Terms { place: self.place.get(), timeout: self.timeout, deadline: self.deadline, retry: self.retry }
     }
 
     /// What is called, for an error.
     pub(super) fn callee(&self) -> Callee {
-        Callee { method: self.method.shared_name(), peer: self.to.peer() }
+        Callee { method: self.method.shared_name(), peer: self.to.peer(self.place.get()) }
     }
 
     fn flags(&self) -> u8 {
         if self.in_session() { 0 } else { FLAG_IDEMPOTENT }
+    }
+
+    pub(super) fn method(&self) -> &Method {
+        self.method
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -133,14 +172,14 @@ impl<'a> Exchange<'a> {
 
     /// Makes the call and waits for its outcome.
     pub(super) fn call<A: Serialize>(&self, args: &A, middleware: &Chain) -> Result<Outcome, CallError> {
-        let mut attempt = |metadata: &Metadata| self.with(metadata).traced(|exchange| exchange.attempt(args));
+        let mut attempt = |metadata: &Metadata| self.traced(metadata, |metadata| self.attempt(args, metadata));
         if middleware.is_empty() { attempt(self.metadata) } else { self.around(middleware, &mut attempt) }
     }
 
     /// Makes a call that nobody answers.
     pub(super) fn call_one_way<A: Serialize>(&self, args: &A, middleware: &Chain) -> Result<(), CallError> {
         let mut attempt = |metadata: &Metadata| {
-            self.with(metadata).traced(|exchange| exchange.post(args).map(|()| Outcome::Value(Vec::new())))
+            self.traced(metadata, |metadata| self.post(args, metadata).map(|()| Outcome::Value(Vec::new())))
         };
         let posted = if middleware.is_empty() { attempt(self.metadata) } else { self.around(middleware, &mut attempt) };
         posted.map(|_nothing| ())
@@ -148,10 +187,18 @@ impl<'a> Exchange<'a> {
 
     /// Makes an attempt within its span, and with its place in the trace, if it is to have any.
     #[inline]
-    fn traced(&self, attempt: impl FnOnce(&Exchange<'_>) -> Result<Outcome, CallError>) -> Result<Outcome, CallError> {
-        let Some((span, metadata)) = self.span() else { return attempt(self) };
+    fn traced(
+        &self,
+        metadata: &Metadata,
+        attempt: impl FnOnce(&Metadata) -> Result<Outcome, CallError>,
+    ) -> Result<Outcome, CallError> {
+        let Some((span, metadata)) = self.span(metadata) else { return attempt(metadata) };
         span.run(
-            || attempt(&self.with(&metadata)),
+            || {
+                let outcome = attempt(&metadata);
+                self.tell_server(&span);
+                outcome
+            },
             |outcome| match outcome {
                 Ok(Outcome::Value(_)) => None,
                 Ok(Outcome::Failure { code, .. }) => Some(Code::from_wire(*code).map_or("unknown", Code::name)),
@@ -160,76 +207,141 @@ impl<'a> Exchange<'a> {
         )
     }
 
+    /// As [`traced`](Self::traced), of a call that is only begun: its span is around the sending, for who waits for the answer, and when, is not
+    /// known yet.
+    pub(super) fn begin_traced<R>(&self, begin: impl FnOnce(&Metadata) -> R) -> R {
+        let Some((span, metadata)) = self.span(self.metadata) else { return begin(self.metadata) };
+        let begin = || {
+            let begun = begin(&metadata);
+            self.tell_server(&span);
+            begun
+        };
+        span.run(begin, |_| None)
+    }
+
     /// Its span, with the metadata that it is to go with; if it is part of a trace.
     #[inline]
-    pub(super) fn span(&self) -> Option<(CallSpan, Metadata)> {
-        CallSpan::client(self.method.full_name(), || self.to.peer(), self.metadata)
+    fn span(&self, metadata: &Metadata) -> Option<(CallSpan, Metadata)> {
+        CallSpan::client(self.method.full_name(), || self.to.only_peer(), metadata)
+    }
+
+    /// Tells a call's span which of several servers it went to.
+    fn tell_server(&self, span: &CallSpan) {
+        if let Some(place) = self.place.get()
+            && self.to.only_peer().is_none()
+        {
+            span.peer(&self.to.peer(Some(place)));
+        }
     }
 
     /// Sends the call and waits for the answer.
-    fn attempt<A: Serialize>(&self, args: &A) -> Result<Outcome, CallError> {
+    fn attempt<A: Serialize>(&self, args: &A, metadata: &Metadata) -> Result<Outcome, CallError> {
+        let frame = self.encode(args, self.flags(), metadata)?;
         match self.to {
-            To::Link(link) => {
-                let xid = self.begin(link, args, Some(park::current()), Output::Sent)?;
-                self.settle(xid, link.calls().wait(xid, self.deadline))
-            }
-            To::Local(local) => {
-                let frame = self.encode(args, self.flags())?;
-                local::call(self, local, frame)
-            }
+            To::Remote(endpoints) => match self.send(endpoints, frame) {
+                Ok(Outcome::Value(value)) => {
+                    endpoints.common().retries.succeeded();
+                    Ok(Outcome::Value(value))
+                }
+                ended => self.go_on(endpoints, ended),
+            },
+            To::Local(local) => local::call(self, local, frame),
         }
     }
 
-    /// Sends the call, whose answer is to wake `caller`; or nobody, for now.
+    /// The first attempt has not brought a value: as many more as there are to be.
+    #[cold]
+    fn go_on(&self, endpoints: &Endpoints, ended: Ended) -> Result<Outcome, CallError> {
+        let common = endpoints.common();
+        let attempts = Attempts {
+            common,
+            policy: self.retry.unwrap_or(common.settings.retry),
+            idempotent: !self.in_session(),
+            deadline: self.deadline,
+        };
+        attempts.go_on(ended, |frame| self.send(endpoints, frame)).map_err(|end| self.unanswered(end))
+    }
+
+    /// Sends the call once, or as often as connections are lost meanwhile, and waits for the answer.
+    fn send(&self, endpoints: &Endpoints, frame: Vec<u8>) -> Ended {
+        if let Some(hedging) = self.hedging
+            && !self.in_session()
+        {
+            let race = Race { endpoints, hedging, method: self.method.full_name(), deadline: self.deadline };
+            let mut place = self.place.get();
+            let ended = race.run(frame, &mut place);
+            self.place.set(place);
+            return ended;
+        }
+        let (chosen, place) = match endpoints.choose(self.place.get(), self.deadline) {
+            Ok(chosen) => chosen,
+            Err(end) => {
+                scratch::give(frame);
+                return Err(end);
+            }
+        };
+        self.place.set(Some(place));
+        let ended = match self.enter(&chosen, frame, Some(park::current()), Output::Sent) {
+            Ok(xid) => tell(xid, chosen.calls().wait(xid, self.deadline)),
+            Err(end) => Err(end),
+        };
+        chosen.ended(&ended);
+        ended
+    }
+
+    /// Where the call is to go next. Waits until there is a server.
+    pub(super) fn choose<'e>(&self, endpoints: &'e Endpoints) -> Result<Chosen<'e>, CallError> {
+        let chosen = endpoints.choose(self.place.get(), self.deadline);
+        let (chosen, place) = chosen.map_err(|end| self.unanswered(end))?;
+        self.place.set(Some(place));
+        Ok(chosen)
+    }
+
+    /// Sends the call, whose answer is to wake nobody, for now. Returns where it went.
     pub(super) fn begin<A: Serialize>(
         &self,
-        link: &Link,
+        endpoints: &Arc<Endpoints>,
         args: &A,
-        caller: Option<Unparker>,
+        metadata: &Metadata,
         output: Output,
-    ) -> Result<Xid, CallError> {
-        let frame = self.encode(args, self.flags())?;
-        let waits = caller.is_some();
-        let begun = link.calls().begin(frame, self.in_session(), self.deadline, caller);
-        let Begun { xid, queued_at, alone } = begun.map_err(|end| self.unanswered(end))?;
-        match (queued_at, output) {
-            // Nobody to share a write with: waking the writer would cost more than it saves.
-            (Some(connection), Output::Sent) if alone => connection.write_now(),
-            (Some(connection), Output::Sent) => connection.outbox().wake_writer(),
-            (Some(_), Output::Held) => {}
-            // Who waits sees to it.
-            (None, _) if waits => {}
-            (None, _) => link.calls().push(xid, self.deadline),
-        }
-        Ok(xid)
-    }
-
-    /// What the answer to a call means. If there is none, tells the server that nobody waits any more.
-    pub(super) fn settle(&self, xid: Xid, answer: Result<Outcome, Unanswered>) -> Result<Outcome, CallError> {
-        answer.map_err(|mut end| {
-            if let Some(connection) = end.cancel_at.take() {
-                // Nobody waits any more. Not worth waiting for: if that cannot be queued, so be it.
-                let mut frame = scratch::take();
-                encode::cancel(&mut frame, xid);
-                let _ = connection.outbox().append_and_wake(&mut frame);
-                scratch::give(frame);
+    ) -> Result<(Stay, Xid), CallError> {
+        let mut frame = self.encode(args, self.flags(), metadata)?;
+        loop {
+            let chosen = self.choose(endpoints)?;
+            match self.enter(&chosen, frame, None, output) {
+                Ok(xid) => return Ok((chosen.stay(endpoints), xid)),
+                Err(Unanswered { why: Why::Moved { .. }, frame: again, .. }) => frame = again,
+                Err(end) => return Err(self.unanswered(end)),
             }
-            self.unanswered(end)
-        })
+        }
     }
 
-    /// Sends a call with streams, as its method has them. `window` is for the server's.
+    fn enter(&self, link: &Link, frame: Vec<u8>, caller: Option<Unparker>, output: Output) -> Result<Xid, Unanswered> {
+        enter(link, frame, self.in_session(), self.deadline, caller, output)
+    }
+
+    /// What the end of a call means that was [begun](Self::begin) before; if it `may_wait`, it may be made again first.
+    pub(super) fn settle(&self, ended: Ended, may_wait: bool) -> Result<Outcome, CallError> {
+        match (ended, self.to) {
+            (Ok(Outcome::Value(value)), _) => Ok(Outcome::Value(value)),
+            (ended, To::Remote(endpoints)) if may_wait => self.go_on(endpoints, ended),
+            (ended, _) => ended.map_err(|end| self.unanswered(end)),
+        }
+    }
+
+    /// Sends a call with streams, as its method has them. `window` is for the server's. `None`: that link takes no calls any more.
     pub(super) fn open<A: Serialize>(
         &self,
         link: &Link,
         args: &A,
-        streams: Streams,
+        metadata: &Metadata,
         window: usize,
-    ) -> Result<(Arc<Stream>, Arc<Connection>), CallError> {
+    ) -> Result<Option<Opened>, CallError> {
+        let streams = self.method.streams();
         let flags = if streams.client() { FLAG_CLIENT_STREAM } else { 0 };
         let credit = streams.server().then(|| u32::try_from(window).unwrap_or(u32::MAX));
-        let mut frame = self.encode_with(args, flags, credit)?;
-        let frame_bytes = link.limits().frame_bytes;
+        let mut frame = self.encode_with(args, flags, credit, metadata)?;
+        let frame_bytes = self.to.frame_bytes();
         let opened = link.calls().open(&mut frame, self.deadline, |xid| {
             let inbound = streams.server().then(|| Inbound::new(window, frame_bytes));
             // A server says when there is to be more.
@@ -237,18 +349,32 @@ impl<'a> Exchange<'a> {
             Stream::new(Duplex::new(xid, frame_bytes, true, inbound, outbound))
         });
         scratch::give(frame);
-        opened.map_err(|end| self.unanswered(end))
+        match opened {
+            Ok(opened) => Ok(Some(opened)),
+            Err(Unanswered { why: Why::Moved { .. }, .. }) => Ok(None),
+            Err(end) => Err(self.unanswered(end)),
+        }
     }
 
     /// Sends a call that nobody answers.
-    fn post<A: Serialize>(&self, args: &A) -> Result<(), CallError> {
-        let mut frame = self.encode(args, FLAG_ONE_WAY)?;
-        let link = match self.to {
-            To::Link(link) => link,
+    fn post<A: Serialize>(&self, args: &A, metadata: &Metadata) -> Result<(), CallError> {
+        let mut frame = self.encode(args, FLAG_ONE_WAY, metadata)?;
+        let endpoints = match self.to {
+            To::Remote(endpoints) => endpoints,
             // Whatever comes of it.
             To::Local(local) => return local::call(self, local, frame).map_or_else(|_| Ok(()), |_| Ok(())),
         };
-        let posted = link.calls().post(&mut frame, self.deadline);
+        let posted = loop {
+            let (chosen, place) = match endpoints.choose(None, self.deadline) {
+                Ok(chosen) => chosen,
+                Err(end) => break Err(end),
+            };
+            self.place.set(Some(place));
+            match chosen.calls().post(&mut frame, self.deadline) {
+                Err(Unanswered { why: Why::Moved { .. }, .. }) => {}
+                posted => break posted,
+            }
+        };
         scratch::give(frame);
         posted.map_err(|end| self.unanswered(end))
     }
@@ -259,17 +385,23 @@ impl<'a> Exchange<'a> {
     }
 
     /// The call's frame, in a buffer of the pool.
-    fn encode<A: Serialize>(&self, args: &A, flags: u8) -> Result<Vec<u8>, CallError> {
-        self.encode_with(args, flags, None)
+    fn encode<A: Serialize>(&self, args: &A, flags: u8, metadata: &Metadata) -> Result<Vec<u8>, CallError> {
+        self.encode_with(args, flags, None, metadata)
     }
 
-    fn encode_with<A: Serialize>(&self, args: &A, flags: u8, credit: Option<u32>) -> Result<Vec<u8>, CallError> {
+    fn encode_with<A: Serialize>(
+        &self,
+        args: &A,
+        flags: u8,
+        credit: Option<u32>,
+        metadata: &Metadata,
+    ) -> Result<Vec<u8>, CallError> {
         if let Err(interrupted) = cancel::check() {
             return Err(self.ended(Why::Interrupted(interrupted), Executed::No));
         }
         let max = self.to.frame_bytes();
         let mut frame = scratch::take();
-        let mut body = encode::call_with(&mut frame, self.method.full_name(), flags, self.metadata, credit, max);
+        let mut body = encode::call_with(&mut frame, self.method.full_name(), flags, metadata, credit, max);
         let encoded = codec::encode(&mut body, args);
         let encoded = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
         match encoded {
@@ -293,6 +425,47 @@ impl<'a> Exchange<'a> {
             Why::Interrupted(Interrupted::TimedOut) => self.timed_out(executed),
             Why::Interrupted(_) => CallError::Cancelled { callee, executed },
             Why::Lost(cause) => CallError::Disconnected { callee, cause, executed },
+            // Who makes it again asks for another link first.
+            Why::Moved { .. } => CallError::Disconnected { callee, cause: Disconnect::ClosedByPeer, executed },
         }
     }
+}
+
+/// Enters a call at a link, and has it written.
+#[inline]
+pub(super) fn enter(
+    link: &Link,
+    frame: Vec<u8>,
+    in_session: bool,
+    deadline: Option<Instant>,
+    caller: Option<Unparker>,
+    output: Output,
+) -> Result<Xid, Unanswered> {
+    let waits = caller.is_some();
+    let begun = link.calls().begin(frame, in_session, deadline, caller)?;
+    let Begun { xid, queued_at, alone } = begun;
+    match (queued_at, output) {
+        // Nobody to share a write with: waking the writer would cost more than it saves.
+        (Some(connection), Output::Sent) if alone => connection.write_now(),
+        (Some(connection), Output::Sent) => connection.outbox().wake_writer(),
+        (Some(_), Output::Held) => {}
+        // Who waits sees to it.
+        (None, _) if waits => {}
+        (None, _) => link.calls().push(xid, deadline),
+    }
+    Ok(xid)
+}
+
+/// If a call has ended without an answer, tells the server that nobody waits any more.
+pub(super) fn tell(xid: Xid, ended: Ended) -> Ended {
+    ended.map_err(|mut end| {
+        if let Some(connection) = end.cancel_at.take() {
+            // Not worth waiting for: if that cannot be queued, so be it.
+            let mut frame = scratch::take();
+            encode::cancel(&mut frame, xid);
+            let _ = connection.outbox().append_and_wake(&mut frame);
+            scratch::give(frame);
+        }
+        end
+    })
 }

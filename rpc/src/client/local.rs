@@ -35,7 +35,7 @@ pub(super) fn call(exchange: &Exchange<'_>, local: &Local, mut frame: Vec<u8>) -
     Ok(match reply {
         Some(Frame::Failure { code, message, details, .. }) => {
             let message = String::from_utf8_lossy(&message).into_owned();
-            Outcome::Failure { code, message, details: details.to_vec(), repeated: false }
+            Outcome::Failure { code, message, details: details.to_vec(), frame: Vec::new(), repeated: false }
         }
         Some(Frame::Reply { value, .. }) => Outcome::Value(copy(&value)),
         // There is none to a one-way call, and nobody looks.

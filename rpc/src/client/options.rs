@@ -10,6 +10,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hedge::Hedging;
+use super::retry::RetryPolicy;
 use crate::limits::CALL_TIMEOUT;
 use crate::metadata::Metadata;
 
@@ -20,11 +22,15 @@ pub(crate) struct CallOptions {
     pub(crate) timeout: Duration,
     /// What goes with each call.
     pub(crate) metadata: Option<Arc<Metadata>>,
+    /// When it is made again; `None`: as its channel says.
+    pub(crate) retry: Option<RetryPolicy>,
+    /// When an idempotent one gets a second copy; `None`: never.
+    pub(crate) hedging: Option<Hedging>,
 }
 
 impl CallOptions {
     /// Those of a proxy that was told nothing.
-    pub(crate) const DEFAULT: Self = Self { timeout: CALL_TIMEOUT, metadata: None };
+    pub(crate) const DEFAULT: Self = Self { timeout: CALL_TIMEOUT, metadata: None, retry: None, hedging: None };
 
     /// The same but for one change.
     pub(crate) fn with(&self, change: impl FnOnce(&mut Self)) -> Self {

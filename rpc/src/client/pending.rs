@@ -11,13 +11,13 @@
 //! Invariants:
 //! * A handle gives its result once. It is then no longer ready, so that a loop of `select!` passes it over.
 //! * The deadline of a call counts from its start, whoever joins it and when; an answer that is there is given, however late.
+//! * Who joins a call waits for its retries, too; who only looks, or waits for a while or for several, is told of a failure as it comes.
 //! * A handle that goes without having given its result takes its entry with it.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::mem;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fibra_scheduler::cancel::Interrupted;
@@ -25,10 +25,10 @@ use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::sync::Joinable;
 use fibra_scheduler::{cancel, clock};
 
-use super::Open;
-use super::calls::Outcome;
 use super::calls::handle::Answer;
-use super::exchange::Exchange;
+use super::calls::{Calls, Outcome};
+use super::chosen::Stay;
+use super::exchange::{Exchange, Terms, To, tell};
 use crate::error::CallError;
 use crate::service::Method;
 use crate::session::Xid;
@@ -66,13 +66,12 @@ enum Stage<T, E> {
 
 /// A call that has its entry.
 struct Call<T, E> {
-    open: Arc<Open>,
+    at: Stay,
     method: Cow<'static, Method>,
     xid: Xid,
     /// Whether its frame was left to be sent with others.
     held: bool,
-    timeout: Duration,
-    deadline: Option<Instant>,
+    terms: Terms,
     read: Read<T, E>,
 }
 
@@ -82,14 +81,13 @@ pub(super) type Read<T, E> = fn(&Exchange<'_>, Outcome) -> Result<T, CallError<E
 impl<T, E> Pending<T, E> {
     /// Of a call that has begun.
     pub(super) fn under_way(
-        open: Arc<Open>,
         method: Cow<'static, Method>,
-        xid: Xid,
+        (at, xid): (Stay, Xid),
         held: bool,
-        (timeout, deadline): (Duration, Option<Instant>),
+        terms: Terms,
         read: Read<T, E>,
     ) -> Self {
-        Self { stage: Stage::UnderWay(Call { open, method, xid, held, timeout, deadline, read }) }
+        Self { stage: Stage::UnderWay(Call { at, method, xid, held, terms, read }) }
     }
 
     /// Of a call that has ended already.
@@ -109,9 +107,9 @@ impl<T, E> Pending<T, E> {
     #[track_caller]
     pub fn join(mut self) -> Result<T, CallError<E>> {
         match mem::replace(&mut self.stage, Stage::Given) {
-            Stage::UnderWay(call) => call.end(|call| {
+            Stage::UnderWay(call) => call.end(true, |call| {
                 call.subscribe();
-                call.open.calls().wait(call.xid, call.deadline)
+                call.calls().wait(call.xid, call.terms.deadline)
             }),
             Stage::Ended(result) => result,
             Stage::Given => panic!("the result of this call has been given before"),
@@ -123,17 +121,17 @@ impl<T, E> Pending<T, E> {
         let until = clock::now().checked_add(timeout);
         self.take(|call| {
             call.subscribe();
-            let calls = call.open.calls();
-            match until.filter(|&until| call.deadline.is_none_or(|deadline| until < deadline)) {
-                Some(until) => calls.wait_until(call.xid, call.deadline, until),
-                None => Some(calls.wait(call.xid, call.deadline)),
+            let calls = call.calls();
+            match until.filter(|&until| call.terms.deadline.is_none_or(|deadline| until < deadline)) {
+                Some(until) => calls.wait_until(call.xid, call.terms.deadline, until),
+                None => Some(calls.wait(call.xid, call.terms.deadline)),
             }
         })
     }
 
     /// The result, if it is there. `None` also if it has been given before.
     pub fn try_join(&mut self) -> Option<Result<T, CallError<E>>> {
-        self.take(|call| call.open.calls().try_join(call.xid, call.deadline))
+        self.take(|call| call.calls().try_join(call.xid, call.terms.deadline))
     }
 
     /// Gives the call up, as dropping the handle does: the server is told.
@@ -173,14 +171,14 @@ impl<T, E> Pending<T, E> {
                 }
                 if let Stage::UnderWay(call) = &handle.stage {
                     first_left.get_or_insert(index);
-                    until = [until, call.deadline].into_iter().flatten().min();
+                    until = [until, call.terms.deadline].into_iter().flatten().min();
                 }
             }
             let first_left = first_left?;
             if let Err(interrupted) = park::wait(Reason::Call, until)
                 && cancel::check().is_err()
                 && let Some(handle) = handles.get_mut(first_left)
-                && let Some(result) = handle.take(|call| Some(call.open.calls().give_up(call.xid, interrupted)))
+                && let Some(result) = handle.take(|call| Some(call.calls().give_up(call.xid, interrupted)))
             {
                 return Some((first_left, result));
             }
@@ -195,7 +193,7 @@ impl<T, E> Pending<T, E> {
             Stage::Given => return None,
         };
         match (mem::replace(&mut self.stage, Stage::Given), answer) {
-            (Stage::UnderWay(call), Some(answer)) => Some(call.end(|_| answer)),
+            (Stage::UnderWay(call), Some(answer)) => Some(call.end(false, |_| answer)),
             (Stage::Ended(result), _) => Some(result),
             _ => None,
         }
@@ -205,19 +203,24 @@ impl<T, E> Pending<T, E> {
 impl<T, E> Call<T, E> {
     /// From now on the answer wakes the caller. Whether it is there already.
     fn subscribe(&self) -> bool {
-        let is_there = self.open.calls().subscribe(self.xid);
+        let is_there = self.calls().subscribe(self.xid);
         if self.held && !is_there {
             // Within the batch: who waits for one of its calls waits no longer for the others.
-            self.open.write_now();
+            self.at.endpoints().write_now();
         }
         is_there
     }
 
-    /// Makes a result of the answer.
-    fn end(self, answer: impl FnOnce(&Self) -> Answer) -> Result<T, CallError<E>> {
-        let answer = answer(&self);
-        let exchange = Exchange::again(&self.open.link, &self.method, self.timeout, self.deadline);
-        let outcome = exchange.settle(self.xid, answer);
+    fn calls(&self) -> &Calls {
+        self.at.link().calls()
+    }
+
+    /// Makes a result of the answer; of one that is a refusal, once it is made again, if that `may_wait`.
+    fn end(mut self, may_wait: bool, answer: impl FnOnce(&Self) -> Answer) -> Result<T, CallError<E>> {
+        let ended = tell(self.xid, answer(&self));
+        self.at.ended(&ended);
+        let exchange = Exchange::again(To::Remote(self.at.endpoints()), &self.method, self.terms);
+        let outcome = exchange.settle(ended, may_wait);
         outcome.map_err(CallError::widen).and_then(|outcome| (self.read)(&exchange, outcome))
     }
 }
@@ -225,9 +228,8 @@ impl<T, E> Call<T, E> {
 impl<T, E> Drop for Pending<T, E> {
     fn drop(&mut self) {
         if let Stage::UnderWay(call) = &self.stage {
-            let answer = call.open.calls().give_up(call.xid, Interrupted::Cancelled);
             // Tells the server, if it is not too late.
-            drop(Exchange::again(&call.open.link, &call.method, call.timeout, call.deadline).settle(call.xid, answer));
+            drop(tell(call.xid, call.calls().give_up(call.xid, Interrupted::Cancelled)));
         }
     }
 }
@@ -249,11 +251,11 @@ impl<T, E> Joinable for Pending<T, E> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if let Stage::UnderWay(call) = &self.stage { call.deadline } else { None }
+        if let Stage::UnderWay(call) = &self.stage { call.terms.deadline } else { None }
     }
 
     fn interrupt(&mut self, interrupted: Interrupted) -> Option<Self::Output> {
-        self.take(|call| Some(call.open.calls().give_up(call.xid, interrupted)))
+        self.take(|call| Some(call.calls().give_up(call.xid, interrupted)))
     }
 }
 

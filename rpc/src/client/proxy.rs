@@ -10,8 +10,10 @@ use serde::de::DeserializeOwned;
 
 use super::calls::Outcome;
 use super::exchange::{Exchange, Output};
+use super::hedge::Hedging;
 use super::options::CallOptions;
 use super::pending::{Pending, Read};
+use super::retry::RetryPolicy;
 use super::streaming::Streaming;
 use super::{Channel, Way};
 use crate::codec::{self, Value};
@@ -65,6 +67,18 @@ impl Proxy {
     /// ```
     pub fn with_metadata(&self, metadata: Metadata) -> Self {
         self.with(|options| options.metadata = Some(Arc::new(metadata)))
+    }
+
+    /// The same, with idempotent calls that are sent once more if they take longer than nearly all others; the first answer counts. Calls of other
+    /// methods, those with streams, and those that are [started](Self::starter) and joined later, are sent once. Default: none is.
+    pub fn hedge(&self, hedging: Hedging) -> Self {
+        self.with(|options| options.hedging = Some(hedging))
+    }
+
+    /// The same, with calls that are made again as `policy` says, where that is [safe](super::retry). Default: the channel's, which is
+    /// [`RetryPolicy::default`] unless its builder was told otherwise.
+    pub fn retry(&self, policy: RetryPolicy) -> Self {
+        self.with(|options| options.retry = Some(policy))
     }
 
     /// The connection.
@@ -177,8 +191,8 @@ impl Proxy {
 
         impl Drop for Send<'_> {
             fn drop(&mut self) {
-                if let Way::Connection(open) = &self.0.way {
-                    open.write_now();
+                if let Way::Remote(endpoints) = &self.0.way {
+                    endpoints.write_now();
                 }
             }
         }
@@ -226,23 +240,19 @@ impl Starter<'_> {
     fn begin<A: Serialize, T, E>(&self, method: Cow<'static, Method>, args: &A, read: Read<T, E>) -> Pending<T, E> {
         let channel = &self.proxy.channel;
         let exchange = Exchange::new(channel.to(), &method, &self.proxy.options);
-        let open = match &channel.way {
-            Way::Connection(open) if channel.middleware().is_empty() => open,
-            Way::Connection(_) | Way::Local(_) => {
+        let endpoints = match &channel.way {
+            Way::Remote(endpoints) if channel.middleware().is_empty() => endpoints,
+            Way::Remote(_) | Way::Local(_) => {
                 let outcome = exchange.call(args, channel.middleware()).map_err(CallError::widen);
                 return Pending::ended(outcome.and_then(|outcome| read(&exchange, outcome)));
             }
         };
-        // Its span is around the sending; who waits for the answer, and when, is not known yet.
-        let begun = match exchange.span() {
-            None => exchange.begin(&open.link, args, None, self.output),
-            Some((span, metadata)) => {
-                span.run(|| exchange.with(&metadata).begin(&open.link, args, None, self.output), |_| None)
-            }
-        };
-        let time = exchange.time();
+        let begun = exchange.begin_traced(|metadata| exchange.begin(endpoints, args, metadata, self.output));
         match begun {
-            Ok(xid) => Pending::under_way(Arc::clone(open), method, xid, self.output == Output::Held, time, read),
+            Ok(at) => {
+                let terms = exchange.terms();
+                Pending::under_way(method, at, self.output == Output::Held, terms, read)
+            }
             Err(error) => Pending::ended(Err(error.widen())),
         }
     }
@@ -288,7 +298,7 @@ pub(super) fn read<T: DeserializeOwned, E>(
             scratch::give(body);
             value
         }
-        Outcome::Failure { code, message, details, repeated } => {
+        Outcome::Failure { code, message, details, repeated, .. } => {
             Err(match exchange.failed(code, message, details, repeated) {
                 Ok(details) => application(&details, exchange.callee()),
                 Err(error) => error.widen(),

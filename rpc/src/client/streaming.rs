@@ -4,23 +4,25 @@ use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use fibra_scheduler::clock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::calls::Outcome;
+use super::chosen::Stay;
 use super::connection::Connection;
-use super::exchange::Exchange;
+use super::endpoint::Endpoints;
+use super::exchange::{Exchange, Terms, To};
 use super::link::Link;
 use super::options::CallOptions;
 use super::proxy;
 use super::streams::Stream;
-use super::{Channel, Open, Way};
+use super::{Channel, Way};
 use crate::codec;
 use crate::error::{CallError, Callee, Disconnect, Executed};
 use crate::limits::STREAM_CREDIT_INITIAL;
+use crate::metadata::Metadata;
 use crate::outbox::Outbox;
 use crate::service::Method;
 use crate::stream::{self, Carrier, Sender, StreamError};
@@ -73,9 +75,9 @@ pub enum Nothing {}
 struct Call {
     stream: Arc<Stream>,
     carrier: Arc<ClientCarrier>,
+    at: Stay,
     method: Method,
-    timeout: Duration,
-    deadline: Option<Instant>,
+    terms: Terms,
     timed_out: bool,
     /// The item that is being put together.
     item: Vec<u8>,
@@ -92,27 +94,19 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
         own_error: fn(&[u8], Callee) -> CallError<E>,
     ) -> Result<Self, CallError> {
         let exchange = Exchange::new(channel.to(), method, options);
-        let Way::Connection(open) = &channel.way else {
+        let Way::Remote(endpoints) = &channel.way else {
             let message = "it streams, which takes a connection: this channel has none".to_owned();
             return Err(CallError::Refused { callee: exchange.callee(), message, executed: Executed::No });
         };
-        let link = &open.link;
-        let initial = STREAM_CREDIT_INITIAL as usize;
-        let wanted = if method.streams().server() { link.limits().stream_window - initial } else { 0 };
-        let share = Share { bytes: link.take_stream_bytes(wanted), link: Arc::clone(link) };
-        let begin = |exchange: &Exchange<'_>| exchange.open(link, args, method.streams(), initial + share.bytes);
-        let (stream, connection) = match exchange.span() {
-            None => begin(&exchange),
-            Some((span, metadata)) => span.run(|| begin(&exchange.with(&metadata)), |_| None),
-        }?;
-        let (timeout, deadline) = exchange.time();
-        let carrier = Arc::new(ClientCarrier { connection, open: Arc::clone(open) });
+        let begun = exchange.begin_traced(|metadata| open(&exchange, endpoints, args, metadata));
+        let (at, stream, connection, share) = begun?;
+        let carrier = Arc::new(ClientCarrier { connection, _open: Arc::clone(endpoints) });
         let call = Call {
             stream,
             carrier,
+            at,
             method: method.clone(),
-            timeout,
-            deadline,
+            terms: exchange.terms(),
             timed_out: false,
             item: Vec::new(),
             _share: share,
@@ -123,7 +117,7 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
     /// Waits for the next item. `Ok(false)`: the method has returned.
     fn next_item(&mut self) -> Result<bool, CallError<E>> {
         let call = &mut self.call;
-        let received = call.stream.duplex().recv(&*call.carrier, &mut call.item, call.deadline);
+        let received = call.stream.duplex().recv(&*call.carrier, &mut call.item, call.terms.deadline);
         let Err(error) = received else { return Ok(true) };
         match call.stream.outcome() {
             Some(Outcome::Value(_)) => return Ok(false),
@@ -142,13 +136,13 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
             }
             _ => {
                 // An ambient deadline cuts this wait only; what cuts the call is its own.
-                if call.deadline.is_some_and(|deadline| deadline <= clock::now()) {
+                if call.terms.deadline.is_some_and(|deadline| deadline <= clock::now()) {
                     call.timed_out = true;
                 }
                 if call.timed_out {
                     call.stream.duplex().give_up(&*call.carrier);
                 }
-                CallError::Timeout { callee, after: call.timeout, executed }
+                CallError::Timeout { callee, after: call.terms.timeout, executed }
             }
         })
     }
@@ -162,7 +156,7 @@ impl<S: Serialize, T, R, E> Streaming<S, T, R, E> {
     /// Those of [`Sender::send`]. [`StreamError::CallEnded`] and [`StreamError::Stopped`] say that it is of no use to send more: what the
     /// method has answered, [`finish`](Self::finish) tells.
     pub fn send(&self, item: S) -> Result<(), StreamError> {
-        stream::send(self.call.stream.duplex(), &*self.call.carrier, &item, self.call.deadline)
+        stream::send(self.call.stream.duplex(), &*self.call.carrier, &item, self.call.terms.deadline)
     }
 
     /// Says that nothing more will be sent. Does not wait; [`finish`](Self::finish) says so, too.
@@ -174,7 +168,7 @@ impl<S: Serialize, T, R, E> Streaming<S, T, R, E> {
     /// does not, but tells the handler that there should have been more.
     pub fn split(self) -> (Sender<S>, Streaming<Nothing, T, R, E>) {
         let Self { call, ended, own_error, .. } = self;
-        let sender = Sender::new(Arc::clone(call.stream.duplex()), call.carrier.clone(), call.deadline);
+        let sender = Sender::new(Arc::clone(call.stream.duplex()), call.carrier.clone(), call.terms.deadline);
         (sender, Streaming { call, is_split: true, ended, own_error, types: PhantomData })
     }
 }
@@ -241,21 +235,44 @@ impl<S, T, R, E> fmt::Debug for Streaming<S, T, R, E> {
 impl Call {
     /// What its answer is read with.
     fn exchange(&self) -> Exchange<'_> {
-        Exchange::again(&self.carrier.open.link, &self.method, self.timeout, self.deadline)
+        Exchange::again(To::Remote(self.at.endpoints()), &self.method, self.terms)
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
         self.stream.duplex().give_up(&*self.carrier);
-        self.carrier.open.calls().closed(&self.carrier.connection, &self.stream);
+        self.at.link().calls().closed(&self.carrier.connection, &self.stream);
+        let is_lost = || self.carrier.connection.cause().is_some();
+        let success = self.stream.is_refused().map(|is_refused| !is_refused).or_else(|| is_lost().then_some(false));
+        self.at.fared(success);
+    }
+}
+
+/// Sends the call to a server, with what its window may have there. One that takes no calls any more is left for another: it has not got this one.
+fn open<A: Serialize>(
+    exchange: &Exchange<'_>,
+    endpoints: &Arc<Endpoints>,
+    args: &A,
+    metadata: &Metadata,
+) -> Result<(Stay, Arc<Stream>, Arc<Connection>, Share), CallError> {
+    let initial = STREAM_CREDIT_INITIAL as usize;
+    let stream_window = endpoints.common().settings.limits.stream_window;
+    loop {
+        let chosen = exchange.choose(endpoints)?;
+        let link = chosen.link();
+        let wanted = if exchange.method().streams().server() { stream_window - initial } else { 0 };
+        let share = Share { bytes: link.take_stream_bytes(wanted), link };
+        if let Some((stream, connection)) = exchange.open(&chosen, args, metadata, initial + share.bytes)? {
+            return Ok((chosen.stay(endpoints), stream, connection, share));
+        }
     }
 }
 
 /// How the frames of a client's streams are written: by the connection's writer fiber. Keeps that open.
 struct ClientCarrier {
     connection: Arc<Connection>,
-    open: Arc<Open>,
+    _open: Arc<Endpoints>,
 }
 
 impl Carrier for ClientCarrier {

@@ -15,6 +15,7 @@ use crate::error::Executed;
 use crate::outbox::Queued;
 use crate::session::Xid;
 use crate::stream::{Duplex, Gone};
+use crate::wire::failure::Code;
 use crate::wire::frame::{Ending, Frame};
 use crate::wire::header::{Kind, Malformed};
 
@@ -61,6 +62,15 @@ impl Stream {
     /// What the server has answered, if it has.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         self.end.lock().outcome.clone()
+    }
+
+    /// Whether the server has answered that it is at a limit; `None` if it has not answered.
+    pub(super) fn is_refused(&self) -> Option<bool> {
+        let is_refusal = |outcome: &Outcome| match outcome {
+            Outcome::Failure { code, .. } => Code::from_wire(*code) == Some(Code::Overloaded),
+            Outcome::Value(_) => false,
+        };
+        self.end.lock().outcome.as_ref().map(is_refusal)
     }
 
     /// Whether the handler has run, as far as is known without an answer.

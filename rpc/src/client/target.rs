@@ -12,6 +12,7 @@ use fibra_net::ToSocketAddrs;
 use crate::error::ConnectError;
 
 /// See the [module](self).
+#[derive(Clone, Debug)]
 pub(super) struct Target {
     addrs: Vec<SocketAddr>,
     /// What is to be looked up again.
@@ -37,11 +38,22 @@ impl Target {
         &self.addrs
     }
 
+    /// The one to try first.
+    pub(super) fn first(&self) -> SocketAddr {
+        // There is one.
+        self.addrs[0]
+    }
+
     /// That address has answered.
     pub(super) fn answered(&mut self, peer: SocketAddr) {
         if let Some(at) = self.addrs.iter().position(|addr| *addr == peer) {
             self.addrs[..=at].rotate_right(1);
         }
+    }
+
+    /// The server at the first address is going down: the others are tried before it.
+    pub(super) fn left(&mut self) {
+        self.addrs.rotate_left(1);
     }
 
     /// All addresses have failed: others may have taken their place.

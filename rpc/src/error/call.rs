@@ -409,6 +409,14 @@ pub enum Disconnect {
     Unreachable(Arc<ConnectError>),
     /// It was lost, and the server that answers now knows nothing of the session: it has restarted, or the session has ended.
     SessionLost,
+    /// Nothing came while calls waited, and no answer to a ping: its host or process is gone, stopped or overwhelmed. See
+    /// [`Keepalive`](crate::client::Keepalive).
+    Silent {
+        /// For so long.
+        silent: Duration,
+    },
+    /// This side closed it, because nobody called for the channel's idle timeout.
+    Idle,
     /// This side closed it: the runtime that it ran on has ended.
     RuntimeEnded,
 }
@@ -422,6 +430,8 @@ impl fmt::Display for Disconnect {
             Self::Malformed(reason) => write!(f, "the server broke the protocol: {reason}"),
             Self::Unreachable(error) => write!(f, "the connection was lost: {error}"),
             Self::SessionLost => f.write_str("the connection was lost, and the server has no memory of the session"),
+            Self::Silent { silent } => write!(f, "the connection was lost: nothing came for {silent:?}"),
+            Self::Idle => f.write_str("the connection was closed, for nobody used it"),
             Self::RuntimeEnded => f.write_str("the connection's fibra runtime has ended: connect again"),
         }
     }
@@ -433,7 +443,12 @@ impl Error for Disconnect {
             Self::Io(error) => error.source(),
             Self::Malformed(reason) => reason.source(),
             Self::Unreachable(error) => error.source(),
-            Self::ClosedByPeer | Self::GoAway { .. } | Self::SessionLost | Self::RuntimeEnded => None,
+            Self::ClosedByPeer
+            | Self::GoAway { .. }
+            | Self::SessionLost
+            | Self::Silent { .. }
+            | Self::Idle
+            | Self::RuntimeEnded => None,
         }
     }
 }

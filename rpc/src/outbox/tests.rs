@@ -106,6 +106,6 @@ fn what_was_queued_before_the_finish_is_written() {
     outbox.finish();
     assert_eq!(outbox.append(&mut vec![2; 10]).map(|queued| queued.end), Err(Refused::Closed));
     let mut stream = Cut::after(1000);
-    outbox.write_for_ever(&mut stream).expect("it ends");
+    outbox.write_for_ever(&mut stream, || None).expect("it ends");
     assert_eq!(stream.taken, [1; 10]);
 }

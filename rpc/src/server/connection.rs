@@ -45,6 +45,7 @@ use super::streams::Streams;
 use crate::limits::FLUSH_BYTES;
 use crate::metrics::{Metrics, Shard};
 use crate::outbox::{Outbox, Refused};
+use crate::rate::Pings;
 use crate::scratch;
 use crate::wire::encode;
 use crate::wire::frame::{Call, Frame, GOAWAY_MALFORMED};
@@ -75,6 +76,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         told: Cell::new(false),
         refused: Cell::new(None),
         warned: Cell::new(false),
+        pings: Cell::default(),
     });
     if !in_fiber() {
         return connection.serve_by_thread();
@@ -116,6 +118,7 @@ pub(super) struct Connection {
     /// Why there was no fiber to take the role, until that is logged; and whether it has been, once a connection.
     refused: Cell<Option<io::Error>>,
     warned: Cell<bool>,
+    pings: Cell<Pings>,
     /// Last, so that the connection leaves the roster when all else is gone.
     seat: Seat,
 }
@@ -310,6 +313,18 @@ impl Connection {
                 self.streams().credit(xid, bytes)?;
                 return Ok(Taken::Done(reader));
             }
+            Frame::Ping { echo } => {
+                let mut pings = self.pings.take();
+                if !pings.admit(reader.read_at()) {
+                    return Err(Malformed::Flood { kind: Kind::Ping }.into());
+                }
+                self.pings.set(pings);
+                let mut pong = scratch::take();
+                encode::pong(&mut pong, echo);
+                return self.answered(pong, reader);
+            }
+            // This side asks nothing.
+            Frame::Pong { .. } => (Kind::Pong, 0),
             Frame::Reply { xid, .. } => (Kind::Reply, xid),
             Frame::Failure { xid, .. } => (Kind::Failure, xid),
             Frame::GoAway { .. } => (Kind::GoAway, 0),

@@ -100,6 +100,11 @@ impl Reader {
         *now
     }
 
+    /// When what is buffered was read.
+    pub(super) fn read_at(&self) -> Instant {
+        self.read_at
+    }
+
     /// When the caller gives up on this call; `None` if that is further away than the clock reaches. Whatever it says, a call ends.
     pub(super) fn deadline(&self, call: &Call) -> Option<Instant> {
         self.read_at.checked_add(call.timeout.min(CALL_TIMEOUT_MAX))

@@ -241,6 +241,11 @@ impl Decoder {
                 fields.end()?;
                 Frame::Credit { xid, bytes }
             }
+            Kind::Ping | Kind::Pong => {
+                let echo = u64::from_be_bytes(fields.array("lacks the echo")?);
+                fields.end()?;
+                if header.kind == Kind::Ping { Frame::Ping { echo } } else { Frame::Pong { echo } }
+            }
         })
     }
 }

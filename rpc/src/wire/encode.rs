@@ -152,6 +152,21 @@ pub fn opened(out: &mut Vec<u8>, opened: &Opened) {
     let _ = body.finish();
 }
 
+/// A whole ping, to be answered with the same `echo`.
+pub fn ping(out: &mut Vec<u8>, echo: u64) {
+    eight(out, Kind::Ping, echo);
+}
+
+/// A whole pong: the answer to the ping with this `echo`.
+pub fn pong(out: &mut Vec<u8>, echo: u64) {
+    eight(out, Kind::Pong, echo);
+}
+
+fn eight(out: &mut Vec<u8>, kind: Kind, value: u64) {
+    out.extend_from_slice(&Header { len: 8, kind, flags: 0, behind: 0, xid: 0 }.encode());
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
 /// The longest prefix of `text` that is at most `max` bytes long.
 fn cut(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]

@@ -21,7 +21,7 @@ pub enum Code {
     BadArguments = 4,
     /// Not run: the call's timeout had passed when its turn came.
     Expired = 5,
-    /// Not run: the server is at a limit; the message says which.
+    /// Not run: the server is at a limit; the message says which. The details may say when to try again.
     Overloaded = 6,
     /// The handler ran, but its reply is over the frame limit.
     ReplyTooLarge = 7,

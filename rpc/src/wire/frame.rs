@@ -71,6 +71,16 @@ pub enum Frame {
         /// Bytes of items, headers included.
         bytes: u32,
     },
+    /// Are you there?
+    Ping {
+        /// To be given back.
+        echo: u64,
+    },
+    /// The answer to a ping.
+    Pong {
+        /// The ping's.
+        echo: u64,
+    },
 }
 
 /// How a stream ends before its call does.

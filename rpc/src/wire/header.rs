@@ -68,6 +68,10 @@ pub enum Kind {
     End = 9,
     /// Either way: the peer may send so much more of a stream.
     Credit = 10,
+    /// Either way, xid 0: are you there?
+    Ping = 11,
+    /// The answer to a ping, xid 0.
+    Pong = 12,
 }
 
 impl Kind {
@@ -83,6 +87,8 @@ impl Kind {
             8 => Self::Item,
             9 => Self::End,
             10 => Self::Credit,
+            11 => Self::Ping,
+            12 => Self::Pong,
             _ => return None,
         })
     }
@@ -94,12 +100,19 @@ impl Kind {
             Self::Opened => FLAG_RESUMED,
             Self::Item => FLAG_MORE,
             Self::End => FLAG_ABANDONED | FLAG_STOP,
-            Self::Reply | Self::Failure | Self::Cancel | Self::GoAway | Self::Open | Self::Credit => 0,
+            Self::Reply
+            | Self::Failure
+            | Self::Cancel
+            | Self::GoAway
+            | Self::Open
+            | Self::Credit
+            | Self::Ping
+            | Self::Pong => 0,
         }
     }
 
     const fn has_xid(self) -> bool {
-        !matches!(self, Self::GoAway | Self::Open | Self::Opened)
+        !matches!(self, Self::GoAway | Self::Open | Self::Opened | Self::Ping | Self::Pong)
     }
 }
 
@@ -200,6 +213,11 @@ pub enum Malformed {
         /// What does not fit.
         what: &'static str,
     },
+    /// More frames of a kind than make sense.
+    Flood {
+        /// The kind.
+        kind: Kind,
+    },
     /// A frame that only the other side may send, or a reply to a call that was never made.
     Unexpected {
         /// The frame's kind.
@@ -228,6 +246,7 @@ impl fmt::Display for Malformed {
             }
             Self::Xid { kind, xid } => write!(f, "xid {xid} on a {kind:?} frame"),
             Self::Body { kind, what } => write!(f, "the body of a {kind:?} frame {what}"),
+            Self::Flood { kind } => write!(f, "a flood of {kind:?} frames"),
             Self::Unexpected { kind, xid } => write!(f, "unexpected {kind:?} frame, xid {xid}"),
             Self::Stream { xid, violation } => write!(f, "the stream of xid {xid}: {violation}"),
         }

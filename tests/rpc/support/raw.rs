@@ -18,6 +18,8 @@ pub(crate) const OPENED: u8 = 7;
 pub(crate) const ITEM: u8 = 8;
 pub(crate) const END: u8 = 9;
 pub(crate) const CREDIT: u8 = 10;
+pub(crate) const PING: u8 = 11;
+pub(crate) const PONG: u8 = 12;
 
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
@@ -110,7 +112,11 @@ impl Raw {
 
     /// Accepts a client, and opens its session as a server that was never asked before. Returns its open's body.
     pub(crate) fn accept(listener: &TcpListener, opened: &Opened) -> (Self, Vec<u8>) {
-        let (stream, _) = listener.accept().expect("a client");
+        Self::answer(listener.accept().expect("a client").0, opened)
+    }
+
+    /// The same with a client that has been accepted.
+    pub(crate) fn answer(stream: TcpStream, opened: &Opened) -> (Self, Vec<u8>) {
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
         let mut raw = Self { stream, flags: 0 };
         raw.stream.read_exact(&mut [0; 8]).expect("a preface");
@@ -139,6 +145,8 @@ impl Raw {
             Ok(0) => return None,
             Ok(count) => self.stream.read_exact(&mut header[count..]).expect("a whole header"),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+            // The test is over.
+            Err(error) if fibra::cancel::is_cancelled(&error) => return None,
             Err(error) => panic!("{error}"),
         }
         let len = u32::from_be_bytes([header[0], header[1], header[2], header[3]]);

@@ -7,7 +7,7 @@ use quote::quote;
 use syn::Path;
 
 /// The names that they take from the methods of a service.
-pub(crate) const NAMES: [&str; 2] = ["within", "with_metadata"];
+pub(crate) const NAMES: [&str; 4] = ["within", "with_metadata", "retry", "hedge"];
 
 pub(crate) fn expand(krate: &Path) -> TokenStream {
     quote! {
@@ -19,6 +19,16 @@ pub(crate) fn expand(krate: &Path) -> TokenStream {
         /// The same proxy, with calls that `metadata` goes with.
         pub fn with_metadata(&self, metadata: #krate::Metadata) -> Self {
             Self { proxy: self.proxy.with_metadata(metadata) }
+        }
+
+        /// The same proxy, with calls that are made again as `policy` says, where that is safe.
+        pub fn retry(&self, policy: #krate::client::RetryPolicy) -> Self {
+            Self { proxy: self.proxy.retry(policy) }
+        }
+
+        /// The same proxy, with idempotent calls that are sent once more if they take longer than nearly all others.
+        pub fn hedge(&self, hedging: #krate::client::Hedging) -> Self {
+            Self { proxy: self.proxy.hedge(hedging) }
         }
     }
 }

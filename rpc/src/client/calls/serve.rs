@@ -1,14 +1,16 @@
 //! What the link does with the calls of its channel: it sends them again, completes them, ends them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use fibra_scheduler::park::Unparker;
 
 use super::super::connection::Connection;
 use super::table::{self, Freed, Gate, Link, OUTSIDE, Slot, State};
-use super::{Calls, Outcome};
+use super::{Calls, Outcome, Status};
 use crate::error::{ConnectError, Disconnect};
 use crate::session::Xid;
+use crate::waiters::Waiters;
 use crate::wire::frame::GOAWAY_MALFORMED;
 use crate::wire::header::{Kind, Malformed};
 
@@ -24,7 +26,7 @@ impl Calls {
         if state.finished {
             return None;
         }
-        state.is_idle = state.unanswered == 0 && state.posting == 0;
+        state.is_idle = state.unanswered == 0 && state.posting == 0 && !self.sought.load(Ordering::Acquire);
         Some(!state.is_idle)
     }
 
@@ -39,6 +41,8 @@ impl Calls {
             state.fail(&Disconnect::SessionLost, |entry| entry.in_session, &mut wake);
         }
         state.link = Link::Up(Arc::clone(connection));
+        self.sought.store(false, Ordering::Release);
+        self.set_status(&state);
         let waiting = |(xid, entry): (&Xid, &table::Entry)| matches!(entry.slot, Slot::Waiting(_)).then_some(*xid);
         let mut xids: Vec<_> = state.calls.iter().filter_map(waiting).collect();
         xids.sort_unstable();
@@ -82,7 +86,14 @@ impl Calls {
         }
         let goes_on = !over && !state.finished;
         state.link = Link::Down(cause.clone());
+        self.set_status(&state);
+        let mut gates = None;
+        if state.mobile || state.retired {
+            state.let_go(&mut wake);
+            gates = Some(state.open_gates());
+        }
         drop(state);
+        gates.into_iter().flatten().for_each(Waiters::wake);
         wake.into_iter().for_each(|caller| caller.unpark());
         goes_on
     }
@@ -93,6 +104,33 @@ impl Calls {
         if let Link::Down(cause) = &mut state.link {
             *cause = Disconnect::Unreachable(Arc::new(error));
         }
+        drop(state);
+        self.sought.store(false, Ordering::Release);
+    }
+
+    /// Another link takes the new calls, and those that have not left.
+    pub(in super::super) fn retire(&self) {
+        let mut state = self.state.lock();
+        state.retired = true;
+        self.set_status(&state);
+        let mut wake = Vec::new();
+        state.let_go(&mut wake);
+        let gates = state.open_gates();
+        state.finish_if_retired();
+        drop(state);
+        wake.into_iter().for_each(|caller| caller.unpark());
+        gates.into_iter().for_each(Waiters::wake);
+    }
+
+    fn set_status(&self, state: &State) {
+        let status = match state.link {
+            // For good: who asks it finds the next one by that.
+            _ if state.retired => Status::Retired,
+            Link::Over(_) => Status::Over,
+            Link::Up(_) => Status::Up,
+            Link::Down(_) => Status::Down,
+        };
+        self.status.store(status as u8, Ordering::Release);
     }
 
     /// Nobody will call any more: what is queued is still written.
@@ -118,9 +156,14 @@ impl Calls {
             }
         }
         state.link = Link::Over(cause.clone());
+        self.set_status(&state);
+        let mut callers = Vec::new();
+        if state.mobile || state.retired {
+            state.let_go(&mut callers);
+        }
         let xids: Vec<_> = state.calls.keys().copied().collect();
-        let callers: Vec<_> = xids.into_iter().filter_map(|xid| state.caller(xid)).collect();
-        let gates = [Gate::Places, Gate::Window, Gate::Connection].map(|gate| state.gate(gate).take_all());
+        callers.extend(xids.into_iter().filter_map(|xid| state.caller(xid)));
+        let gates = state.open_gates();
         drop(state);
         callers.into_iter().for_each(|caller| caller.unpark());
         gates.into_iter().for_each(|gate| gate.wake());
@@ -147,15 +190,17 @@ impl Calls {
                 }
                 let caller = match std::mem::replace(slot, Slot::Done(outcome)) {
                     Slot::Waiting(caller) => caller,
-                    Slot::Done(_) | Slot::Failed(_) => None,
+                    Slot::Done(_) | Slot::Failed(_) | Slot::Moved => None,
                 };
-                (caller, state.ended(xid))
+                let freed = state.ended(xid);
+                state.finish_if_retired();
+                (caller, freed)
             }
             Some((Slot::Done(_), _)) => return Err(Malformed::Unexpected { kind, xid }),
             None if xid > if xid < OUTSIDE { state.last } else { state.last_outside } => {
                 return Err(Malformed::Unexpected { kind, xid });
             }
-            Some((Slot::Failed(_), _)) | None => {
+            Some((Slot::Failed(_) | Slot::Moved, _)) | None => {
                 state.late_replies += 1;
                 tracing::debug!(xid, "dropped a reply that came after its caller had given up");
                 (None, Freed::default())
@@ -184,6 +229,11 @@ impl Calls {
 }
 
 impl State {
+    /// All who wait for something, to look again.
+    fn open_gates(&mut self) -> [Waiters; 3] {
+        [Gate::Places, Gate::Window, Gate::Connection].map(|gate| self.gate(gate).take_all())
+    }
+
     /// Ends the calls that may have left and wait for an answer, if `which`.
     fn fail(&mut self, cause: &Disconnect, which: impl Fn(&table::Entry) -> bool, wake: &mut Vec<Unparker>) {
         let lost = |(xid, entry): (&Xid, &table::Entry)| {

@@ -12,6 +12,9 @@ use super::{Calls, Unanswered, Why};
 use crate::outbox::Refused;
 use crate::session::Xid;
 
+/// A call that streams, and the connection that it does so on.
+pub(in super::super) type Opened = (Arc<Stream>, Arc<Connection>);
+
 impl Calls {
     /// Sends a call on the present connection, where `stream` makes its entry; waits for one, for a place, and for room.
     ///
@@ -23,11 +26,18 @@ impl Calls {
         frame: &mut [u8],
         deadline: Option<Instant>,
         stream: impl Fn(Xid) -> Stream,
-    ) -> Result<(Arc<Stream>, Arc<Connection>), Unanswered> {
+    ) -> Result<Opened, Unanswered> {
         // As in `begin`: a signal that is of no use here goes on to the next.
         let mut signalled = false;
         loop {
             let mut state = self.state.lock();
+            if !state.admits() {
+                let passed_on = if std::mem::take(&mut signalled) { state.gate(Gate::Places).next() } else { None };
+                let refusal = state.refusal(Vec::new());
+                drop(state);
+                table::wake(passed_on);
+                return Err(refusal);
+            }
             let connection = match &state.link {
                 Link::Over(cause) => return Err(Unanswered::unsent(Why::Lost(cause.clone()))),
                 Link::Up(connection) => Some(Arc::clone(connection)),
@@ -84,6 +94,7 @@ impl Calls {
         let mut state = self.state.lock();
         state.unanswered -= 1;
         let place = state.gate(Gate::Places).next();
+        state.finish_if_retired();
         drop(state);
         table::wake(place);
     }

@@ -10,7 +10,7 @@ use fibra_scheduler::clock;
 use fibra_scheduler::park::Unparker;
 
 use super::super::connection::Connection;
-use super::{Outcome, Why};
+use super::{Outcome, Unanswered, Why};
 use crate::error::Disconnect;
 use crate::limits::CALL_TIMEOUT_MAX;
 use crate::outbox::{Queued, Refused};
@@ -36,6 +36,10 @@ pub(super) struct State {
     pub(super) is_idle: bool,
     /// Nobody will call any more.
     pub(super) finished: bool,
+    /// There are other links for calls that need not stay here.
+    pub(super) mobile: bool,
+    /// Another link takes the new calls.
+    pub(super) retired: bool,
     /// One-way calls that wait for a connection.
     pub(super) posting: usize,
     pub(super) late_replies: u64,
@@ -109,6 +113,8 @@ pub(super) enum Slot {
     Done(Outcome),
     /// It may have run, and what would know is gone.
     Failed(Disconnect),
+    /// It is to go out on another link: it has not left, or it may run again.
+    Moved,
 }
 
 impl Entry {
@@ -139,8 +145,10 @@ impl Entry {
 }
 
 impl State {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(mobile: bool) -> Self {
         Self {
+            mobile,
+            retired: false,
             calls: HashMap::default(),
             unanswered: 0,
             window: Window::new(1),
@@ -156,6 +164,52 @@ impl State {
             places: Waiters::default(),
             places_of_window: Waiters::default(),
             connection: Waiters::default(),
+        }
+    }
+
+    /// Whether new calls may be entered.
+    pub(super) fn admits(&self) -> bool {
+        match self.link {
+            Link::Up(_) => !self.retired,
+            Link::Down(_) => !self.retired && !self.mobile,
+            Link::Over(_) => false,
+        }
+    }
+
+    /// What a call is told that is not admitted.
+    #[cold]
+    pub(super) fn refusal(&self, frame: Vec<u8>) -> Unanswered {
+        let why = match &self.link {
+            Link::Over(cause) if !self.retired && !self.mobile => Why::Lost(cause.clone()),
+            _ => Why::Moved { entered: false },
+        };
+        Unanswered { frame, ..Unanswered::unsent(why) }
+    }
+
+    /// Lets calls go that have not left, and idempotent ones that no connection has: others take them.
+    pub(super) fn let_go(&mut self, wake: &mut Vec<Unparker>) {
+        let goes = |(xid, entry): (&Xid, &Entry)| {
+            let stays = entry.queued.is_some() || (entry.left && entry.in_session);
+            (!stays && matches!(entry.slot, Slot::Waiting(_))).then_some(*xid)
+        };
+        let xids: Vec<_> = self.calls.iter().filter_map(goes).collect();
+        for xid in xids {
+            wake.extend(self.caller(xid));
+            if let Some(entry) = self.calls.get_mut(&xid) {
+                entry.slot = Slot::Moved;
+            }
+            self.ended(xid).join(wake);
+        }
+    }
+
+    /// With the last answer, a link that gets no new calls ends.
+    pub(super) fn finish_if_retired(&mut self) {
+        if self.retired && !self.finished && self.unanswered == 0 {
+            self.finished = true;
+            if let Link::Up(connection) = &self.link {
+                connection.outbox().finish();
+            }
+            wake(self.server.clone());
         }
     }
 
@@ -241,7 +295,7 @@ impl State {
     pub(super) fn caller(&self, xid: Xid) -> Option<Unparker> {
         match &self.calls.get(&xid)?.slot {
             Slot::Waiting(caller) => caller.clone(),
-            Slot::Done(_) | Slot::Failed(_) => None,
+            Slot::Done(_) | Slot::Failed(_) | Slot::Moved => None,
         }
     }
 

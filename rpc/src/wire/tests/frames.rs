@@ -115,6 +115,8 @@ fn frame() -> impl Strategy<Value = Frame> {
         (xid(), prop_oneof![Just(Ending::Finished), Just(Ending::Abandoned), Just(Ending::Stop)])
             .prop_map(|(xid, how)| Frame::End { xid, how }),
         (xid(), STREAM_CREDIT_MIN..).prop_map(|(xid, bytes)| Frame::Credit { xid, bytes }),
+        any::<u64>().prop_map(|echo| Frame::Ping { echo }),
+        any::<u64>().prop_map(|echo| Frame::Pong { echo }),
         (any::<u8>(), ".{0,40}")
             .prop_map(|(code, message)| Frame::GoAway { code, message: message.into_bytes().into() }),
     ]
@@ -154,6 +156,8 @@ fn encoded(frames: &[Frame]) -> Vec<u8> {
                 body.finish().expect("within the limit");
             }
             Frame::Cancel { xid } => encode::cancel(out, *xid),
+            Frame::Ping { echo } => encode::ping(out, *echo),
+            Frame::Pong { echo } => encode::pong(out, *echo),
             Frame::GoAway { code, message } => {
                 encode::goaway(out, *code, std::str::from_utf8(message).expect("the strategy makes text"));
             }
