@@ -1,12 +1,15 @@
 //! A call that a server refuses, and so has not run, is made again: as often as its policy says, when the server says, and while the channel's budget
 //! allows.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fibra::clock;
 use fibra::net::TcpListener;
 use fibra::rpc::client::RetryPolicy;
-use fibra::rpc::{CallError, Channel, Executed};
+use fibra::rpc::middleware::Next;
+use fibra::rpc::{CallError, Channel, Executed, Request};
 
 use crate::support::raw::{self, CALL, FAILURE, REPLY, Raw};
 use crate::support::{DeskClient, LOOPBACK, join, on_one_worker};
@@ -55,6 +58,28 @@ fn under_another_xid_until_it_runs() {
         assert_eq!((stats.calls, stats.attempts, stats.retries), (1, 3, 2));
         drop(desk);
         assert_eq!(join(serving), [1, 2, 3], "another number each: the refusal is the answer to the first");
+    });
+}
+
+#[test]
+fn within_its_middleware() {
+    on_one_worker(|| {
+        let (desk, serving) = serve(|nth, xid| match nth {
+            0 | 1 => failure(xid, OVERLOADED, &[]),
+            _ => raw::frame(REPLY, xid, &[NIL]),
+        });
+        let seen = Arc::new(AtomicU32::new(0));
+        let channel = desk.channel().with_middleware({
+            let seen = seen.clone();
+            move |request: &mut Request, next: Next<'_>| {
+                seen.fetch_add(1, Ordering::Relaxed);
+                next.run(request)
+            }
+        });
+        DeskClient::new(channel).retry(soon()).pass().expect("the third time");
+        assert_eq!(seen.load(Ordering::Relaxed), 1, "it is one call");
+        drop(desk);
+        assert_eq!(join(serving).len(), 3);
     });
 }
 
