@@ -26,6 +26,7 @@
 //! | `link` | one session: the fiber that reads, and that connects again |
 //! | `local` | calls of this process, without a connection |
 //! | `connection` | one socket, its output, and its loss |
+//! | `opening` | several servers dialled, until one answers |
 //! | `connect` | dialling, prefaces, and the session |
 //! | `stats` | [`Stats`], [`EndpointStats`] |
 //! | `builder` | [`Builder`]: how a channel connects, and what it bears |
@@ -58,6 +59,7 @@ pub mod hedge;
 mod keepalive;
 mod link;
 mod local;
+mod opening;
 mod options;
 pub mod pending;
 pub mod proxy;

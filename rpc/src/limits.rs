@@ -137,6 +137,9 @@ pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long connecting may take, name resolution not included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the first of several servers has to answer before the next is dialled, too: the delay that RFC 8305 recommends.
+pub const NEXT_SERVER_DELAY: Duration = Duration::from_millis(250);
+
 /// How long a client whose connection was lost waits before it connects again, at first ...
 pub const RECONNECT_WAIT_MIN: Duration = Duration::from_millis(10);
 

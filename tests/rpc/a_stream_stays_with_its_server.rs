@@ -61,7 +61,8 @@ fn a_server_that_goes_down_ends_it_in_its_time() {
         let second = Stub::start_at(channel.endpoints()[1].peer, 2, stub::nil);
         first.send(&raw::frame(GOAWAY, 0, &[DRAINING]));
         wait_until(|| !channel.endpoints()[0].connected);
-        DeskClient::new(channel).pass().expect("the other one");
+        let desk = DeskClient::new(channel);
+        desk.pass().expect("the other one");
         assert_eq!(second.calls(), 1);
 
         first.send(&raw::frame(ITEM, xid, &[42]));
@@ -69,6 +70,7 @@ fn a_server_that_goes_down_ends_it_in_its_time() {
         first.send(&raw::frame(REPLY, xid, &[1]));
         assert_eq!(numbers.finish().expect("a count"), 1);
         assert_eq!(first.receive(), None, "then its client leaves");
+        desk.pass().expect("the other one, still");
     });
 }
 

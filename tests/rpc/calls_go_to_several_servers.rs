@@ -1,5 +1,7 @@
 //! A channel to several servers spreads its calls over them; one that goes away takes none along, and gets its share again when it is back.
 
+use std::time::Duration;
+
 use fibra::rpc::{Channel, ConnectError, Server};
 
 use crate::support::{Counter, DeskClient, DeskServer, on_one_worker, raw, serve, wait_until};
@@ -90,5 +92,36 @@ fn one_is_enough_to_begin_with() {
         }
         let error = Channel::connect_to([raw::nowhere(), raw::nowhere()]).expect_err("nobody listens");
         assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
+    });
+}
+
+/// One that takes connections and says nothing holds up nobody.
+#[test]
+fn one_that_does_not_answer_is_not_waited_for() {
+    on_one_worker(|| {
+        let silent = fibra::net::TcpListener::bind(crate::support::LOOPBACK).expect("a free port");
+        let (server, _counter) = open();
+        let builder = Channel::builder().connect_timeout(Duration::from_secs(3600));
+        let addrs = [silent.local_addr().expect("it is bound"), server.local_addr()];
+        let channel = builder.connect_to(addrs).expect("the second answers");
+        assert_eq!(channel.endpoints().iter().map(|endpoint| endpoint.connected).collect::<Vec<_>>(), [false, true]);
+        DeskClient::new(channel).pass().expect("the second");
+    });
+}
+
+#[test]
+fn who_waits_for_the_first_can_be_interrupted() {
+    on_one_worker(|| {
+        let silent = fibra::net::TcpListener::bind(crate::support::LOOPBACK).expect("a free port");
+        let addr = silent.local_addr().expect("it is bound");
+        let connecting = fibra::spawn(move || {
+            let builder = Channel::builder().connect_timeout(Duration::from_secs(3600));
+            builder.connect_to([addr, addr]).expect_err("nobody answers")
+        });
+        let (accepted, _) = silent.accept().expect("the first dial");
+        connecting.cancel();
+        let error = crate::support::join(connecting);
+        assert!(matches!(error, ConnectError::Io { .. }), "{error:?}");
+        drop(accepted);
     });
 }

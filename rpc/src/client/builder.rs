@@ -104,7 +104,8 @@ impl Builder {
     /// down gets no new calls. A call that has not left moves to another server when its connection is lost; an at-most-once call that may
     /// have left stays.
     ///
-    /// Returns once one of them has answered.
+    /// Returns once one of them has answered. They are dialled in this order, the next when the one before has failed or has not answered for
+    /// [`NEXT_SERVER_DELAY`](crate::limits::NEXT_SERVER_DELAY); the connect timeout is that of each.
     ///
     /// # Errors
     ///

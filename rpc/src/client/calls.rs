@@ -40,7 +40,7 @@ use parking_lot::Mutex;
 
 use super::Stats;
 use super::connection::Connection;
-use crate::error::{Disconnect, Executed};
+use crate::error::{ConnectError, Disconnect, Executed};
 use crate::outbox::Refused;
 use crate::scratch;
 use crate::session::Xid;
@@ -147,6 +147,21 @@ impl Calls {
         match &self.state.lock().link {
             Link::Up(_) => None,
             Link::Down(cause) | Link::Over(cause) => Some(cause.clone()),
+        }
+    }
+
+    /// Whether the last attempt to connect has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.state.lock().link, Link::Down(Disconnect::Unreachable(_)) | Link::Over(_))
+    }
+
+    /// Why, if it has; to be asked once.
+    pub(super) fn failure(&self) -> Option<ConnectError> {
+        let mut state = self.state.lock();
+        let Link::Down(cause @ Disconnect::Unreachable(_)) = &mut state.link else { return None };
+        match std::mem::replace(cause, Disconnect::ClosedByPeer) {
+            Disconnect::Unreachable(error) => Arc::into_inner(error),
+            _ => None,
         }
     }
 

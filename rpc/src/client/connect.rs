@@ -151,7 +151,7 @@ fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(clock::now()).max(Duration::from_millis(1))
 }
 
-fn io_error(peer: SocketAddr, after: Duration, source: io::Error) -> ConnectError {
+pub(super) fn io_error(peer: SocketAddr, after: Duration, source: io::Error) -> ConnectError {
     match source.kind() {
         io::ErrorKind::ConnectionRefused => ConnectError::Refused { peer },
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {

@@ -23,12 +23,13 @@ use fibra_scheduler::clock;
 use fibra_scheduler::park::{self, Reason};
 use parking_lot::Mutex;
 
-use super::balance::{self, ENDPOINTS_MAX};
+use super::balance;
 use super::calls::{Status, Unanswered, Why};
 use super::chosen::{Chosen, Current};
 use super::common::Common;
 use super::health::Health;
 use super::link::Link;
+use super::opening;
 use super::target::Target;
 use crate::error::{ConnectError, Disconnect};
 use crate::random;
@@ -59,27 +60,7 @@ impl Endpoints {
 
     /// Connects to the first of several that answers; to the others soon.
     pub(super) fn several(targets: Vec<Target>, common: Arc<Common>) -> Result<Self, ConnectError> {
-        let mut failed = None;
-        let mut links = Vec::new();
-        for target in targets.into_iter().take(ENDPOINTS_MAX) {
-            if links.iter().any(|link: &Arc<Link>| link.calls().status() == Status::Up) {
-                links.push(Link::later(target, Arc::clone(&common))?);
-                continue;
-            }
-            match Link::connect(target.clone(), Arc::clone(&common), true) {
-                Ok(link) => links.push(link),
-                Err(error @ (ConnectError::NoRuntime | ConnectError::Spawn(_))) => return Err(error),
-                Err(error) => {
-                    failed = Some(error);
-                    links.push(Link::later(target, Arc::clone(&common))?);
-                }
-            }
-        }
-        if links.iter().all(|link| link.calls().status() != Status::Up) {
-            common.finish();
-            let nowhere = || ConnectError::Resolve(std::io::ErrorKind::NotFound.into());
-            return Err(failed.unwrap_or_else(nowhere));
-        }
+        let links = opening::connect_to_one(targets, &common).inspect_err(|_| common.finish())?;
         links.iter().for_each(|link| link.calls().seek());
         Ok(Self { all: links.into_iter().map(Endpoint::new).collect(), common })
     }

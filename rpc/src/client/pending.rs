@@ -52,6 +52,10 @@ use crate::session::Xid;
 /// ```
 ///
 /// In a `select!`, beside channels, it is `join(handle) -> result => ..`.
+///
+/// [`join`](Self::join) waits for all attempts of a call, as the plain call does. The other ways to wait are told how the first one has ended: what
+/// would be [retried](super::retry), and what of a channel to several servers, or to one that is going down, has to go to another connection, is
+/// an error here. It then says that the call has not run, unless the call is idempotent: it may be started again.
 #[must_use = "a call is cancelled when its handle is dropped: join it"]
 pub struct Pending<T, E = Infallible> {
     stage: Stage<T, E>,
