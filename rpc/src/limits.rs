@@ -153,6 +153,33 @@ pub const SESSION_LEASE: Duration = Duration::from_secs(30 * 60);
 /// has run.
 pub const SESSION_REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// How long a call may wait for its turn at a server that has more to do than it can, unless the builder says otherwise: see
+/// [`Builder::queue_delay_max`](crate::server::Builder::queue_delay_max).
+///
+/// Five milliseconds are less than people or timeouts notice, and more than a worker's own pauses; after an overload what still waits is done with
+/// in about twice that time.
+pub const QUEUE_DELAY_MAX: Duration = Duration::from_millis(5);
+
+/// ... or for so many calls before it, if that takes longer.
+pub const QUEUE_DELAY_CALLS: u32 = 4;
+
+/// ... or for one part in so many of its timeout: who is ready to wait for long is not refused for little. With the default timeout that is half
+/// a second.
+pub const QUEUE_DELAY_SHARE: u32 = 20;
+
+/// Calls wait for their turn for so long without a break before any is refused for it: what is shorter is a burst, which a server just works off.
+pub const QUEUE_STANDS_AFTER: Duration = Duration::from_millis(100);
+
+/// One part in so many of its time, at most, goes into refusing calls that could still be served. A refusal costs a few microseconds: a server
+/// comes to this only where calls take no longer than that themselves, or so many come that it would do nothing else.
+pub const REFUSING_SHARE: u32 = 2;
+
+/// How soon a client is to try again whose call was refused as too late, at least ...
+pub const PUSHBACK_MIN: Duration = Duration::from_millis(10);
+
+/// ... and at most. In between: twice as long as that call has waited.
+pub const PUSHBACK_MAX: Duration = Duration::from_secs(1);
+
 /// How long a server that [drains](crate::Server::drain) still runs calls that come, if it has twice as long: their clients may not have heard of
 /// it yet. Who calls later does not listen, and is refused.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(1);

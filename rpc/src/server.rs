@@ -23,6 +23,7 @@
 //! | `reader` | that role: the input read and not yet acted on |
 //! | `handler` | one call, from its frame to its reply, without I/O |
 //! | `local` | services without sockets, for callers of this process |
+//! | `admission` | which calls are refused when more come than can be served |
 //! | `drain`, `sigterm` | going down without failing a call |
 //! | `roster` | who serves which connection, so that shutting down reaches all |
 //!
@@ -31,6 +32,7 @@
 //! * No lock and no borrow is held across a park.
 
 mod accept;
+mod admission;
 pub mod builder;
 mod connection;
 mod dispatch;

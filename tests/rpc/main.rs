@@ -42,6 +42,7 @@ mod a_server_says_what_it_serves;
 mod a_server_says_whether_it_is_healthy;
 mod a_server_that_fails_is_left_alone;
 mod a_server_that_goes_down_gets_no_new_calls;
+mod a_server_with_too_much_to_do_refuses;
 mod a_service_describes_itself;
 mod a_session_ends_with_its_lease;
 mod a_session_resumes_on_two_connections_at_once;

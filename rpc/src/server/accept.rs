@@ -45,6 +45,7 @@ pub(super) struct Context {
     /// Where calls are counted, if they are.
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) stage: DrainStage,
+    pub(super) queue_delay_max: Duration,
 }
 
 /// The accept loop of one server.

@@ -20,7 +20,7 @@ use super::sessions::Sessions;
 use super::sigterm::Sigterm;
 use crate::error::BindError;
 use crate::health::{Health, HealthService};
-use crate::limits::{CONNECTIONS_MAX, Limits, SESSION_LEASE};
+use crate::limits::{CONNECTIONS_MAX, Limits, QUEUE_DELAY_MAX, SESSION_LEASE};
 use crate::metrics::Metrics;
 use crate::middleware::{Chain, Middleware};
 use crate::service::{self, Arguments, Method, Service};
@@ -38,6 +38,7 @@ pub struct Builder {
     mode: Mode,
     reflection: bool,
     drain_on_sigterm: Option<Duration>,
+    queue_delay_max: Duration,
 }
 
 impl Builder {
@@ -53,6 +54,7 @@ impl Builder {
             mode: Mode::Fibers,
             reflection: true,
             drain_on_sigterm: None,
+            queue_delay_max: QUEUE_DELAY_MAX,
         }
     }
 
@@ -142,6 +144,21 @@ impl Builder {
         self
     }
 
+    /// How long a call may wait for its turn while there is more to do than can be done. Default: [`QUEUE_DELAY_MAX`]; `Duration::MAX`: as long as
+    /// its caller waits.
+    ///
+    /// Calls wait while those before them run, until they end or wait for something themselves. When the calls of a worker have waited without a break
+    /// for [`QUEUE_STANDS_AFTER`](crate::limits::QUEUE_STANDS_AFTER), those that have waited longer than this are refused as
+    /// [`Overloaded`](crate::CallError::Overloaded), so that others are answered in time. They have not run, and their clients are told when to try
+    /// again. Where calls take long, they may wait for as long as a few of them take ([`QUEUE_DELAY_CALLS`](crate::limits::QUEUE_DELAY_CALLS)); and each may wait for a
+    /// twentieth of its timeout ([`QUEUE_DELAY_SHARE`](crate::limits::QUEUE_DELAY_SHARE)).
+    ///
+    /// Calls that stream are not refused for this, nor is any by a server with a thread for each connection.
+    pub fn queue_delay_max(mut self, delay: Duration) -> Self {
+        self.queue_delay_max = delay;
+        self
+    }
+
     /// [Drains](Server::drain) the server when the process is told to end by SIGTERM, within `timeout`. The process then no longer ends by that
     /// signal: return from `main` when [`Server::wait`] has returned, which it does when the drain is over. Another SIGTERM cuts it short.
     ///
@@ -207,6 +224,7 @@ impl Builder {
             middleware: self.middleware,
             metrics,
             stage: DrainStage::default(),
+            queue_delay_max: self.queue_delay_max,
         });
         let acceptor =
             Acceptor::start(self.mode, listener, local_addr, Arc::clone(&context)).map_err(BindError::Spawn)?;

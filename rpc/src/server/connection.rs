@@ -30,6 +30,7 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Instant;
 
 use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::{JoinHandle, cancel, in_fiber};
@@ -74,6 +75,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         paused: Cell::new(false),
         draining: Cell::new(false),
         told: Cell::new(false),
+        read_at: Cell::new(None),
         refused: Cell::new(None),
         warned: Cell::new(false),
         pings: Cell::default(),
@@ -115,6 +117,8 @@ pub(super) struct Connection {
     draining: Cell<bool>,
     /// The client knows that the server drains.
     told: Cell<bool>,
+    /// When it was last read from.
+    read_at: Cell<Option<Instant>>,
     /// Why there was no fiber to take the role, until that is logged; and whether it has been, once a connection.
     refused: Cell<Option<io::Error>>,
     warned: Cell<bool>,
@@ -179,6 +183,15 @@ impl Connection {
     /// What has been read and not yet acted on.
     pub(super) fn take_input(&self) -> Option<Box<Reader>> {
         self.input.take()
+    }
+
+    /// When it was last read from.
+    pub(super) fn read_at(&self) -> Option<Instant> {
+        self.read_at.get()
+    }
+
+    pub(super) fn was_read(&self, at: Instant) {
+        self.read_at.set(Some(at));
     }
 
     pub(super) fn keep_input(&self, reader: Box<Reader>) {
@@ -246,7 +259,7 @@ impl Connection {
         if self.seat.open(&self.outbox) {
             self.tell_of_drain();
         }
-        let mut reader = Box::new(Reader::new(self.context.limits.frame_bytes));
+        let mut reader = Box::new(Reader::new(self.context.limits.frame_bytes, None));
         let ended = loop {
             let step = match reader.next_frame() {
                 Ok(Some(frame)) => self.act_on(reader, frame),
@@ -368,6 +381,9 @@ impl Connection {
         let Some(dispatch) = dispatch.upgrade() else { return role };
         // Its writing is for who leads next.
         self.queue();
+        if let Some(reader) = &role {
+            dispatch.turn_ended(reader, self, true);
+        }
         self.input.set(role);
         match Rc::clone(&dispatch).hand_over(xid, self) {
             Ok(()) => {

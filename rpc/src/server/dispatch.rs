@@ -25,11 +25,12 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use fibra_net::ReadySet;
-use fibra_scheduler::{JoinHandle, cancel};
+use fibra_scheduler::{JoinHandle, cancel, clock};
 use parking_lot::Mutex;
 use slab::Slab;
 
 use super::accept::Context;
+use super::admission::{Admission, Late, Line};
 use super::connection::{Connection, Turn};
 use super::reader::Reader;
 
@@ -52,6 +53,8 @@ pub(super) struct Dispatch {
     #[expect(clippy::vec_box, reason = "they come and go as they are")]
     readers: RefCell<Vec<Box<Reader>>>,
     leader: Arc<Leader>,
+    line: RefCell<Line>,
+    admission: RefCell<Admission>,
 }
 
 struct Tenant {
@@ -66,6 +69,9 @@ pub(super) struct Key(u64);
 impl Key {
     /// No connection's: the server drains, and asks how far this worker is.
     const LOOK: Self = Self(u64::MAX);
+
+    /// No connection's: what stood in line before it has had its turn.
+    const MARK: Self = Self(u64::MAX - 1);
 
     fn parts(self) -> (usize, u32) {
         ((self.0 & u64::from(u32::MAX)) as usize, (self.0 >> 32) as u32)
@@ -95,6 +101,8 @@ impl Dispatch {
             generation: Cell::new(0),
             readers: RefCell::default(),
             leader: context.leaders.enter(set.clone()),
+            line: RefCell::default(),
+            admission: RefCell::new(Admission::new(context.queue_delay_max)),
         });
         dispatch.clone().spawn_leader()?;
         DISPATCHES.with_borrow_mut(|dispatches| dispatches.push(Rc::downgrade(&dispatch)));
@@ -153,10 +161,22 @@ impl Dispatch {
                 self.look();
                 continue;
             }
+            if key == Key::MARK {
+                if self.line.borrow_mut().passes(clock::now) {
+                    self.line_up(Key::MARK);
+                }
+                continue;
+            }
             let Some(connection) = self.find(key) else { continue };
-            let reader = connection.take_input().unwrap_or_else(|| self.reader());
+            let (stood, puts) = self.line.borrow_mut().begins();
+            if puts {
+                self.line_up(Key::MARK);
+            }
+            let mut reader = connection.take_input().unwrap_or_else(|| self.reader());
+            reader.has_stood(stood, connection.read_at());
             match connection.turn(reader) {
                 Turn::Drained(reader) => {
+                    self.turn_ended(&reader, &connection, false);
                     self.put_aside(reader, &connection);
                     if let Err(error) = self.watch(&connection, key) {
                         connection.lost(&error);
@@ -164,6 +184,7 @@ impl Dispatch {
                     }
                 }
                 Turn::Filled(reader) => {
+                    self.turn_ended(&reader, &connection, true);
                     self.put_aside(reader, &connection);
                     self.line_up(key);
                 }
@@ -177,6 +198,17 @@ impl Dispatch {
         for (_, tenant) in ended {
             tenant.connection.close();
         }
+    }
+
+    /// A turn of `connection` has ended, who may have more to say; or goes on elsewhere.
+    pub(super) fn turn_ended(&self, reader: &Reader, connection: &Connection, more: bool) {
+        self.line.borrow_mut().ended(reader.read_at(), more);
+        connection.was_read(reader.read_at());
+    }
+
+    /// Whether a late call is to be run nevertheless.
+    pub(super) fn admits(&self, late: Late) -> bool {
+        self.admission.borrow_mut().admits(late)
     }
 
     /// Tells the connections that the server drains, and the server what they still have to do.
@@ -213,7 +245,9 @@ impl Dispatch {
 
     fn reader(&self) -> Box<Reader> {
         let spare = self.readers.borrow_mut().pop();
-        spare.unwrap_or_else(|| Box::new(Reader::new(self.context.limits.frame_bytes)))
+        spare.unwrap_or_else(|| {
+            Box::new(Reader::new(self.context.limits.frame_bytes, Some(self.context.queue_delay_max)))
+        })
     }
 
     /// Keeps the input with its connection if a frame has come in part, else for the next connection.

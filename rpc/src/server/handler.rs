@@ -13,6 +13,7 @@ use fibra_scheduler::clock;
 use super::registry::{Registry, Target};
 use crate::call_span::CallSpan;
 use crate::error::{CallError, Callee, Executed, Peer, Side};
+use crate::limits::{PUSHBACK_MAX, PUSHBACK_MIN};
 use crate::metadata::Metadata;
 use crate::metrics::Shard;
 use crate::middleware::{Chain, Denial, Kind, Outcome};
@@ -32,6 +33,11 @@ pub(super) enum Refusal {
     Expired,
     /// As many calls as this are under way on the connection.
     InFlight(usize),
+    /// Its turn came too late, with more to do than can be done.
+    Late {
+        /// How long it has waited for that.
+        waited: Duration,
+    },
     /// The server is going down.
     Draining,
     /// It was sent before, and what it does goes on.
@@ -275,6 +281,10 @@ pub(super) fn refuse(xid: u64, one_way: bool, refusal: Refusal, frame_bytes_max:
             // Elsewhere, at once.
             pushback = Some(Pushback::After(Duration::ZERO));
             (Code::Overloaded, "the server is going down: call another".into())
+        }
+        Refusal::Late { waited } => {
+            pushback = Some(Pushback::After((waited * 2).clamp(PUSHBACK_MIN, PUSHBACK_MAX)));
+            (Code::Overloaded, format!("calls wait {waited:.0?} for their turn").into())
         }
         Refusal::Expired => (Code::Expired, "its timeout had passed when its turn came".into()),
         Refusal::InFlight(max) => (Code::Overloaded, format!("{max} calls are in flight on this connection").into()),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use fibra_scheduler::clock;
 
+use super::admission::{Late, Stood};
 use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX};
 use crate::wire::decode::Decoder;
 use crate::wire::frame::{Call, Frame};
@@ -29,6 +30,15 @@ pub(super) struct Reader {
     now: (Instant, u32),
     /// Calls that were cancelled by a frame behind their own.
     cancelled: Vec<u64>,
+    /// How long a call may wait for its turn before it is late; `None`: as long as it takes.
+    target: Option<Duration>,
+    stood: Stood,
+    /// When its connection was last read from before.
+    last_read_at: Option<Instant>,
+    /// When what was read came, or before.
+    came_after: Instant,
+    /// From when on calls that were read are late.
+    late_at: Option<Instant>,
 }
 
 /// What a read brought.
@@ -43,9 +53,24 @@ pub(super) enum Input {
 }
 
 impl Reader {
-    pub(super) fn new(frame_bytes_max: usize) -> Self {
+    pub(super) fn new(frame_bytes_max: usize, target: Option<Duration>) -> Self {
         let now = clock::now();
-        Self { decoder: Decoder::new(frame_bytes_max), read_at: now, now: (now, 0), cancelled: Vec::new() }
+        Self {
+            decoder: Decoder::new(frame_bytes_max),
+            read_at: now,
+            now: (now, 0),
+            cancelled: Vec::new(),
+            target,
+            stood: Stood::default(),
+            last_read_at: None,
+            came_after: now,
+            late_at: None,
+        }
+    }
+
+    /// It is for the turn of a connection that has stood in line so, and was last read from then.
+    pub(super) fn has_stood(&mut self, stood: Stood, last_read_at: Option<Instant>) {
+        (self.stood, self.last_read_at) = (stood, last_read_at);
     }
 
     /// The next whole frame of what has been read.
@@ -69,6 +94,9 @@ impl Reader {
         self.decoder.filled(count);
         self.read_at = clock::now();
         self.now = (self.read_at, 0);
+        let came_after = self.stood.after.map(|after| self.last_read_at.map_or(after, |last| after.max(last)));
+        self.came_after = came_after.unwrap_or(self.read_at);
+        self.late_at = self.target.and_then(|target| self.came_after.checked_add(target));
         self.cancelled.clear();
         self.cancelled.extend(self.decoder.cancels().take(CANCELS_AHEAD_MAX));
         Ok(match count {
@@ -84,15 +112,37 @@ impl Reader {
         !self.decoder.is_mid_frame()
     }
 
+    /// When what is buffered was read.
+    pub(super) fn read_at(&self) -> Instant {
+        self.read_at
+    }
+
+    /// What is to be said of a call that waits for its turn now, if it is late.
+    #[inline]
+    pub(super) fn late(&self, now: Instant, timeout: Duration, deadline: Option<Instant>) -> Option<Late> {
+        if self.late_at.is_none_or(|late_at| now <= late_at) {
+            return None;
+        }
+        Some(Late {
+            now,
+            waited: now.saturating_duration_since(self.came_after),
+            empty_at: self.stood.empty_at.unwrap_or(self.read_at),
+            timeout,
+            left: deadline.map(|deadline| deadline.saturating_duration_since(now)),
+        })
+    }
+
     /// Whether nobody waits for this call any more.
     pub(super) fn is_cancelled(&self, xid: u64) -> bool {
         !self.cancelled.is_empty() && self.cancelled.contains(&xid)
     }
 
-    /// What time it is, for a call that is waited for so long. Not asked for each: to ask takes about as long as a short call does.
+    /// What time it is, for a call that is waited for so long. Not asked for each, unless they are late: to ask takes about as long as a short call
+    /// does.
     pub(super) fn now(&mut self, timeout: Duration) -> Instant {
         let (now, age) = &mut self.now;
-        if *age >= CLOCK_AGE_MAX || (*age > 0 && timeout < EXACT_BELOW) {
+        let is_late = self.late_at.is_some_and(|late_at| *now > late_at);
+        if *age >= CLOCK_AGE_MAX || (*age > 0 && (timeout < EXACT_BELOW || is_late)) {
             *now = clock::now();
             *age = 0;
         }

@@ -3,7 +3,7 @@
 //! Invariant: what is refused for a limit has been looked up before: a call that runs or has run is never said not to have.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fibra_scheduler::{cancel, clock, park};
 
@@ -70,7 +70,7 @@ impl Connection {
         } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
         } else {
-            None
+            self.refuses_late(&reader, now, call.timeout, deadline)
         };
         if let Some(refusal) = refusal {
             self.refuse(xid, one_way, refusal, &mut out);
@@ -133,6 +133,20 @@ impl Connection {
     /// Adds the reply in `out`, if there is one, to those of this turn.
     pub(super) fn answered(&self, out: Vec<u8>, reader: Box<Reader>) -> Result<Taken, End> {
         Ok(if self.batch(out) { Taken::Filled(reader) } else { Taken::Done(reader) })
+    }
+
+    /// Whether a call that waits for its turn is refused, since there is more to do than can be done.
+    #[inline]
+    fn refuses_late(
+        &self,
+        reader: &Reader,
+        now: Instant,
+        timeout: Duration,
+        deadline: Option<Instant>,
+    ) -> Option<Refusal> {
+        let late = reader.late(now, timeout, deadline)?;
+        let dispatch = self.place.get()?.0.upgrade()?;
+        (!dispatch.admits(late)).then_some(Refusal::Late { waited: late.waited })
     }
 
     pub(super) fn refuse(&self, xid: u64, one_way: bool, refusal: Refusal, out: &mut Vec<u8>) {
