@@ -1,0 +1,106 @@
+//! Writes the seeds of the targets that take bytes, by the crate's own encoder: `cargo run --example seeds` in this package.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use fibra_rpc::codec;
+use fibra_rpc::wire::bytes::Bytes;
+use fibra_rpc::wire::failure::Code;
+use fibra_rpc::wire::frame::{Ending, Open, Opened};
+use fibra_rpc::wire::{encode, header};
+use serde::Serialize;
+
+const MAX: usize = 4096;
+
+fn main() -> std::io::Result<()> {
+    let (from_client, from_server) = (from_client(), from_server());
+    let split = |bytes: &[u8], splits: u8| [&[splits], bytes].concat();
+    seed("frame", "client", &split(&from_client.concat(), 1))?;
+    seed("frame", "server", &split(&from_server.concat(), 2))?;
+    for (number, frame) in from_client.iter().chain(&from_server).enumerate() {
+        seed("frame", &format!("{number}"), &split(frame, 3))?;
+    }
+    seed("reply", "all", &from_server.concat())?;
+    for (number, frame) in from_server.iter().enumerate() {
+        seed("reply", &format!("{number}"), frame)?;
+    }
+    seed("decode", "args", &body(&(3, "five")))?;
+    seed("decode", "bytes", &body(&vec![1_u8, 2, 255]))?;
+    seed("decode", "nested", &body(&vec![vec![vec![1_u64, 1 << 40], vec![]], vec![]]))?;
+    seed("decode", "holes", &body(&vec![None, Some([7_u64; 16])]))?;
+    seed("decode", "map", &body(&std::collections::BTreeMap::from([("a", -1), ("b", 70_000)])))?;
+    seed("decode", "floats", &body(&(1.5_f32, f64::NAN, true, (), 'x', u128::MAX)))
+}
+
+fn from_client() -> Vec<Vec<u8>> {
+    let secret = Bytes::from(b"secret".to_vec());
+    let open = Open { client: [7; 16], incarnation: 1, server: 0, window: 512, secret };
+    let mut frames = vec![frame(|out| encode::open(out, &open))];
+    for (xid, behind, flags, credit) in [
+        (1, 0, 0, None),
+        (9, 8, 0, None),
+        (1 << 63, 0, header::FLAG_ONE_WAY, None),
+        (2 << 62, 0, header::FLAG_IDEMPOTENT, None),
+        (5, 0, header::FLAG_CLIENT_STREAM, Some(1024)),
+    ] {
+        frames.push(frame(|out| {
+            let mut body = encode::stream_call(out, "calculator.add", flags, credit, MAX);
+            codec::encode(&mut body, &(3, 5)).expect("it can be encoded");
+            body.finish().expect("it is short");
+            encode::stamp_call(out, xid, behind, Duration::from_secs(10));
+        }));
+    }
+    frames.push(frame(|out| encode::cancel(out, 1)));
+    frames.push(frame(|out| encode::piece(out, 5, b"\x93\x01", true)));
+    frames.push(frame(|out| encode::piece(out, 5, b"\x02\x03", false)));
+    frames.push(frame(|out| encode::end(out, 5, Ending::Finished)));
+    frames.push(frame(|out| encode::credit(out, 5, 4096)));
+    frames
+}
+
+fn from_server() -> Vec<Vec<u8>> {
+    let opened = Opened { resumed: true, incarnation: 9, window: 512, lease: 1_800_000 };
+    let failure = |code, message: &str, details: &[u8]| {
+        frame(|out| {
+            let mut body = encode::failure(out, 2, code, message, MAX);
+            std::io::Write::write_all(&mut body, details).expect("it is short");
+            body.finish().expect("it is short");
+        })
+    };
+    let reply = frame(|out| {
+        let mut body = encode::reply(out, 1, MAX);
+        codec::encode(&mut body, &8).expect("it can be encoded");
+        body.finish().expect("it is short");
+    });
+    vec![
+        frame(|out| encode::opened(out, &opened)),
+        reply,
+        failure(Code::Application, "not enough", &body(&("NotEnough", 7))),
+        failure(Code::Overloaded, "there are 1024 calls in flight", &[]),
+        frame(|out| encode::piece(out, 3, b"\xa3abc", false)),
+        frame(|out| encode::end(out, 3, Ending::Stop)),
+        frame(|out| encode::credit(out, 3, 65_536)),
+        frame(|out| encode::goaway(out, 1, "malformed")),
+    ]
+}
+
+fn frame(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut out);
+    out
+}
+
+fn body<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let mut body = encode::reply(&mut frame, 1, MAX);
+    codec::encode(&mut body, value).expect("it can be encoded");
+    body.finish().expect("it is short");
+    frame.split_off(header::LEN)
+}
+
+fn seed(target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name), bytes)
+}
