@@ -184,7 +184,7 @@ pub const PUSHBACK_MAX: Duration = Duration::from_secs(1);
 /// it yet. Who calls later does not listen, and is refused.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
-/// How long a server waits for the next bytes of what opens a connection.
+/// How long a client may take to open its connection, from when it is served.
 pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pings that a peer may send at once ...

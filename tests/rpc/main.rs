@@ -49,6 +49,7 @@ mod a_session_resumes_on_two_connections_at_once;
 mod a_sigterm_drains_its_server;
 mod a_silent_server_is_noticed;
 mod a_slow_consumer_holds_its_producer_at_the_credit;
+mod a_slow_opening_is_cut_short;
 mod a_started_call_has_its_server;
 mod a_stream_ends_with_its_call;
 mod a_stream_stays_with_its_server;

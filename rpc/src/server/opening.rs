@@ -1,12 +1,16 @@
 //! The opening of a connection: prefaces are exchanged and the session is opened, or it ends.
 //!
 //! Wire format: `docs/wire-format.md`, "Preface" and "6 open".
+//!
+//! Invariant: it takes a peer no longer than [`PREFACE_TIMEOUT`], however few bytes at a time it sends.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use fibra_net::TcpStream;
+use fibra_scheduler::clock;
 
 use super::sessions::{Held, Sessions};
 use crate::handshake;
@@ -36,6 +40,9 @@ impl Unopened {
     /// Tells the log; a peer that merely went away is not worth a warning.
     pub(super) fn log(self, peer: SocketAddr) {
         match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+                tracing::warn!(%peer, reason = "it did not open in time", "closed a connection");
+            }
             Self::Io(error) => tracing::debug!(%peer, %error, "a connection ended before it was opened"),
             Self::NotFibra => {
                 tracing::warn!(%peer, reason = "it does not begin with a fibra preface", "closed a connection");
@@ -51,9 +58,11 @@ impl Unopened {
 
 /// Exchanges prefaces, and opens the session that the client asks for.
 pub(super) fn open(mut stream: &TcpStream, sessions: &Arc<Sessions>) -> Result<Held, Unopened> {
-    exchange_prefaces(stream)?;
+    let deadline = clock::now() + PREFACE_TIMEOUT;
+    let mut input = Input { stream, deadline };
+    exchange_prefaces(&mut input)?;
     let mut answer = Vec::new();
-    let opened = open_session(stream, sessions)?;
+    let opened = open_session(&mut input, sessions)?;
     match &opened {
         Ok((_, opened)) => encode::opened(&mut answer, opened),
         Err((code, reason)) => encode::goaway(&mut answer, *code, reason),
@@ -67,8 +76,8 @@ pub(super) fn open(mut stream: &TcpStream, sessions: &Arc<Sessions>) -> Result<H
 type LastWords = (u8, String);
 
 /// The session that the client asks for.
-fn open_session(stream: &TcpStream, sessions: &Arc<Sessions>) -> io::Result<Result<(Held, Opened), LastWords>> {
-    let open = match handshake::read_frame(stream)? {
+fn open_session(input: &mut Input<'_>, sessions: &Arc<Sessions>) -> io::Result<Result<(Held, Opened), LastWords>> {
+    let open = match handshake::read_frame(input)? {
         Ok(Frame::Open(open)) => open,
         Ok(_) => return Ok(Err((GOAWAY_MALFORMED, "a connection begins with an open".to_owned()))),
         Err(malformed) => return Ok(Err((GOAWAY_MALFORMED, malformed.to_string()))),
@@ -86,13 +95,13 @@ fn open_session(stream: &TcpStream, sessions: &Arc<Sessions>) -> io::Result<Resu
     }))
 }
 
-fn exchange_prefaces(mut stream: &TcpStream) -> Result<(), Unopened> {
+fn exchange_prefaces(input: &mut Input<'_>) -> Result<(), Unopened> {
+    let mut stream = input.stream;
     // Replies are written by the batch: waiting for more would only delay them.
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PREFACE_TIMEOUT))?;
     stream.set_write_timeout(Some(WRITE_STALL_MAX))?;
     let mut asked = [0; preface::LEN];
-    stream.read_exact(&mut asked)?;
+    input.read_exact(&mut asked)?;
     let version = preface::decode(&asked).ok_or(Unopened::NotFibra)?;
     // The same answer says yes to our version and no to another.
     stream.write_all(&preface::encode(preface::VERSION))?;
@@ -100,4 +109,21 @@ fn exchange_prefaces(mut stream: &TcpStream) -> Result<(), Unopened> {
         return Err(Unopened::Version(version));
     }
     Ok(())
+}
+
+/// What the peer sends, all of which must come by the deadline.
+struct Input<'a> {
+    stream: &'a TcpStream,
+    deadline: Instant,
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let left = self.deadline.saturating_duration_since(clock::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(bytes)
+    }
 }
