@@ -77,6 +77,8 @@ mod middleware_never_makes_executed_lie;
 mod outside_a_runtime_the_error_says_what_to_do;
 mod proxies_and_servers_go_anywhere;
 mod reconnecting_tries_every_address;
+#[cfg(target_os = "linux")]
+mod sessions_that_are_left_take_little_memory;
 mod shutting_down_ends_every_handler;
 mod streams_come_in_all_kinds;
 mod support;
