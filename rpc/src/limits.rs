@@ -184,6 +184,16 @@ pub const PUSHBACK_MAX: Duration = Duration::from_secs(1);
 /// it yet. Who calls later does not listen, and is refused.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
+/// Frames of a connection that bring nothing forward, beyond a window of them and one for each new call: cancels, calls that have come
+/// before, credit for what is over. A client that sends more is malformed.
+pub const GLITCHES_MAX: u32 = 1_024;
+
+/// So many more of them are allowed with each second.
+pub const GLITCHES_PER_SECOND: u32 = 32;
+
+/// What a call that streams allows: its cancel, and credit that crosses its answer.
+pub const GLITCHES_PER_STREAM: u32 = 4;
+
 /// How long a client may take to open its connection, from when it is served.
 pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -37,6 +37,7 @@ pub mod builder;
 mod connection;
 mod dispatch;
 mod drain;
+mod glitches;
 mod handler;
 mod local;
 mod opening;

@@ -176,15 +176,14 @@ fn what_crosses_an_answer_is_dropped_as_far_as_the_credit_goes() {
 }
 
 #[test]
-fn a_million_credits_and_cancels_harm_nobody() {
+fn credit_in_a_million_pieces_harms_nobody() {
     on_one_worker(|| {
         let (server, _tap, proxy) = streams::serve();
         let mut raw = Raw::connect(server.local_addr());
         raw.send(&watch(XID, 1024, "tap.sleep", &[0x90]));
         assert_eq!(raw.receive(), Some((ITEM, XID, vec![1])));
-        let flood = [credit(XID, 256), credit(XID + 7, 256), raw::frame(raw::CANCEL, XID + 7, b"")].concat();
         for _ in 0..1_000 {
-            raw.send(&flood.repeat(333));
+            raw.send(&credit(XID, 256).repeat(1_000));
         }
         raw.send(&raw::add(1, 3, 5));
         assert_eq!(raw.receive(), Some((REPLY, 1, vec![8])));

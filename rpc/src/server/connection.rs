@@ -33,11 +33,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fibra_net::{Shutdown, TcpStream};
-use fibra_scheduler::{JoinHandle, cancel, in_fiber};
+use fibra_scheduler::{JoinHandle, cancel, clock, in_fiber};
 
 use super::accept::Context;
 use super::dispatch::{Dispatch, Key};
 use super::drain;
+use super::glitches::Glitches;
 use super::opening;
 use super::reader::{Input, Reader};
 use super::roster::{Seat, Task};
@@ -63,6 +64,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         outbox: Arc::new(Outbox::new(context.limits.buffered_bytes)),
         streams: OnceCell::new(),
         session,
+        glitches: Glitches::new(context.limits.window, clock::now()),
         seat,
         peer,
         context,
@@ -97,6 +99,7 @@ pub(super) struct Connection {
     /// Made when the first call streams.
     streams: OnceCell<Box<Streams>>,
     session: Held,
+    glitches: Glitches,
     peer: SocketAddr,
     context: Arc<Context>,
     /// This thread's counts, if the server counts.
@@ -309,6 +312,7 @@ impl Connection {
         let (kind, xid) = match frame {
             Frame::Call(call) => return self.take_call(reader, call),
             Frame::Cancel { xid } => {
+                self.glitches.spend(reader.read_at())?;
                 // What has not parked has ended by now.
                 self.seat.entry().cancel(xid);
                 self.stream_cancelled(xid);
@@ -323,7 +327,9 @@ impl Connection {
                 return Ok(Taken::Done(reader));
             }
             Frame::Credit { xid, bytes } => {
-                self.streams().credit(xid, bytes)?;
+                if !self.streams().credit(xid, bytes)? {
+                    self.glitches.spend(reader.read_at())?;
+                }
                 return Ok(Taken::Done(reader));
             }
             Frame::Ping { echo } => {

@@ -112,7 +112,7 @@ impl Reader {
         !self.decoder.is_mid_frame()
     }
 
-    /// When what is buffered was read.
+    /// When what is taken now was read.
     pub(super) fn read_at(&self) -> Instant {
         self.read_at
     }
@@ -148,11 +148,6 @@ impl Reader {
         }
         *age += 1;
         *now
-    }
-
-    /// When what is buffered was read.
-    pub(super) fn read_at(&self) -> Instant {
-        self.read_at
     }
 
     /// When the caller gives up on this call; `None` if that is further away than the clock reaches. Whatever it says, a call ends.

@@ -160,11 +160,11 @@ impl Streams {
         result.map_err(|violation| Malformed::Stream { xid, violation })
     }
 
-    /// The client gives credit. It may have done so before it saw the answer.
-    pub(super) fn credit(&self, xid: u64, bytes: u32) -> Result<(), Malformed> {
+    /// The client gives credit. It may have done so before it saw the answer: then this is of no use.
+    pub(super) fn credit(&self, xid: u64, bytes: u32) -> Result<bool, Malformed> {
         match self.state.borrow_mut().calls.get(&xid) {
-            Some(Entry::Live(live)) => live.duplex.granted(bytes),
-            Some(Entry::Remnant(_)) | None => Ok(()),
+            Some(Entry::Live(live)) => live.duplex.granted(bytes).map(|()| true),
+            Some(Entry::Remnant(_)) | None => Ok(false),
         }
         .map_err(|violation| Malformed::Stream { xid, violation })
     }

@@ -225,6 +225,11 @@ pub enum Malformed {
         /// The xid it came with.
         xid: u64,
     },
+    /// The peer has sent more frames that bring nothing forward than anybody needs to.
+    Glitches {
+        /// How many there may be beyond what its calls allow.
+        max: u32,
+    },
     /// A stream's rules were broken.
     Stream {
         /// Whose call's stream.
@@ -248,6 +253,9 @@ impl fmt::Display for Malformed {
             Self::Body { kind, what } => write!(f, "the body of a {kind:?} frame {what}"),
             Self::Flood { kind } => write!(f, "a flood of {kind:?} frames"),
             Self::Unexpected { kind, xid } => write!(f, "unexpected {kind:?} frame, xid {xid}"),
+            Self::Glitches { max } => {
+                write!(f, "over {max} cancels, repeated calls and other frames that bring nothing forward")
+            }
             Self::Stream { xid, violation } => write!(f, "the stream of xid {xid}: {violation}"),
         }
     }

@@ -24,6 +24,8 @@ impl Connection {
         }
         let (xid, one_way) = (call.xid, call.one_way);
         if reader.is_cancelled(xid) {
+            // The cancel that overtook it is still to come.
+            self.glitches.earn(1);
             return Ok(Taken::Done(reader));
         }
         let mut out = Vec::new();
@@ -34,6 +36,7 @@ impl Connection {
             match self.session.arrive(arrival, &mut out) {
                 Ok(Arrived::New) => {}
                 Ok(Arrived::Done) => {
+                    self.glitches.spend(reader.read_at())?;
                     self.count(|shard| shard.replay());
                     return self.answered(out, reader);
                 }
@@ -42,6 +45,7 @@ impl Connection {
                         // It cannot be refused: it runs.
                         return Ok(Taken::Postponed(reader, call));
                     }
+                    self.glitches.spend(reader.read_at())?;
                     self.count(|shard| shard.attach());
                     // The input buffer is not held meanwhile.
                     drop(call);
@@ -56,11 +60,13 @@ impl Connection {
                     return self.run_to_park(reader, xid, out, await_run);
                 }
                 Err(refused) => {
+                    self.glitches.spend(reader.read_at())?;
                     self.refuse(xid, one_way, Refusal::Session(refused), &mut out);
                     return self.answered(out, reader);
                 }
             }
         }
+        self.glitches.earn(1);
         // What is counted is timed, too.
         let now = if self.shard.is_some() { clock::now() } else { reader.now(call.timeout) };
         let refusal = if deadline.is_some_and(|deadline| deadline <= now) {

@@ -19,6 +19,7 @@ use super::super::reader::Reader;
 use super::super::streams::Streams;
 use super::{Connection, End, Taken};
 use crate::error::Peer;
+use crate::limits::GLITCHES_PER_STREAM;
 use crate::stream::Gone;
 use crate::wire::frame::Call;
 
@@ -44,6 +45,7 @@ impl Connection {
     /// Runs or refuses a call. Gives the role back, unless the handler parked.
     pub(super) fn take_stream(self: &Rc<Self>, reader: Box<Reader>, call: Call) -> Result<Taken, End> {
         let xid = call.xid;
+        self.glitches.earn(GLITCHES_PER_STREAM);
         if reader.is_cancelled(xid) {
             // What follows is there already, the cancel at its end included.
             self.streams().refuse(&call)?;
