@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fibra_rpc::codec;
+use fibra_rpc::metadata::Metadata;
 use fibra_rpc::wire::bytes::Bytes;
 use fibra_rpc::wire::failure::Code;
 use fibra_rpc::wire::frame::{Ending, Open, Opened};
@@ -18,6 +19,10 @@ fn main() -> std::io::Result<()> {
     let split = |bytes: &[u8], splits: u8| [&[splits], bytes].concat();
     seed("frame", "client", &split(&from_client.concat(), 1))?;
     seed("frame", "server", &split(&from_server.concat(), 2))?;
+    // Longer than a buffer is.
+    let long = frame(|out| (1..8).for_each(|xid| encode::piece(out, xid, &[xid as u8; 4_000], false)));
+    seed("frame", "long", &split(&long, 4))?;
+    seed("frame", "long-not-held", &split(&long, 5))?;
     for (number, frame) in from_client.iter().chain(&from_server).enumerate() {
         seed("frame", &format!("{number}"), &split(frame, 3))?;
     }
@@ -37,6 +42,9 @@ fn from_client() -> Vec<Vec<u8>> {
     let secret = Bytes::from(b"secret".to_vec());
     let open = Open { client: [7; 16], incarnation: 1, server: 0, window: 512, secret };
     let mut frames = vec![frame(|out| encode::open(out, &open))];
+    let mut metadata = Metadata::new();
+    metadata.insert("tenant", "acme").expect("it is short");
+    metadata.insert("key", &[0_u8, 255][..]).expect("it is short");
     for (xid, behind, flags, credit) in [
         (1, 0, 0, None),
         (9, 8, 0, None),
@@ -45,7 +53,8 @@ fn from_client() -> Vec<Vec<u8>> {
         (5, 0, header::FLAG_CLIENT_STREAM, Some(1024)),
     ] {
         frames.push(frame(|out| {
-            let mut body = encode::stream_call(out, "calculator.add", flags, credit, MAX);
+            let metadata = if behind > 0 { &metadata } else { &Metadata::new() };
+            let mut body = encode::call_with(out, "calculator.add", flags, metadata, credit, MAX);
             codec::encode(&mut body, &(3, 5)).expect("it can be encoded");
             body.finish().expect("it is short");
             encode::stamp_call(out, xid, behind, Duration::from_secs(10));

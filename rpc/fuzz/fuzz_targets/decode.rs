@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
 use fibra_rpc::codec::{self, Value};
+use fibra_rpc::limits::{METADATA_BYTES_MAX, METADATA_ENTRIES_MAX};
+use fibra_rpc::metadata::Metadata;
 use fibra_rpc::reflection;
 use fibra_rpc::wire::check::{Unacceptable, array_len, check};
 use fibra_rpc::wire::encode;
@@ -50,8 +52,20 @@ fuzz_target!(|body: &[u8]| {
         assert!(is_that_many || codec::decode_args::<Vec<Value>>(body, count).is_err());
     }
     let _ = codec::decode_args::<(i64, String)>(body, 2);
+    metadata(body);
     let _ = codec::decode_all_args::<Vec<Value>>(body);
 });
+
+/// What is accepted is within its limits, and says the same again.
+fn metadata(bytes: &[u8]) {
+    let Ok(metadata) = Metadata::decode(bytes) else { return };
+    assert!(metadata.len() <= METADATA_ENTRIES_MAX && metadata.encoded_len() <= METADATA_BYTES_MAX);
+    let mut encoded = Vec::new();
+    metadata.encode(|piece| encoded.extend_from_slice(piece));
+    assert_eq!(encoded.len(), metadata.encoded_len());
+    let again = Metadata::decode(&encoded).expect("it was encoded here");
+    assert!(metadata.iter().eq(again.iter()));
+}
 
 /// What passes the check is one whole value to another reader, too. It accepts more: a byte that is reserved, and any depth.
 fn check_agrees(body: &[u8]) {
