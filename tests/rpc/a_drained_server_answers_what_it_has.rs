@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fibra::rpc::Server;
 use fibra::rpc::health::Status;
+use fibra::rpc::limits::DRAIN_GRACE;
 use fibra::rpc::server::Drained;
 
 use crate::support::raw::{self, FAILURE, GOAWAY, REPLY, Raw};
@@ -159,6 +160,25 @@ fn threads_answer_what_they_have_too() {
         assert_eq!(client.receive().map(|(kind, xid, _)| (kind, xid)), Some((REPLY, 1)));
         assert_eq!(client.receive(), Some((REPLY, 2, vec![8])));
         assert_eq!(client.receive(), None);
+        assert_eq!(join(draining).0, Drained::Complete);
+    });
+}
+
+/// A connection whose end has been read is not watched any more; what it runs is waited for all the same.
+#[test]
+fn to_a_peer_that_will_say_no_more_too() {
+    on_two_workers(|| {
+        let (server, counter) = serve();
+        let mut client = Raw::connect(server.local_addr());
+        client.send(&pass(1));
+        counter.turnstile.wait_for(1);
+        client.stream.shutdown(std::net::Shutdown::Write).expect("it is connected");
+        let draining = drain(server, Duration::from_secs(20));
+        assert_eq!(client.receive().map(|(kind, ..)| kind), Some(GOAWAY));
+        // Beyond the grace, when the server looks whether it is done.
+        fibra::sleep(DRAIN_GRACE + Duration::from_millis(500)).expect("nobody cancels");
+        counter.turnstile.open();
+        assert_eq!(client.receive().map(|(kind, xid, _)| (kind, xid)), Some((REPLY, 1)));
         assert_eq!(join(draining).0, Drained::Complete);
     });
 }

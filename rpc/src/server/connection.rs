@@ -74,6 +74,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         input: Cell::new(None),
         replies: Cell::default(),
         postponed: Cell::new(None),
+        has_fibers: Cell::new(false),
         paused: Cell::new(false),
         draining: Cell::new(false),
         told: Cell::new(false),
@@ -85,9 +86,9 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
     if !in_fiber() {
         return connection.serve_by_thread();
     }
-    // Before it is served: from then on others may run its calls.
-    connection.seat.entry().opened();
     let adopted = Dispatch::here(&connection.context).and_then(|dispatch| dispatch.adopt(&connection));
+    // Nobody else has run between: what is forgotten is this fiber only.
+    connection.seat.entry().opened();
     if let Err(error) = adopted {
         tracing::warn!(%peer, %error, "closed a new connection: nothing could be started to serve it");
         connection.close();
@@ -114,6 +115,8 @@ pub(super) struct Connection {
     replies: Cell<Vec<u8>>,
     /// A call for which there was no room.
     postponed: Cell<Option<Box<Call>>>,
+    /// Its entry may still hold fibers that have run a call.
+    has_fibers: Cell<bool>,
     /// It is out of the line until there is room.
     paused: Cell<bool>,
     /// A fiber writes what the peer did not take at once.
@@ -203,6 +206,7 @@ impl Connection {
 
     /// `fiber` runs call `xid`, without the role.
     pub(super) fn run_by(&self, xid: u64, fiber: JoinHandle<()>) {
+        self.has_fibers.set(true);
         self.seat.entry().add(xid, Task::Fiber(fiber));
     }
 
@@ -247,6 +251,10 @@ impl Connection {
                 }
                 Some(input) => {
                     self.write_now()?;
+                    if self.in_flight.get() == 0 && self.has_fibers.replace(false) {
+                        let fibers_are_left = self.seat.entry().forget_finished();
+                        self.has_fibers.set(fibers_are_left);
+                    }
                     return match input {
                         Input::End => Err(End::Eof),
                         Input::Drained => Ok(Turn::Drained(reader)),
@@ -398,6 +406,8 @@ impl Connection {
             }
             Err(error) => {
                 self.refused.set(Some(error));
+                // What has been answered is not to wait for this one. It takes no waiting; if it fails, the next write does.
+                let _ = self.outbox.flush(AtOnce(self.stream()));
                 self.input.take()
             }
         }
@@ -512,11 +522,12 @@ impl Connection {
         }
         self.queue();
         self.outbox.flush(AtOnce(self.stream()))?;
-        if !self.outbox.is_stuck() || self.draining.replace(true) {
+        if !self.outbox.is_stuck() || self.draining.get() {
             return Ok(());
         }
-        let connection = Rc::clone(self);
+        let draining = Draining(Rc::clone(self));
         let drain = move || {
+            let Draining(connection) = &draining;
             let drained = connection.flush();
             connection.draining.set(false);
             if let Err(error) = drained {
@@ -526,14 +537,12 @@ impl Connection {
         };
         match cancel::shield(|| fibra_scheduler::Builder::new().spawn_local(drain)) {
             Ok(fiber) => {
+                self.draining.set(true);
                 self.run_by(0, fiber);
                 Ok(())
             }
             // There is no other way than to wait here.
-            Err(_) => {
-                self.draining.set(false);
-                self.flush()
-            }
+            Err(_) => self.flush(),
         }
     }
 
@@ -549,6 +558,17 @@ impl Connection {
 
     pub(super) fn stream(&self) -> &TcpStream {
         &self.seat.entry().stream
+    }
+}
+
+/// The fiber that waits for the peer to take what is written. If it never runs, since there was no stack for it, the connection is closed.
+struct Draining(Rc<Connection>);
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        if self.0.draining.replace(false) {
+            self.0.close();
+        }
     }
 }
 

@@ -53,6 +53,10 @@ pub(super) struct Dispatch {
     #[expect(clippy::vec_box, reason = "they come and go as they are")]
     readers: RefCell<Vec<Box<Reader>>>,
     leader: Arc<Leader>,
+    /// A fiber is being spawned to lead: if that fails, the one who leads goes on.
+    spawning: Cell<bool>,
+    /// Whoever was to lead never did, or panicked: it serves nobody any more.
+    abandoned: Cell<bool>,
     line: RefCell<Line>,
     admission: RefCell<Admission>,
 }
@@ -87,7 +91,7 @@ impl Dispatch {
     pub(super) fn here(context: &Arc<Context>) -> io::Result<Rc<Self>> {
         let found = DISPATCHES.with_borrow_mut(|dispatches| {
             dispatches.retain(|dispatch| dispatch.strong_count() > 0);
-            let of_context = |dispatch: &Rc<Self>| Arc::ptr_eq(&dispatch.context, context);
+            let of_context = |dispatch: &Rc<Self>| Arc::ptr_eq(&dispatch.context, context) && !dispatch.abandoned.get();
             dispatches.iter().filter_map(Weak::upgrade).find(of_context)
         });
         if let Some(dispatch) = found {
@@ -101,10 +105,12 @@ impl Dispatch {
             generation: Cell::new(0),
             readers: RefCell::default(),
             leader: context.leaders.enter(set.clone()),
+            spawning: Cell::new(false),
+            abandoned: Cell::new(false),
             line: RefCell::default(),
             admission: RefCell::new(Admission::new(context.queue_delay_max)),
         });
-        dispatch.clone().spawn_leader()?;
+        dispatch.clone().spawn_leader().inspect_err(|_| context.leaders.leave(&dispatch.leader))?;
         DISPATCHES.with_borrow_mut(|dispatches| dispatches.push(Rc::downgrade(&dispatch)));
         Ok(dispatch)
     }
@@ -154,7 +160,7 @@ impl Dispatch {
     }
 
     /// Serves whoever is in line, until another fiber leads, or until cancelled.
-    fn lead(self: Rc<Self>) {
+    fn lead(self: &Rc<Self>) {
         while let Ok(key) = self.set.next() {
             let key = Key(key);
             if key == Key::LOOK {
@@ -193,7 +199,12 @@ impl Dispatch {
                 Turn::Ended => self.release(key),
             }
         }
-        // Nobody will serve them.
+        self.abandon();
+    }
+
+    /// Ends all connections: nobody will serve them.
+    fn abandon(&self) {
+        self.abandoned.set(true);
         let ended = std::mem::take(&mut *self.connections.borrow_mut());
         for (_, tenant) in ended {
             tenant.connection.close();
@@ -220,7 +231,7 @@ impl Dispatch {
             connection.is_busy()
         };
         let busy = connections.iter().filter(is_busy).count();
-        self.leader.state.lock().seen = Some(busy);
+        self.leader.state.lock().seen = Some(Seen { connections: connections.len(), busy });
     }
 
     /// Has another fiber lead. The caller, who does until now, runs call `xid` of `connection`.
@@ -238,9 +249,13 @@ impl Dispatch {
     /// Returns who has led until now.
     fn spawn_leader(self: Rc<Self>) -> io::Result<Option<JoinHandle<()>>> {
         let leader = Arc::clone(&self.leader);
+        let spawning = Rc::clone(&self);
+        spawning.spawning.set(true);
+        let leading = Leading { dispatch: self, is_over: false };
         // Perhaps from within a handler, whose deadline is not the leader's.
-        let fiber = cancel::shield(|| fibra_scheduler::Builder::new().spawn_local(move || self.lead()))?;
-        Ok(leader.succeed(fiber))
+        let spawned = cancel::shield(|| fibra_scheduler::Builder::new().spawn_local(move || leading.run()));
+        spawning.spawning.set(false);
+        Ok(leader.succeed(spawned?))
     }
 
     fn reader(&self) -> Box<Reader> {
@@ -259,6 +274,28 @@ impl Dispatch {
         let mut readers = self.readers.borrow_mut();
         if readers.len() < READERS_MAX {
             readers.push(reader);
+        }
+    }
+}
+
+/// What the leader runs. If it never does, since there was no stack for it, or panics, its connections end.
+struct Leading {
+    dispatch: Rc<Dispatch>,
+    is_over: bool,
+}
+
+impl Leading {
+    fn run(mut self) {
+        self.dispatch.lead();
+        self.is_over = true;
+    }
+}
+
+impl Drop for Leading {
+    fn drop(&mut self) {
+        if !self.is_over && !self.dispatch.spawning.get() {
+            tracing::error!("closed the connections of a worker: what was to serve them did not run, or panicked");
+            self.dispatch.abandon();
         }
     }
 }
@@ -288,8 +325,26 @@ struct Reign {
     closed: bool,
     /// It has been asked to look, and has not been seen to have.
     asked: bool,
-    /// How many of its connections had something under way when it last looked, until that is told.
-    seen: Option<usize>,
+    /// What it saw when it last looked, until that is told.
+    seen: Option<Seen>,
+}
+
+/// What leaders have seen who looked at their connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// How many there were. Others may still be on the roster: they have ended but for what they run and write.
+    pub(super) connections: usize,
+    /// How many of them had something under way.
+    pub(super) busy: usize,
+}
+
+impl std::iter::Sum for Seen {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, seen| Self {
+            connections: sum.connections + seen.connections,
+            busy: sum.busy + seen.busy,
+        })
+    }
 }
 
 impl Leaders {
@@ -301,9 +356,8 @@ impl Leaders {
         leader
     }
 
-    /// Has all leaders tell their connections that the server drains. How many connections have something under way, as of when each looked
-    /// last, since it was asked; `None`: not all have looked.
-    pub(super) fn look(&self) -> Option<usize> {
+    /// Has all leaders tell their connections that the server drains. What they have seen, as of when each looked last, since it was asked; `None`: not all have looked.
+    pub(super) fn look(&self) -> Option<Seen> {
         let state = self.state.lock();
         // Each is asked, whatever the others say.
         let looks: Vec<_> = state.leaders.iter().map(|leader| leader.look()).collect();
@@ -316,6 +370,11 @@ impl Leaders {
             let mut reign = leader.state.lock();
             (reign.asked, reign.seen) = (false, None);
         }
+    }
+
+    /// Forgets one that nobody is.
+    fn leave(&self, leader: &Arc<Leader>) {
+        self.state.lock().leaders.retain(|other| !Arc::ptr_eq(other, leader));
     }
 
     /// Cancels all leaders, those to come included.
@@ -347,7 +406,7 @@ impl Leaders {
 }
 
 impl Leader {
-    fn look(&self) -> Option<usize> {
+    fn look(&self) -> Option<Seen> {
         let mut reign = self.state.lock();
         let seen = reign.seen.take();
         let asks = !reign.asked || seen.is_some();

@@ -131,6 +131,8 @@ impl Drain {
         let _ = self.acceptor.wait();
         self.context.roster.join();
         self.context.leaders.join();
+        // Who led while the first of these went by may have handed the lead over since, to go on with its call.
+        self.context.roster.join();
     }
 
     fn wait(&self) -> Drained {
@@ -168,7 +170,7 @@ impl Drain {
         let mut refuses = false;
         let mut wait = LOOK_WAIT_MIN;
         loop {
-            let busy = leaders.look();
+            let seen = leaders.look();
             // Looked at in this order: who hurries then closes what there is.
             let is_empty = roster.len() == 0;
             let is_hurried = self.hurried.load(Ordering::Acquire);
@@ -181,7 +183,9 @@ impl Drain {
             }
             if refuses {
                 // What is told from now on was seen when nothing more could begin; a thread's connection ends by itself.
-                if busy == Some(0) && !roster.has_threads() {
+                // Who is on the roster and was not seen has ended, but for what it still runs and writes.
+                let is_over = seen.is_some_and(|seen| seen.busy == 0 && seen.connections == roster.len());
+                if is_over && !roster.has_threads() {
                     return Drained::Complete;
                 }
             } else if refuses_at <= now {

@@ -190,6 +190,14 @@ impl Entry {
         drop(openers);
     }
 
+    /// Forgets who has ended; whether anybody is left.
+    pub(super) fn forget_finished(&self) -> bool {
+        let mut tasks = self.tasks.lock();
+        tasks.running.retain(|(_, task)| !task.is_finished());
+        tasks.running.shrink_to(2);
+        !tasks.running.is_empty()
+    }
+
     /// `task` serves this connection too: call `xid` of it, or none if that is 0.
     pub(super) fn add(&self, xid: Xid, task: Task) {
         self.tasks.lock().add(xid, task);
