@@ -2,6 +2,7 @@
 
 use fibra::net::TcpListener;
 use fibra::rpc::CallError;
+use fibra::rpc::client::Pending;
 
 use crate::support::raw::{self, CALL, REPLY, Raw};
 use crate::support::{DeskClient, LOOPBACK, join, on_one_worker, wait_until};
@@ -26,6 +27,37 @@ fn calls_that_nobody_waits_for_yet_too() {
     holds_back(|desk| {
         let pass = desk.start().pass();
         Box::new(move || pass.join())
+    });
+}
+
+/// What has its answer is not sent again, though nobody has taken the answer yet.
+#[test]
+fn what_lies_beyond_and_is_answered_is_passed_over() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let accept = |opened| Raw::accept(&listener, &opened).0;
+        let connecting = fibra::spawn(move || DeskClient::connect(addr).expect("it listens"));
+        let mut first = accept(raw::Opened { window: 8, ..raw::Opened::default() });
+        let desk = join(connecting);
+        let calls: Vec<_> = (0..6).map(|_| desk.start().pass()).collect();
+        for xid in 1..=6 {
+            assert_eq!(first.receive().map(|(kind, xid, _)| (kind, xid)), Some((CALL, xid)));
+        }
+        first.send(&raw::frame(REPLY, 5, &NIL));
+        wait_until(|| desk.channel().stats().in_flight == 5);
+        drop(first);
+
+        let mut server = accept(raw::Opened { window: 3, resumed: true, ..raw::Opened::default() });
+        for xid in [1, 2, 3] {
+            assert_eq!(server.receive().map(|(kind, xid, _)| (kind, xid)), Some((CALL, xid)));
+            server.send(&raw::frame(REPLY, xid, &NIL));
+        }
+        for xid in [4, 6] {
+            assert_eq!(server.receive().map(|(kind, xid, _)| (kind, xid)), Some((CALL, xid)));
+            server.send(&raw::frame(REPLY, xid, &NIL));
+        }
+        calls.into_iter().try_for_each(Pending::join).expect("each has its answer");
     });
 }
 

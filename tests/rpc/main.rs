@@ -7,6 +7,7 @@ mod a_blocking_handler_stalls_no_other_call;
 mod a_call_comes_from_fibers_and_threads_alike;
 mod a_call_is_started_and_joined_later;
 mod a_call_that_is_no_longer_awaited_does_not_run;
+mod a_call_that_moves_is_sent_once;
 mod a_caller_is_never_held_by_a_write;
 mod a_cancelled_call_frees_its_handler;
 mod a_cancelled_caller_stops_waiting;

@@ -76,7 +76,7 @@ impl Calls {
         // What one side takes for broken, it would take for broken again. It is not known which call it was; one that is too long is
         // refused before it has left as a whole.
         let is_broken = matches!(cause, Disconnect::Malformed(_) | Disconnect::GoAway { code: GOAWAY_MALFORMED, .. });
-        for entry in state.calls.values_mut() {
+        for entry in state.calls.values_mut().filter(|entry| matches!(entry.slot, Slot::Waiting(_))) {
             let bytes = entry.frame.len() as u64;
             let has_left = |end: u64| end <= exposed || (is_broken && end.saturating_sub(bytes) < exposed);
             entry.left |= entry.queued.take().is_some_and(has_left);
@@ -117,7 +117,11 @@ impl Calls {
         state.let_go(&mut wake);
         let gates = state.open_gates();
         state.finish_if_retired();
+        let connection = state.connection();
         drop(state);
+        if let Some(connection) = connection {
+            connection.outbox().wake_writer();
+        }
         wake.into_iter().for_each(|caller| caller.unpark());
         gates.into_iter().for_each(Waiters::wake);
     }

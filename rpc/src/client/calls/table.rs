@@ -100,7 +100,7 @@ impl Freed {
         }
     }
 
-    /// Puts them with others, where there is no connection to send on.
+    /// Puts them with others, where there is no connection to send on, or its writer is woken in any case.
     pub(super) fn join(self, others: &mut Vec<Unparker>) {
         others.extend(self.place);
         others.extend(self.of_window);
@@ -186,18 +186,22 @@ impl State {
         Unanswered { frame, ..Unanswered::unsent(why) }
     }
 
-    /// Lets calls go that have not left, and idempotent ones that no connection has: others take them.
+    /// Lets calls go that have not left, and idempotent ones that no connection has: others take them. What stays may be sent meanwhile: the
+    /// writer is to be woken.
     pub(super) fn let_go(&mut self, wake: &mut Vec<Unparker>) {
         let goes = |(xid, entry): (&Xid, &Entry)| {
             let stays = entry.queued.is_some() || (entry.left && entry.in_session);
             (!stays && matches!(entry.slot, Slot::Waiting(_))).then_some(*xid)
         };
         let xids: Vec<_> = self.calls.iter().filter_map(goes).collect();
-        for xid in xids {
-            wake.extend(self.caller(xid));
-            if let Some(entry) = self.calls.get_mut(&xid) {
+        // All of them before the first ends: that may send what the window comes to.
+        for xid in &xids {
+            wake.extend(self.caller(*xid));
+            if let Some(entry) = self.calls.get_mut(xid) {
                 entry.slot = Slot::Moved;
             }
+        }
+        for xid in xids {
             self.ended(xid).join(wake);
         }
     }
@@ -236,15 +240,16 @@ impl State {
         self.last + (self.last_outside - (OUTSIDE - 1))
     }
 
-    /// Queues a call on the present connection, unless it has been. Returns that connection if it was done now.
+    /// Queues a call that waits on the present connection, unless it has been. Returns that connection if it was done now.
     ///
     /// # Errors
     ///
     /// The connection, if its output is full.
     pub(super) fn send(&mut self, xid: Xid) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
         match self.calls.get_mut(&xid) {
-            Some(entry) => entry.send(xid, &self.link, &self.window),
-            None => Ok(None),
+            Some(entry) if matches!(entry.slot, Slot::Waiting(_)) => entry.send(xid, &self.link, &self.window),
+            // It has ended, or goes out on another link, and nobody has taken it out yet.
+            Some(_) | None => Ok(None),
         }
     }
 
