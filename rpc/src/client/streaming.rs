@@ -119,7 +119,9 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
         let call = &mut self.call;
         let received = call.stream.duplex().recv(&*call.carrier, &mut call.item, call.terms.deadline);
         let Err(error) = received else { return Ok(true) };
-        match call.stream.outcome() {
+        // Of a wait that was cut, an answer that comes just now says nothing: there may be items before it.
+        let is_over = matches!(error, StreamError::CallEnded | StreamError::Disconnected);
+        match call.stream.outcome().filter(|_| is_over) {
             Some(Outcome::Value(_)) => return Ok(false),
             Some(failure) => {
                 let failed: Result<(), _> = proxy::read(&call.exchange(), failure, self.own_error);

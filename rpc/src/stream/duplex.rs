@@ -12,6 +12,7 @@
 
 use std::time::Instant;
 
+use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::park::{self, Reason};
 use parking_lot::{Mutex, MutexGuard};
 
@@ -47,7 +48,7 @@ struct State {
     inbound: Option<Inbound>,
     outbound: Option<Outbound>,
     gone: Option<Gone>,
-    /// Something of the peer's streams has come, so it has begun the call.
+    /// An item or credit has come. Both are only the handler's doing, so it has begun.
     heard: bool,
     receivers: Waiters,
     senders: Waiters,
@@ -199,6 +200,8 @@ impl Duplex {
         item: &mut Vec<u8>,
         deadline: Option<Instant>,
     ) -> Result<bool, StreamError> {
+        // Whoever is cut looks once more: what has come before it ran again is not to be taken for lost.
+        let mut cut: Option<Interrupted> = None;
         loop {
             let mut state = self.state.lock();
             let (taken, grant) = match &mut state.inbound {
@@ -216,7 +219,7 @@ impl Duplex {
                 (Taken::End(End::Finished), _) => Some(Ok(false)),
                 (Taken::End(End::Abandoned), _) => Some(Err(StreamError::Abandoned)),
                 (Taken::Nothing, Some(gone)) => Some(Err(gone.into())),
-                (Taken::Nothing, None) => None,
+                (Taken::Nothing, None) => cut.map(|interrupted| Err(interrupted.into())),
             };
             let ticket = result.is_none().then(|| state.receivers.add());
             drop(state);
@@ -224,7 +227,7 @@ impl Duplex {
             let Some(ticket) = ticket else { return result.unwrap_or(Ok(false)) };
             let parked = park::wait(Reason::Call, deadline);
             self.state.lock().receivers.leave(ticket);
-            parked?;
+            cut = parked.err();
         }
     }
 
@@ -283,10 +286,9 @@ impl Duplex {
         Ok(())
     }
 
-    /// The peer takes no more items.
+    /// The peer takes no more items. That says nothing about a run: what cannot be read as a call takes none either.
     pub(crate) fn peer_stopped(&self) -> Result<(), Violation> {
         let mut state = self.state.lock();
-        state.heard = true;
         let Some(outbound) = &mut state.outbound else { return Err(Violation::NoSuchStream) };
         outbound.stop();
         Self::wake_senders(state);
@@ -318,7 +320,7 @@ impl Duplex {
         senders.wake();
     }
 
-    /// Whether something of the peer's streams has come: then it has begun the call.
+    /// Whether an item or credit has come: then the handler has begun.
     pub(crate) fn heard(&self) -> bool {
         self.state.lock().heard
     }
