@@ -14,15 +14,23 @@ fn it_counts_until_it_ends() {
         let channel = Channel::connect_to([first.local_addr(), second.local_addr()]).expect("they listen");
         wait_until(|| channel.endpoints().iter().all(|endpoint| endpoint.connected));
         let desk = DeskClient::new(channel);
-        let calls: Vec<_> = (0..64).map(|_| desk.start().pass()).collect();
+        let mut calls: Vec<_> = (0..64).map(|_| desk.start().pass()).collect();
         let in_flight = || desk.channel().endpoints().iter().map(|endpoint| endpoint.in_flight).collect::<Vec<_>>();
         assert_eq!(in_flight(), [32, 32], "of two, always the one with fewer");
         counter.turnstile.open();
+        wait_until(|| in_flight() == [0, 32]);
+        calls.retain_mut(|call| call.try_join().is_none());
+        assert_eq!(calls.len(), 32);
+        // The first has none, and would have to have 32 more before the other got another.
+        let later: Vec<_> = (0..16).map(|_| desk.start().pass()).collect();
+        wait_until(|| counter.turnstile.entered() + other.turnstile.entered() == 80);
+        assert_eq!((counter.turnstile.entered(), other.turnstile.entered()), (48, 32));
+        // Nor have those weight that are given up.
+        drop((later, calls));
         other.turnstile.open();
-        let (joined, dropped) = calls.into_iter().enumerate().partition::<Vec<_>, _>(|(nth, _)| nth % 2 == 0);
-        joined.into_iter().for_each(|(_, call)| call.join().expect("it is open"));
-        drop(dropped);
-        assert_eq!(in_flight(), [0, 0]);
+        let calls: Vec<_> = (0..20).map(|_| desk.start().pass()).collect();
+        assert_eq!(in_flight(), [10, 10]);
+        calls.into_iter().for_each(|call| call.join().expect("it is open"));
     });
 }
 

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use fibra::net::TcpListener;
+use fibra::rpc::client::{Nothing, Streaming};
+use fibra::rpc::stream::StreamError;
 use fibra::rpc::{CallError, Channel, Executed};
 
 use crate::support::raw::{self, CALL, CREDIT, GOAWAY, ITEM, REPLY, Raw};
@@ -43,12 +45,18 @@ fn it_counts_where_it_is() {
         let streams: Vec<_> = (0..64).map(|_| tap.hold().expect("it begins")).collect();
         let in_flight: Vec<_> = tap.channel().endpoints().iter().map(|endpoint| endpoint.in_flight).collect();
         assert_eq!(in_flight, [32, 32], "of two, always the one with fewer");
+        let finish = |stream: Streaming<String, Nothing, u64, StreamError>| fibra::spawn(move || stream.finish());
+        let mut finishing: Vec<_> = streams.into_iter().map(finish).collect();
         spring.turnstile.open();
+        wait_until(|| finishing.iter().filter(|fiber| fiber.is_finished()).count() == 32);
+        // The first has none, and would have to have 32 more before the other got another.
+        finishing.extend((0..16).map(|_| finish(tap.hold().expect("it begins"))));
+        wait_until(|| spring.turnstile.entered() + other.turnstile.entered() == 80);
+        assert_eq!((spring.turnstile.entered(), other.turnstile.entered()), (48, 32));
         other.turnstile.open();
-        for stream in streams {
-            assert_eq!(stream.finish().expect("a count"), 0);
+        for fiber in finishing {
+            assert_eq!(join(fiber).expect("a count"), 0);
         }
-        assert!(tap.channel().endpoints().iter().all(|endpoint| endpoint.in_flight == 0));
     });
 }
 
