@@ -63,7 +63,8 @@ impl Request {
         &self.method
     }
 
-    /// The other side: at the server the client, at the client the server.
+    /// The other side: at the server the client, at the client the server. Of [several](crate::Channel::connect_to) it is the first: which one a
+    /// call goes to is not known before it does.
     pub fn peer(&self) -> Peer {
         self.peer
     }

@@ -5,14 +5,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use fibra::rpc::{Metadata, Request, Server, TraceContext};
+use fibra::rpc::{Channel, Metadata, Request, Server, TraceContext};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::support::{LOOPBACK, on_one_worker};
+use crate::support::{LOOPBACK, on_one_worker, raw};
 
 #[fibra::service]
 pub(crate) trait Relay {
@@ -153,4 +153,28 @@ fn a_subscriber_sees_a_span_on_each_side() {
     }
     assert!(!calls[0].contains_key("parent_span_id"), "it begins the trace");
     assert!(calls.iter().all(|span| !span.contains_key("error.type") && span["rpc.method"] == "relay.pass_on"));
+}
+
+/// Which of several servers a call goes to is not known when its span begins.
+#[test]
+fn a_span_says_which_of_several_servers_it_was() {
+    let spans = Spans::default();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(spans.clone()), || {
+        on_one_worker(|| {
+            let second = Server::builder().service(RelayServer::new(Node::default())).bind(LOOPBACK);
+            let second = second.expect("a free port");
+            let answering = second.local_addr();
+            let channel = Channel::connect_to([raw::nowhere(), answering]).expect("the second listens");
+            let proxy = RelayClient::new(channel);
+            proxy.pass_on(0).expect("the second");
+            tracing::callsite::rebuild_interest_cache();
+            spans.0.lock().expect("no panic").clear();
+            proxy.pass_on(0).expect("the second");
+            proxy.start().pass_on(0).join().expect("the second");
+            let spans = spans.0.lock().expect("no panic");
+            let clients = spans.iter().filter(|(_, span)| span.get("name").is_some_and(|name| name == "rpc.client"));
+            let peers: Vec<_> = clients.map(|(_, span)| span["peer"].as_str()).collect();
+            assert_eq!(peers, vec![answering.to_string(); 2]);
+        });
+    });
 }
