@@ -165,7 +165,7 @@ impl Connection {
                     body.extend_from_slice(&value);
                     Outcome::Value(body)
                 };
-                if !self.streams.answered(xid, outcome) {
+                if !self.streams.answered(xid, Kind::Reply, outcome)? {
                     calls.complete(xid, Kind::Reply, outcome)?;
                 }
                 return Ok(None);
@@ -175,7 +175,7 @@ impl Connection {
                     let message = String::from_utf8_lossy(&message).into_owned();
                     Outcome::Failure { code, message, details: details.to_vec(), frame: Vec::new(), repeated: false }
                 };
-                if !self.streams.answered(xid, outcome) {
+                if !self.streams.answered(xid, Kind::Failure, outcome)? {
                     calls.complete(xid, Kind::Failure, outcome)?;
                 }
                 return Ok(None);

@@ -112,16 +112,25 @@ impl Streams {
         }
     }
 
-    /// The server has answered. False if that call does not stream, or nobody waits for it.
-    pub(super) fn answered(&self, xid: Xid, outcome: impl FnOnce() -> Outcome) -> bool {
+    /// The server has answered, by a frame of that kind. False if that call does not stream, or nobody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed::Unexpected`]: it has answered before.
+    pub(super) fn answered(&self, xid: Xid, kind: Kind, outcome: impl FnOnce() -> Outcome) -> Result<bool, Malformed> {
         if xid < OUTSIDE {
-            return false;
+            return Ok(false);
         }
         let state = self.state.lock();
-        let Some(stream) = state.streams.get(&xid) else { return false };
-        stream.end.lock().outcome.get_or_insert_with(outcome);
+        let Some(stream) = state.streams.get(&xid) else { return Ok(false) };
+        let mut end = stream.end.lock();
+        if end.outcome.is_some() {
+            return Err(Malformed::Unexpected { kind, xid });
+        }
+        end.outcome = Some(outcome());
+        drop(end);
         stream.duplex.close(Gone::Ended);
-        true
+        Ok(true)
     }
 
     /// An item, an end or a credit has come. If there is no such call, gives back what came for which.
@@ -135,6 +144,10 @@ impl Streams {
         let state = self.state.lock();
         let Some(stream) = state.streams.get(&xid) else { return Ok(Some((kind, xid))) };
         let taken = match frame {
+            // Its stream ended with its answer.
+            Frame::Item { .. } if stream.end.lock().outcome.is_some() => {
+                return Err(Malformed::Unexpected { kind, xid });
+            }
             Frame::Item { more, piece, .. } => stream.duplex.received(&piece, more),
             Frame::Credit { bytes, .. } => stream.duplex.granted(bytes),
             Frame::End { how: Ending::Stop, .. } => stream.duplex.peer_stopped(),
