@@ -167,7 +167,8 @@ pub const QUEUE_DELAY_CALLS: u32 = 4;
 /// a second.
 pub const QUEUE_DELAY_SHARE: u32 = 20;
 
-/// Calls wait for their turn for so long without a break before any is refused for it: what is shorter is a burst, which a server just works off.
+/// Calls wait for their turn for so long without a break before any is refused for it, or twice as
+/// long as they may, if that is longer: what is shorter is a burst, which a server just works off.
 pub const QUEUE_STANDS_AFTER: Duration = Duration::from_millis(100);
 
 /// One part in so many of its time, at most, goes into refusing calls that could still be served. A refusal costs a few microseconds: a server

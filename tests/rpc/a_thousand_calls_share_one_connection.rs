@@ -1,5 +1,7 @@
 //! A thousand calls are under way at once on one connection, and each gets its own reply.
 
+use std::time::Duration;
+
 use fibra::rpc::{Channel, Limits, Server};
 
 use crate::support::{DeskClient, join, on_two_workers, serve_with};
@@ -9,7 +11,7 @@ fn calls_that_wait_and_calls_that_do_not() {
     on_two_workers(|| {
         let mut limits = Limits::default();
         limits.window = 1000;
-        let (server, counter) = serve_with(Server::builder().limits(limits));
+        let (server, counter) = serve_with(Server::builder().limits(limits).queue_delay_max(Duration::MAX));
         let proxy = DeskClient::new(Channel::connect_with(server.local_addr(), limits).expect("it listens"));
         let calls: Vec<_> = (0..1000_i64)
             .map(|n| {

@@ -131,12 +131,13 @@ impl Admission {
     /// Whether a call that is late is to be run nevertheless.
     pub(super) fn admits(&mut self, late: Late) -> bool {
         self.account(late);
-        let stands = late.now.saturating_duration_since(late.empty_at) >= QUEUE_STANDS_AFTER
-            || self.refused_at.is_some_and(|at| late.now.saturating_duration_since(at) < QUEUE_STANDS_AFTER);
         let in_time = late.left.is_none_or(|left| left > self.cost);
         // Calls that take long wait long, with only a few of them in line.
         let may_wait = self.target.max(self.cost * QUEUE_DELAY_CALLS).max(late.timeout / QUEUE_DELAY_SHARE);
         let is_late = late.waited > may_wait;
+        // So long without a break; and longer where calls may wait for long themselves.
+        let stands = late.now.saturating_duration_since(late.empty_at) >= QUEUE_STANDS_AFTER.max(may_wait * 2)
+            || self.refused_at.is_some_and(|at| late.now.saturating_duration_since(at) < QUEUE_STANDS_AFTER);
         let may_refuse = self.refusing * REFUSING_SHARE <= self.refusing + self.serving;
         let admits = !stands || (in_time && !(is_late && may_refuse));
         self.last = Some((late.now, !admits));
