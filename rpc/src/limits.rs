@@ -81,6 +81,12 @@ impl Limits {
 /// so that 32 levels leave two thirds of a default stack to the handler.
 pub const DEPTH_MAX: usize = 32;
 
+/// Most values in the arrays and maps of a body, all together; a map's entry is two.
+///
+/// A value of one byte may become one of hundreds of bytes once it is decoded: a megabyte of nils is 136 MB as a `Vec<Option<[u64; 16]>>`. Bytes and text are
+/// one value, however long; who has more to say than so many says it in several calls, or by a stream.
+pub const DECODE_VALUES_MAX: usize = 256 * 1024;
+
 /// Longest full method name (`service.method`): what its one length byte can say.
 pub const METHOD_NAME_BYTES_MAX: usize = u8::MAX as usize;
 

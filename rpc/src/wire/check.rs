@@ -6,11 +6,12 @@
 //!
 //! Invariants:
 //! * No recursion, no allocation; time linear in the bytes.
-//! * What passes nests at most [`DEPTH_MAX`] deep, and every count in it is at most the bytes behind it.
+//! * What passes nests at most [`DEPTH_MAX`] deep, every count in it is at most the bytes behind it, and all counts
+//!   together are at most [`DECODE_VALUES_MAX`].
 
 use std::fmt;
 
-use crate::limits::DEPTH_MAX;
+use crate::limits::{DECODE_VALUES_MAX, DEPTH_MAX};
 
 /// Why a body is not one acceptable MessagePack value.
 #[non_exhaustive]
@@ -25,6 +26,8 @@ pub enum Unacceptable {
     },
     /// Arrays and maps nest deeper than [`DEPTH_MAX`].
     TooDeep,
+    /// Its arrays and maps have more than [`DECODE_VALUES_MAX`] values together.
+    TooMany,
     /// The byte 0xC1, which MessagePack never uses.
     Reserved,
 }
@@ -35,6 +38,7 @@ impl fmt::Display for Unacceptable {
             Self::Truncated => f.write_str("the MessagePack value is cut short"),
             Self::Trailing { bytes } => write!(f, "{bytes} bytes follow the MessagePack value"),
             Self::TooDeep => write!(f, "the MessagePack value nests deeper than {DEPTH_MAX}"),
+            Self::TooMany => write!(f, "the MessagePack value has more than {DECODE_VALUES_MAX} values in it"),
             Self::Reserved => f.write_str("byte 0xc1 is not MessagePack"),
         }
     }
@@ -53,6 +57,7 @@ pub fn check(bytes: &[u8]) -> Result<(), Unacceptable> {
     let mut around = [0_usize; DEPTH_MAX];
     let mut depth = 0;
     let mut lacking = 1_usize;
+    let mut budget = DECODE_VALUES_MAX;
     let mut rest = bytes;
     loop {
         while lacking > 0 {
@@ -71,6 +76,7 @@ pub fn check(bytes: &[u8]) -> Result<(), Unacceptable> {
                     if values > rest.len() {
                         return Err(Unacceptable::Truncated);
                     }
+                    budget = budget.checked_sub(values).ok_or(Unacceptable::TooMany)?;
                     if values > 0 {
                         *outer = lacking;
                         lacking = values;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
-use crate::limits::DEPTH_MAX;
+use crate::limits::{DECODE_VALUES_MAX, DEPTH_MAX};
 use crate::wire::check::{Unacceptable, array_len, check};
 use crate::wire::encode;
 use crate::wire::header;
@@ -187,4 +187,20 @@ fn a_struct_may_gain_a_field() {
 fn bytes_travel_as_bytes() {
     assert_eq!(encoded(&vec![200_u8; 3]), [0xc4, 3, 200, 200, 200]);
     assert_eq!(codec::decode::<Vec<u8>>(&[0x92, 1, 2]), Ok(vec![1, 2]), "an array of numbers is understood too");
+}
+
+/// What is decoded takes no more memory than so many values can, however few bytes they came in.
+#[test]
+fn values_are_counted_over_all_arrays_and_maps() {
+    let array = |values: usize| {
+        let count = u32::try_from(values).expect("few enough").to_be_bytes();
+        [&[0xdd][..], &count, &vec![0xc0; values]].concat()
+    };
+    assert_eq!(check(&array(DECODE_VALUES_MAX)), Ok(()));
+    assert_eq!(check(&array(DECODE_VALUES_MAX + 1)), Err(Unacceptable::TooMany));
+    let two = |values| [vec![0x92], array(values), array(values)].concat();
+    assert_eq!(check(&two(DECODE_VALUES_MAX / 2 - 1)), Ok(()));
+    assert_eq!(check(&two(DECODE_VALUES_MAX / 2)), Err(Unacceptable::TooMany));
+    let bytes = [&[0xc6, 0, 0x10, 0, 0][..], &vec![0; 1 << 20]].concat();
+    assert_eq!(check(&bytes), Ok(()), "bytes are one value");
 }
