@@ -18,7 +18,7 @@ fn serve() -> (Server, Counter) {
 /// Lets leases end, all but those of sessions that a connection holds.
 fn let_leases_end(server: &Server) {
     fibra::sleep(2 * LEASE).expect("nothing cancels");
-    // Sessions are looked at when one is opened.
+    // Sessions are looked at when a connection opens or closes.
     Raw::connect(server.local_addr());
 }
 
@@ -35,6 +35,21 @@ fn a_client_that_comes_back_later_begins_anew() {
         let_leases_end(&server);
         desk.pass().expect("of the next incarnation");
         assert_eq!(counter.turnstile.entered(), 2);
+    });
+}
+
+#[test]
+fn a_connection_that_closes_is_occasion_enough() {
+    on_one_worker(|| {
+        let (server, _) = serve();
+        let [first, second] = [(); 2].map(|()| Raw::connect(server.local_addr()));
+        drop(first);
+        wait_until(|| server.connections() == 1);
+        fibra::sleep(2 * LEASE).expect("nothing cancels");
+        assert!(server.metrics().contains("fibra_rpc_sessions 2\n"));
+        drop(second);
+        wait_until(|| server.connections() == 0);
+        assert!(server.metrics().contains("fibra_rpc_sessions 1\n"), "{}", server.metrics());
     });
 }
 

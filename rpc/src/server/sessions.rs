@@ -11,7 +11,8 @@
 //!
 //! Invariants:
 //! * The table's lock is taken when a connection opens or ends, never for a call. No lock is held across a park.
-//! * A session ends by its lease only when no connection holds it, and its lease begins when the last one lets go.
+//! * Leases are looked at when a connection opens or ends. A session ends by its lease only when no connection holds it, and its lease begins
+//!   when the last one lets go.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -203,7 +204,13 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        let now = clock::now();
+        let mut table = self.sessions.table.lock();
         // From now on the lease runs. It fails if the session has been replaced, which is as good.
-        let _ = self.sessions.table.lock().find(self.client, &self.principal, self.incarnation, clock::now());
+        let _ = table.find(self.client, &self.principal, self.incarnation, now);
+        // Also where nobody opens sessions any more, those whose time is up go.
+        let ended = table.end_expired(now);
+        drop(table);
+        drop(ended);
     }
 }
