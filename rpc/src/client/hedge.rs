@@ -156,7 +156,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
 
-        /// Of evenly spread latencies, it comes to lie near the 95th of 100, wherever it begins.
+        /// Of evenly spread latencies, it comes to lie near the 95th of 100, wherever it begins. Above the slowest it is by a step at most; how far
+        /// below, that is a matter of luck, and two in five are as unlikely as 35 calls in a row of which none is slower.
         #[test]
         fn one_in_twenty_is_slower(seed in any::<u64>(), scale in 10..100_000_u64) {
             let mut state = seed;
@@ -166,7 +167,7 @@ mod tests {
             }));
             let estimate = latency.slow().expect("enough").as_nanos() as f64 / 1000.0;
             let place = (estimate - scale as f64) / scale as f64;
-            prop_assert!((0.8..=1.1).contains(&place), "{place}");
+            prop_assert!((0.6..=1.15).contains(&place), "{place}");
         }
     }
 }
