@@ -159,6 +159,12 @@ pub const SESSION_LEASE: Duration = Duration::from_secs(30 * 60);
 /// has run.
 pub const SESSION_REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Bytes of them that a session may keep whatever the others do ...
+pub const SESSION_REPLY_BYTES_MIN: usize = 4 * 1024;
+
+/// ... and bytes that all sessions of a server may keep beyond. Where they are used up, a reply is not kept, either.
+pub const SERVER_REPLY_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// How long a call may wait for its turn at a server that has more to do than it can, unless the builder says otherwise: see
 /// [`Builder::queue_delay_max`](crate::server::Builder::queue_delay_max).
 ///

@@ -16,6 +16,7 @@
 //! | [`window`] | the client's half: which xids are outstanding |
 //! | [`fingerprint`](mod@fingerprint) | whether two calls are the same |
 //! | [`verdict`] | what a server says to an arriving xid |
+//! | [`allowance`] | how much of its replies a session may keep, and all of them together |
 //! | [`reply_cache`] | the server's half: what has run, what runs, what was answered |
 //! | [`table`] | all clients of a server: whose session it is, incarnations, leases |
 //!
@@ -26,12 +27,14 @@
 //! * No clock is read and nothing is sent: bytes and `now` in, verdicts out.
 //! * An xid runs at most once in a session, whatever arrives, in whatever order, however often.
 
+pub mod allowance;
 pub mod fingerprint;
 pub mod reply_cache;
 pub mod table;
 pub mod verdict;
 pub mod window;
 
+pub use allowance::{Allowance, Pool};
 pub use fingerprint::fingerprint;
 pub use reply_cache::{Arrival, Lane, Progress, ReplyCache, Turn};
 pub use table::{ClientId, Principal, Sessions};

@@ -21,12 +21,12 @@ use fibra_scheduler::clock;
 use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
 
-use crate::limits::SESSION_REPLY_BYTES_MAX;
+use crate::limits::{SERVER_REPLY_BYTES_MAX, SESSION_REPLY_BYTES_MAX};
 use crate::random;
 use crate::scratch;
 use crate::session::reply_cache::{Arrival, Progress};
 use crate::session::table::{self, Bounds, Endable, Unopened};
-use crate::session::{ClientId, Principal, Refused, ReplyCache, Verdict, Xid, fingerprint};
+use crate::session::{Allowance, ClientId, Pool, Principal, Refused, ReplyCache, Verdict, Xid, fingerprint};
 use crate::wire::frame::{Call, Open, Opened};
 
 /// All sessions of a server.
@@ -35,6 +35,8 @@ pub(super) struct Sessions {
     incarnation: u64,
     window_max: usize,
     lease: Duration,
+    /// What all of them may keep of their replies.
+    pool: Pool,
     table: Mutex<table::Sessions<Arc<Session>>>,
 }
 
@@ -79,7 +81,9 @@ pub(super) struct StillRuns;
 impl Sessions {
     pub(super) fn new(window_max: usize, lease: Duration) -> Self {
         let bounds = Bounds { lease, ..Bounds::default() };
-        Self { incarnation: random::bits().max(1), window_max, lease, table: Mutex::new(table::Sessions::new(bounds)) }
+        let table = Mutex::new(table::Sessions::new(bounds));
+        let pool = Pool::new(SERVER_REPLY_BYTES_MAX);
+        Self { incarnation: random::bits().max(1), window_max, lease, pool, table }
     }
 
     /// How many there are.
@@ -98,7 +102,8 @@ impl Sessions {
         // again.
         if open.server != self.incarnation {
             let window = self.window_max.min(open.window.max(1).into());
-            let opened = table.open(client, &principal, open.incarnation, now, || Arc::new(Session::new(window)))?;
+            let opened =
+                table.open(client, &principal, open.incarnation, now, || Arc::new(Session::new(window, &self.pool)))?;
             if let table::Opened::New { replaced: earlier } = opened {
                 resumed = false;
                 replaced = earlier;
@@ -122,8 +127,8 @@ impl Sessions {
 }
 
 impl Session {
-    fn new(window: usize) -> Self {
-        let cache = ReplyCache::new(window, SESSION_REPLY_BYTES_MAX);
+    fn new(window: usize, pool: &Pool) -> Self {
+        let cache = ReplyCache::sharing(window, Allowance::new(pool.clone(), SESSION_REPLY_BYTES_MAX));
         Self { window, state: Mutex::new(State { cache, progress: Progress::default(), replaced_by: None }) }
     }
 }

@@ -13,7 +13,7 @@
 //! * An xid is `New` (or `Held`, then released) at most once, unless it was [abandoned](ReplyCache::abandon), which says that it has not
 //!   run; so a call runs at most once.
 //! * All answers to one xid are the same bytes.
-//! * At most a window of xids is known, with at most `reply_bytes_max` of replies, and failures that say that a call has not run; and a
+//! * At most a window of xids is known, with at most as many bytes of replies as it is [allowed](Allowance), and failures that say that a call has not run; and a
 //!   call that is acknowledged while it runs, of which there are no more than the server lets run.
 //! * Whoever attaches is handed out once, when the call ends or is acknowledged, unless it detaches first.
 //! * A call of a lane runs only when its predecessor neither runs nor can run any more, and no other of its lane does.
@@ -23,6 +23,7 @@ use std::mem;
 
 use smallvec::SmallVec;
 
+use super::allowance::{Allowance, Pool};
 use super::{Refused, Verdict, Xid};
 
 /// Replies of up to so many bytes, header included, are kept in place; longer ones each in an allocation of their own.
@@ -34,14 +35,13 @@ type Kept = SmallVec<[u8; REPLY_BYTES_IN_PLACE]>;
 #[derive(Debug)]
 pub struct ReplyCache<A> {
     window: usize,
-    reply_bytes_max: usize,
     /// Whatever comes before is acknowledged.
     first_incomplete: Xid,
     /// The calls from there on.
     calls: VecDeque<Call<A>>,
     /// Calls that were acknowledged before they ended.
     lingering: Vec<(Xid, Option<Lane>)>,
-    reply_bytes: usize,
+    kept: Allowance,
     /// The lanes of which a call runs.
     busy: Vec<Lane>,
     /// How many are held.
@@ -122,13 +122,17 @@ impl<A> Call<A> {
 impl<A> ReplyCache<A> {
     /// Of a session with that window (at least 1), of whose replies at most `reply_bytes_max` bytes are kept.
     pub fn new(window: usize, reply_bytes_max: usize) -> Self {
+        Self::sharing(window, Allowance::new(Pool::new(usize::MAX), reply_bytes_max))
+    }
+
+    /// Of one of many sessions, whose replies are kept as far as it is allowed to.
+    pub fn sharing(window: usize, kept: Allowance) -> Self {
         Self {
             window: window.max(1),
-            reply_bytes_max,
             first_incomplete: 1,
             calls: VecDeque::new(),
             lingering: Vec::new(),
-            reply_bytes: 0,
+            kept,
             busy: Vec::new(),
             held: 0,
         }
@@ -213,13 +217,11 @@ impl<A> ReplyCache<A> {
         });
         let (lane, attached) = match running {
             Some(stage) => {
-                let fits = reply.len() <= self.reply_bytes_max.saturating_sub(self.reply_bytes);
-                let end = if fits || !run {
-                    self.reply_bytes += reply.len();
-                    Stage::Done { reply: Kept::from_slice(reply) }
-                } else {
-                    Stage::Forgotten
-                };
+                let fits = self.kept.take(reply.len());
+                if !fits && !run {
+                    self.kept.take_anyway(reply.len());
+                }
+                let end = if fits || !run { Stage::Done { reply: Kept::from_slice(reply) } } else { Stage::Forgotten };
                 let Stage::Running { lane, attached } = mem::replace(stage, end) else { return None };
                 (lane, attached)
             }
@@ -269,7 +271,7 @@ impl<A> ReplyCache<A> {
                     progress.orphaned.extend(attached);
                     progress.dropped.push(self.first_incomplete);
                 }
-                Stage::Done { reply } => self.reply_bytes -= reply.len(),
+                Stage::Done { reply } => self.kept.give(reply.len()),
                 Stage::Forgotten | Stage::Unseen => {}
             }
             self.first_incomplete += 1;
@@ -284,7 +286,7 @@ impl<A> ReplyCache<A> {
 
     /// Bytes of replies that are kept.
     pub fn reply_bytes(&self) -> usize {
-        self.reply_bytes
+        self.kept.used()
     }
 
     /// Whether nothing of it runs or is held.

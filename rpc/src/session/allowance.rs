@@ -1,0 +1,143 @@
+//! What a session may keep of its replies: a little in any case, more from what all sessions of a server share.
+//!
+//! ```text
+//!   Pool (a server's) ── blocks of 64 KiB ──▶ Allowance (a session's) ── bytes ──▶ replies
+//! ```
+//!
+//! Invariants:
+//! * What sessions have been granted is never more than the pool had, and all of it comes back: when a session keeps nothing, or ends.
+//! * Most calls touch the session's own count only: the pool is shared by all workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::limits::SESSION_REPLY_BYTES_MIN;
+
+/// A session takes as much at a time.
+const BLOCK: usize = 64 * 1024;
+
+/// What all sessions may keep beyond [`SESSION_REPLY_BYTES_MIN`] each. A clone is the same pool.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    left: Arc<AtomicUsize>,
+}
+
+impl Pool {
+    /// Of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self { left: Arc::new(AtomicUsize::new(bytes)) }
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        taken.is_ok()
+    }
+
+    fn give(&self, bytes: usize) {
+        self.left.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Allowance {
+    pool: Pool,
+    /// From the pool.
+    granted: usize,
+    used: usize,
+    max: usize,
+}
+
+impl Allowance {
+    /// Of a session that may keep `max` bytes, if the pool has them.
+    pub fn new(pool: Pool, max: usize) -> Self {
+        Self { pool, granted: 0, used: 0, max }
+    }
+
+    /// Whether so many bytes more may be kept; if so they count as kept.
+    #[inline]
+    pub fn take(&mut self, bytes: usize) -> bool {
+        let used = self.used.saturating_add(bytes);
+        if used > self.max || (used > SESSION_REPLY_BYTES_MIN + self.granted && !self.grow(used)) {
+            return false;
+        }
+        self.used = used;
+        true
+    }
+
+    #[cold]
+    fn grow(&mut self, used: usize) -> bool {
+        let lacking = used - SESSION_REPLY_BYTES_MIN - self.granted;
+        // A whole block if there is one: the next replies need not ask.
+        let wanted = lacking.next_multiple_of(BLOCK);
+        let granted = [wanted, lacking].into_iter().find(|&bytes| self.pool.take(bytes));
+        self.granted += granted.unwrap_or_default();
+        granted.is_some()
+    }
+
+    /// So many bytes are kept, whatever that makes of the limits: for what must not be forgotten.
+    pub fn take_anyway(&mut self, bytes: usize) {
+        self.used += bytes;
+    }
+
+    /// So many bytes are not kept any more.
+    #[inline]
+    pub fn give(&mut self, bytes: usize) {
+        self.used = self.used.saturating_sub(bytes);
+        if self.used == 0 && self.granted > 0 {
+            self.pool.give(std::mem::take(&mut self.granted));
+        }
+    }
+
+    /// Bytes kept.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+}
+
+impl Drop for Allowance {
+    fn drop(&mut self) {
+        self.pool.give(self.granted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(pool: &Pool) -> usize {
+        pool.left.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_little_is_everyones_and_more_is_shared() {
+        let pool = Pool::new(2 * BLOCK + 10);
+        let mut first = Allowance::new(pool.clone(), usize::MAX);
+        let mut other = Allowance::new(pool.clone(), usize::MAX);
+        assert!(first.take(SESSION_REPLY_BYTES_MIN) && other.take(SESSION_REPLY_BYTES_MIN));
+        assert_eq!(left(&pool), 2 * BLOCK + 10, "of one's own");
+
+        assert!(first.take(1) && other.take(1));
+        assert_eq!(left(&pool), 10);
+        assert!(first.take(BLOCK - 1) && !other.take(BLOCK + 10));
+        assert!(first.take(10), "the rest, less than a block");
+        assert!(!first.take(1));
+        assert!(other.take(BLOCK - 1), "granted before");
+
+        first.give(SESSION_REPLY_BYTES_MIN + BLOCK + 10);
+        assert_eq!(left(&pool), BLOCK + 10, "who keeps nothing has nothing");
+        drop(other);
+        assert_eq!(left(&pool), 2 * BLOCK + 10);
+    }
+
+    #[test]
+    fn a_session_has_its_own_limit_too() {
+        let pool = Pool::new(usize::MAX / 2);
+        let mut allowance = Allowance::new(pool, 100);
+        assert!(allowance.take(100) && !allowance.take(1));
+        allowance.take_anyway(5);
+        assert_eq!(allowance.used(), 105);
+        allowance.give(6);
+        assert!(allowance.take(1));
+    }
+}
