@@ -13,7 +13,7 @@
 //! * Once closed, no write begins. [`exposed`](Outbox::exposed) is exact for whole frames except while a write is under way, which it
 //!   takes for done.
 //! * The writing fiber is woken to write what others queue in its turn, not at once: so those who are ready add theirs before.
-//! * At most `buffered_bytes` and one frame more are held; senders wait for room.
+//! * At most `buffered_bytes` and one frame more are held, and what is appended `anyway`; other senders wait for room.
 
 use std::io::{self, Write};
 use std::mem;
@@ -120,9 +120,17 @@ impl Outbox {
     pub(crate) fn append_copy(&self, frame: &[u8]) -> Result<Queued, Refused> {
         let mut state = self.state.lock();
         self.admit(&state)?;
-        state.end += frame.len() as u64;
-        state.queued.extend_from_slice(frame);
-        Ok(Queued { end: state.end })
+        Ok(state.push_copy(frame))
+    }
+
+    /// As [`append_copy`](Self::append_copy), but not refused for being full: of a frame that takes memory in any case, and whose sender cannot
+    /// wait. `None` if the connection is over.
+    pub(crate) fn append_copy_anyway(&self, frame: &[u8]) -> Option<Queued> {
+        let mut state = self.state.lock();
+        if state.closed || state.finished {
+            return None;
+        }
+        Some(state.push_copy(frame))
     }
 
     /// Wakes the writing fiber if nobody else is writing what is queued.
@@ -295,6 +303,12 @@ impl State {
         } else {
             self.queued.append(frames);
         }
+    }
+
+    fn push_copy(&mut self, frame: &[u8]) -> Queued {
+        self.end += frame.len() as u64;
+        self.queued.extend_from_slice(frame);
+        Queued { end: self.end }
     }
 
     fn buffered(&self) -> usize {

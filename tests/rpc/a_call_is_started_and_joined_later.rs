@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use fibra::net::TcpListener;
 use fibra::rpc::client::Pending;
 use fibra::rpc::{CallError, Channel, Executed, Limits, Server};
 use fibra::sync::{channel, select};
 
 use crate::support::proxy::Proxy;
+use crate::support::raw::{self, CALL, REPLY, Raw};
 use crate::support::{
-    DeskClient, Refusal, connect, join, on_one_worker, on_two_workers, serve, serve_with, wait_until,
+    DeskClient, LOOPBACK, Refusal, connect, join, on_one_worker, on_two_workers, serve, serve_with, wait_until,
 };
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -150,6 +152,36 @@ fn a_lost_connection_is_no_matter_to_it() {
             pass.join().expect("it passes, once");
         }
         assert_eq!(counter.turnstile.entered(), 4);
+    });
+}
+
+/// However little room there is in a new connection's output: who waits for any of several calls waits for room of none.
+#[test]
+fn all_that_waited_for_a_connection_go_out_on_it() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let mut limits = Limits::default();
+        limits.buffered_bytes = 1024;
+        let connecting = fibra::spawn(move || Channel::connect_with(addr, limits).expect("it listens"));
+        let first = Raw::accept(&listener, &raw::Opened::default()).0;
+        let desk = DeskClient::new(join(connecting));
+        drop(first);
+        wait_until(|| !desk.channel().is_connected());
+        let mut echoes: Vec<_> = (0..4).map(|_| desk.start().echo("x".repeat(2000))).collect();
+        let waiting = fibra::spawn(move || {
+            while let Some((_, echo)) = Pending::join_any(&mut echoes) {
+                assert_eq!(echo.expect("an echo"), "");
+            }
+        });
+        let mut server = Raw::accept(&listener, &raw::Opened { resumed: true, ..raw::Opened::default() }).0;
+        for xid in 1..=4 {
+            assert_eq!(server.receive().map(|(kind, xid, _)| (kind, xid)), Some((CALL, xid)));
+        }
+        for xid in 1..=4 {
+            server.send(&raw::frame(REPLY, xid, &[0xa0]));
+        }
+        join(waiting);
     });
 }
 

@@ -1,8 +1,8 @@
 //! A server that comes back with a narrower window than before is sent no more than that: what lies beyond waits for its turn.
 
 use fibra::net::TcpListener;
-use fibra::rpc::CallError;
 use fibra::rpc::client::Pending;
+use fibra::rpc::{CallError, Channel, Limits};
 
 use crate::support::raw::{self, CALL, REPLY, Raw};
 use crate::support::{DeskClient, LOOPBACK, join, on_one_worker, wait_until};
@@ -58,6 +58,39 @@ fn what_lies_beyond_and_is_answered_is_passed_over() {
             server.send(&raw::frame(REPLY, xid, &NIL));
         }
         calls.into_iter().try_for_each(Pending::join).expect("each has its answer");
+    });
+}
+
+/// One answer brings two of them into the window, and the output has room for one.
+#[test]
+fn the_head_is_sent_however_little_room_there_is() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let accept = |opened| Raw::accept(&listener, &opened).0;
+        let mut limits = Limits::default();
+        limits.buffered_bytes = 1024;
+        let connecting = fibra::spawn(move || Channel::connect_with(addr, limits).expect("it listens"));
+        let first = accept(raw::Opened { window: 8, ..raw::Opened::default() });
+        let desk = DeskClient::new(join(connecting));
+        drop(first);
+        wait_until(|| !desk.channel().is_connected());
+        let calls: Vec<_> = (0..4).map(|_| desk.start().echo("x".repeat(2000))).collect();
+
+        let mut server = accept(raw::Opened { window: 2, resumed: true, ..raw::Opened::default() });
+        for xid in [1, 2] {
+            assert_eq!(server.receive().map(|(kind, xid, _)| (kind, xid)), Some((CALL, xid)));
+        }
+        for xid in [2, 1] {
+            server.send(&raw::frame(REPLY, xid, &[0xa0]));
+        }
+        for xid in [3, 4] {
+            assert_eq!(server.receive().map(|(kind, xid, _)| (kind, xid)), Some((CALL, xid)));
+            server.send(&raw::frame(REPLY, xid, &[0xa0]));
+        }
+        for call in calls {
+            assert_eq!(call.join().expect("its turn comes"), "");
+        }
     });
 }
 

@@ -81,9 +81,17 @@ impl Calls {
     pub(in super::super) fn subscribe(&self, xid: Xid) -> bool {
         let mut state = self.state.lock();
         let is_over = matches!(state.link, Link::Over(_));
-        let Some(Entry { slot: Slot::Waiting(caller), .. }) = state.calls.get_mut(&xid) else { return true };
+        let Some(entry) = state.calls.get_mut(&xid) else { return true };
+        let is_unsent = entry.is_unsent();
+        let Slot::Waiting(caller) = &mut entry.slot else { return true };
         if !caller.as_ref().is_some_and(park::Unparker::is_current) {
             *caller = Some(park::current());
+        }
+        // Its starter was interrupted while it waited for room: who waits for several calls cannot wait for that of one.
+        let sent = if is_unsent && cancel::check().is_ok() { state.send_anyway(xid) } else { None };
+        drop(state);
+        if let Some(connection) = sent {
+            connection.outbox().wake_writer();
         }
         is_over
     }

@@ -46,13 +46,9 @@ impl Calls {
         let waiting = |(xid, entry): (&Xid, &table::Entry)| matches!(entry.slot, Slot::Waiting(_)).then_some(*xid);
         let mut xids: Vec<_> = state.calls.iter().filter_map(waiting).collect();
         xids.sort_unstable();
-        let mut full = false;
         for xid in xids {
-            full = full || state.send(xid).is_err();
-            if full {
-                // Its caller waits for room.
-                wake.extend(state.caller(xid));
-            }
+            // Whoever waits for it may wait for others, too, or nobody does yet: nobody would wait for room.
+            let _ = state.send_anyway(xid);
         }
         let posting = state.gate(Gate::Connection).take_all();
         // It may be wider than it was.

@@ -117,12 +117,32 @@ pub(super) enum Slot {
     Moved,
 }
 
+/// What comes of a call for which the output has no room.
+#[derive(Clone, Copy, Debug)]
+enum WhenFull {
+    /// Its sender waits for room.
+    Refuse,
+    /// It goes there all the same.
+    Append,
+}
+
 impl Entry {
     pub(super) fn new(frame: Vec<u8>, in_session: bool, deadline: Option<Instant>, caller: Option<Unparker>) -> Self {
         Self { slot: Slot::Waiting(caller), frame, in_session, deadline, queued: None, left: false }
     }
 
-    fn send(&mut self, xid: Xid, link: &Link, window: &Window) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
+    /// Whether it is queued nowhere, and has time left.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.queued.is_none() && !left(self.deadline).is_zero()
+    }
+
+    fn send(
+        &mut self,
+        xid: Xid,
+        link: &Link,
+        window: &Window,
+        when_full: WhenFull,
+    ) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
         let Link::Up(connection) = link else { return Ok(None) };
         // Beyond a window that is narrower than it was, the server would refuse it. It is sent once the window comes to it.
         if self.queued.is_some() || (self.in_session && !window.reaches(xid)) {
@@ -132,7 +152,11 @@ impl Entry {
         // No window is wider.
         let behind = u16::try_from(behind).unwrap_or(u16::MAX);
         encode::stamp_call(&mut self.frame, xid, behind, left(self.deadline));
-        match connection.outbox().append_copy(&self.frame) {
+        let queued = match when_full {
+            WhenFull::Refuse => connection.outbox().append_copy(&self.frame),
+            WhenFull::Append => connection.outbox().append_copy_anyway(&self.frame).ok_or(Refused::Closed),
+        };
+        match queued {
             Ok(queued) => {
                 self.queued = Some(queued.end);
                 Ok(Some(Arc::clone(connection)))
@@ -246,8 +270,20 @@ impl State {
     ///
     /// The connection, if its output is full.
     pub(super) fn send(&mut self, xid: Xid) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
+        self.send_when(xid, WhenFull::Refuse)
+    }
+
+    /// As [`send`](Self::send), but not refused for the output being full: for those who cannot wait for room. The frame is in memory in any
+    /// case, and there are no more of these than may be in flight.
+    pub(super) fn send_anyway(&mut self, xid: Xid) -> Option<Arc<Connection>> {
+        self.send_when(xid, WhenFull::Append).ok().flatten()
+    }
+
+    fn send_when(&mut self, xid: Xid, when_full: WhenFull) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
         match self.calls.get_mut(&xid) {
-            Some(entry) if matches!(entry.slot, Slot::Waiting(_)) => entry.send(xid, &self.link, &self.window),
+            Some(entry) if matches!(entry.slot, Slot::Waiting(_)) => {
+                entry.send(xid, &self.link, &self.window, when_full)
+            }
             // It has ended, or goes out on another link, and nobody has taken it out yet.
             Some(_) | None => Ok(None),
         }
@@ -255,7 +291,7 @@ impl State {
 
     /// As [`send`](Self::send), of a new call.
     pub(super) fn enter(&mut self, xid: Xid, mut entry: Entry) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
-        let sent = entry.send(xid, &self.link, &self.window);
+        let sent = entry.send(xid, &self.link, &self.window, WhenFull::Refuse);
         self.calls.insert(xid, entry);
         self.unanswered += 1;
         sent
@@ -274,8 +310,8 @@ impl State {
         Ok(queued)
     }
 
-    /// The call of this xid waits no longer. Returns who may have its places, and those in the window that came free with it; or, of a window
-    /// that was made narrower, whose calls it reaches now.
+    /// The call of this xid waits no longer. Returns who may have its places, and those in the window that came free with it. Calls that a
+    /// window which was made narrower reaches now are sent.
     pub(super) fn ended(&mut self, xid: Xid) -> Freed {
         self.unanswered -= 1;
         let mut freed = Freed { place: self.places.next(), ..Freed::default() };
@@ -286,11 +322,8 @@ impl State {
         }
         let end = self.window.end();
         for xid in before..end.min(next) {
-            match self.caller(xid) {
-                Some(caller) => freed.of_window.push(caller),
-                // Nobody waits for it yet. If there is no room for it, it is sent when it is joined.
-                None => freed.sent = self.send(xid).ok().flatten().or(freed.sent),
-            }
+            // Here, for nobody else may: its caller may wait for several, or not yet.
+            freed.sent = self.send_anyway(xid).or(freed.sent);
         }
         freed.of_window.extend((before.max(next)..end).map_while(|_| self.places_of_window.next()));
         freed
