@@ -175,7 +175,12 @@ impl Outbox {
                 return Ok(());
             }
             let ticket = state.room.add();
+            // What fills it may have been left to be written with more.
+            let writer = if state.flushing { None } else { state.writer.clone() };
             drop(state);
+            if let Some(writer) = writer {
+                writer.unpark_in_turn();
+            }
             let parked = park::wait(Reason::Call, deadline);
             // Whoever makes room wakes all, so that a signal which comes too late is owed to nobody.
             self.state.lock().room.leave(ticket);

@@ -1,5 +1,7 @@
 //! Calls of a batch leave with one write, and each has its own outcome, in order.
 
+use std::time::Duration;
+
 use fibra::rpc::client::Pending;
 use fibra::rpc::{CallError, Channel, Limits};
 
@@ -53,5 +55,27 @@ fn more_than_there_is_room_for_goes_out_in_parts() {
         for (n, echo) in echoes.into_iter().enumerate() {
             assert_eq!(echo.join().expect("an echo"), n.to_string());
         }
+    });
+}
+
+#[test]
+fn it_gives_way_to_a_call_that_needs_room() {
+    on_one_worker(|| {
+        let mut limits = Limits::default();
+        limits.buffered_bytes = 1024;
+        let (server, counter) = serve();
+        // Without a keepalive, for which its fiber wakes from time to time.
+        let builder = Channel::builder().limits(limits).keepalive(None);
+        let desk = DeskClient::new(builder.connect(server.local_addr()).expect("it listens"));
+        // The writer's fiber has begun, and waits.
+        assert_eq!(desk.add(3, 5).expect("a sum"), 8);
+        let echo = desk.batch(|batch| {
+            let echo = batch.echo("x".repeat(2000));
+            desk.within(Duration::from_secs(5)).pass_unseen().expect("the echo leaves");
+            echo
+        });
+        counter.turnstile.wait_for(1);
+        counter.turnstile.open();
+        assert_eq!(echo.join().expect("an echo").len(), 2000);
     });
 }

@@ -33,7 +33,6 @@ impl Calls {
                 }
                 Err(full) => {
                     drop(state);
-                    full.outbox().wake_writer();
                     if full.outbox().wait_for_room(deadline).is_err() {
                         // Joining it says why.
                         return;
