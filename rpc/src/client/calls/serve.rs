@@ -182,6 +182,7 @@ impl Calls {
     ) -> Result<(), Malformed> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        let mut is_late = false;
         let (caller, freed) = match state.calls.get_mut(&xid).map(|entry| (&mut entry.slot, entry.left)) {
             Some((slot @ Slot::Waiting(_), left)) => {
                 let mut outcome = outcome();
@@ -202,13 +203,17 @@ impl Calls {
             }
             Some((Slot::Failed(_) | Slot::Moved, _)) | None => {
                 state.late_replies += 1;
-                tracing::debug!(xid, "dropped a reply that came after its caller had given up");
+                is_late = true;
                 (None, Freed::default())
             }
         };
         drop(guard);
         table::wake(caller);
         freed.wake();
+        if is_late {
+            // A subscriber is the user's code: not under the lock.
+            tracing::debug!(xid, "dropped a reply that came after its caller had given up");
+        }
         Ok(())
     }
 }
