@@ -94,6 +94,41 @@ fn the_head_is_sent_however_little_room_there_is() {
     });
 }
 
+#[test]
+fn a_server_that_offers_more_than_was_asked_for_is_sent_what_was_asked_for() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let mut limits = Limits::default();
+        limits.window = 2;
+        let connecting = fibra::spawn(move || Channel::connect_with(addr, limits).expect("it listens"));
+        let mut server = Raw::accept(&listener, &raw::Opened { window: 512, ..raw::Opened::default() }).0;
+        let desk = DeskClient::new(join(connecting));
+        let spawn_pass = |_| {
+            let desk = desk.clone();
+            fibra::spawn(move || desk.pass())
+        };
+        let passes: Vec<_> = (0..3).map(spawn_pass).collect();
+        let sum = fibra::spawn({
+            let desk = desk.clone();
+            move || desk.add(3, 5)
+        });
+        let mut receive = || server.receive().map(|(kind, xid, _)| (kind, xid)).expect("a frame");
+        assert_eq!([receive(), receive()], [(CALL, 1), (CALL, 2)]);
+        let (kind, outside) = receive();
+        assert!(kind == CALL && outside > 1 << 62, "no third of the session: {outside}");
+        server.send(&raw::frame(REPLY, outside, &[8]));
+        for xid in 1..=3 {
+            server.send(&raw::frame(REPLY, xid, &NIL));
+            if xid == 1 {
+                assert_eq!(server.receive().map(|(kind, xid, _)| (kind, xid)), Some((CALL, 3)));
+            }
+        }
+        assert_eq!(join(sum).expect("a sum"), 8);
+        passes.into_iter().try_for_each(join).expect("each has its turn");
+    });
+}
+
 fn holds_back(pass: fn(&DeskClient) -> Wait) {
     on_one_worker(|| {
         let listener = TcpListener::bind(LOOPBACK).expect("a free port");

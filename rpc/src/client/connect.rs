@@ -84,7 +84,9 @@ impl Identity {
             Some(Frame::Opened(opened)) => {
                 // A session that another server has, or the same after a restart, is not the one of before, even if it was there.
                 let (server, resumed) = (opened.incarnation, opened.resumed && opened.incarnation == self.server);
-                Ok(Connected { stream, peer, server, resumed, window: opened.window.max(1).into() })
+                // As asked for, whatever it offers.
+                let window = usize::from(opened.window).min(settings.limits.window).max(1);
+                Ok(Connected { stream, peer, server, resumed, window })
             }
             Some(Frame::GoAway { code, message }) => {
                 if matches!(code, GOAWAY_EXPIRED | GOAWAY_WRONG_INCARNATION) {
