@@ -101,7 +101,6 @@ impl<'a> Race<'a> {
         match &mut ended {
             Ok(Outcome::Failure { repeated, .. }) => *repeated = true,
             Ok(Outcome::Value(_)) => {}
-            Err(Unanswered { why: Why::Moved { .. }, .. }) => {}
             Err(end) => end.executed = Executed::Maybe,
         }
         ended
