@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+use fibra::rpc::CallError;
+use fibra::rpc::error::Disconnect;
+
 use crate::support::raw::{self, CALL, CREDIT, END, FAILURE, GOAWAY, ITEM, REPLY, Raw};
+use crate::support::streams::TapClient;
+use crate::support::stub::Stub;
 use crate::support::{connect, on_one_worker, streams};
 
 const XID: u64 = 1 << 63;
@@ -217,5 +222,26 @@ fn a_server_never_sends_beyond_its_credit() {
         }
         assert_eq!(next, 1_000);
         drop(tap);
+    });
+}
+
+#[test]
+fn what_a_server_sends_behind_its_answer() {
+    on_one_worker(|| {
+        for behind in [|xid| raw::frame(REPLY, xid, &[0xc0]), |xid| item(xid, &[1])] {
+            // The first is not answered, and the second more than once.
+            let stub = Stub::start(move |nth, xid| match nth {
+                0 => Vec::new(),
+                _ => [raw::frame(REPLY, xid, &[0xc0]), behind(xid)].concat(),
+            });
+            let proxy = TapClient::connect(stub.addr()).expect("it listens");
+            let mut other = proxy.sleep().expect("it begins");
+            let mut beats = proxy.sleep().expect("it begins");
+            assert_eq!(beats.recv().expect("an answer"), None);
+            let error = other.recv().expect_err("the connection is closed");
+            assert!(matches!(error, CallError::Disconnected { cause: Disconnect::Malformed(_), .. }), "{error:?}");
+            drop((beats, other, proxy));
+            stub.kill();
+        }
     });
 }
