@@ -55,6 +55,8 @@ where
 pub struct Next<'a> {
     rest: &'a [Arc<dyn Middleware>],
     end: &'a mut dyn FnMut(&mut Request) -> Outcome,
+    /// Whether it has run, over all attempts so far.
+    executed: &'a mut Executed,
 }
 
 impl Next<'_> {
@@ -66,10 +68,17 @@ impl Next<'_> {
     /// As [`run`](Self::run), and may be called again: at a client each attempt is a call of its own, with an xid of its own. Whether that
     /// is safe the outcome [says](Outcome::executed). At a server a handler runs once, and a second attempt is refused.
     pub fn attempt(&mut self, request: &mut Request) -> Outcome {
-        match self.rest.split_first() {
-            Some((first, rest)) => first.call(request, Next { rest, end: self.end }),
-            None => (self.end)(request),
-        }
+        let mut executed = Executed::No;
+        let outcome = match self.rest.split_first() {
+            Some((first, rest)) => first.call(request, Next { rest, end: self.end, executed: &mut executed }),
+            None => {
+                let outcome = (self.end)(request);
+                executed = outcome.executed();
+                outcome
+            }
+        };
+        *self.executed = self.executed.or(executed);
+        outcome.after(executed)
     }
 }
 
@@ -91,7 +100,8 @@ pub(crate) enum Kind {
     /// The method's own error, likewise.
     Application(Vec<u8>),
     Failed(CallError),
-    Denied(Denial),
+    /// And whether what was refused has run.
+    Denied(Denial, Executed),
 }
 
 impl Outcome {
@@ -116,24 +126,33 @@ impl Outcome {
     /// The refusal of other middleware, if that is what it came to.
     pub fn denial(&self) -> Option<&Denial> {
         match &self.0 {
-            Kind::Denied(denial) => Some(denial),
+            Kind::Denied(denial, _) => Some(denial),
             _ => None,
         }
     }
 
-    /// Did the handler run? A refusal by middleware counts as `No` here: it speaks of what it kept from running.
+    /// Did the handler run? In that attempt, whatever other middleware has made of it: if it has made several, in any of them.
     pub fn executed(&self) -> Executed {
         match &self.0 {
             Kind::Value(_) | Kind::Application(_) => Executed::Yes,
             Kind::Failed(error) => error.executed(),
-            Kind::Denied(_) => Executed::No,
+            Kind::Denied(_, executed) => *executed,
         }
+    }
+
+    /// The same, of what may have run before the outcome came to be, or has.
+    fn after(self, earlier: Executed) -> Self {
+        Self(match self.0 {
+            Kind::Failed(error) => Kind::Failed(error.after(earlier)),
+            Kind::Denied(denial, executed) => Kind::Denied(denial, executed.or(earlier)),
+            value => value,
+        })
     }
 }
 
 impl From<Denial> for Outcome {
     fn from(denial: Denial) -> Self {
-        Self(Kind::Denied(denial))
+        Self(Kind::Denied(denial, Executed::No))
     }
 }
 
@@ -207,7 +226,8 @@ impl Chain {
 
     /// Runs a call through it, to `end`.
     pub(crate) fn run(&self, request: &mut Request, end: &mut dyn FnMut(&mut Request) -> Outcome) -> Outcome {
-        Next { rest: self.0.as_deref().unwrap_or_default(), end }.run(request)
+        let mut executed = Executed::No;
+        Next { rest: self.0.as_deref().unwrap_or_default(), end, executed: &mut executed }.run(request)
     }
 }
 

@@ -2,7 +2,9 @@
 //! several attempts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use fibra::rpc::client::Proxy;
 use fibra::rpc::middleware::{Denial, Middleware, Next};
 use fibra::rpc::{CallError, Channel, Executed, Request, Server};
 
@@ -110,5 +112,76 @@ fn a_retry_at_the_client_gets_the_value() {
         });
         DeskClient::new(retries).pass().expect("an answer");
         assert_eq!(counter.turnstile.entered(), 1);
+    });
+}
+
+/// Outer middleware is told of all that inner middleware has let run, also if that refuses, or has it refused the second time: else it would
+/// repeat what has run.
+#[test]
+fn an_outer_retry_behind_a_refusal_that_came_too_late() {
+    on_one_worker(|| {
+        let (server, counter) = serve(|request: &mut Request, next: Next<'_>| next.run(request));
+        let channel = Channel::connect(server.local_addr()).expect("it listens");
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sees = seen.clone();
+        let retries = channel.with_middleware(move |request: &mut Request, mut next: Next<'_>| {
+            let first = next.attempt(request);
+            sees.lock().expect("no panic").push(first.executed());
+            if first.executed() == Executed::No { next.attempt(request) } else { first }
+        });
+        let late = retries.with_middleware(|request: &mut Request, next: Next<'_>| {
+            assert!(next.run(request).is_value());
+            Denial::new("not for you").into()
+        });
+        let error = DeskClient::new(late).pass().expect_err("it is kept back");
+        assert_eq!((error.executed(), counter.turnstile.entered()), (Executed::Yes, 1), "{error}");
+
+        let twice = retries.with_middleware(|request: &mut Request, mut next: Next<'_>| {
+            let _kept_back = next.attempt(request);
+            request.metadata_mut().insert("again", "yes").expect("room");
+            next.attempt(request)
+        });
+        let inmost = twice.with_middleware(|request: &mut Request, next: Next<'_>| {
+            if request.metadata().get("again").is_some() {
+                return Denial::overloaded("once is enough", None).into();
+            }
+            next.run(request)
+        });
+        let error = DeskClient::new(inmost).pass().expect_err("refused");
+        assert_eq!((error.executed(), counter.turnstile.entered()), (Executed::Yes, 2), "{error}");
+        assert_eq!(*seen.lock().expect("no panic"), [Executed::Yes; 2]);
+    });
+}
+
+/// What a call that failed is answered with is its own: a value that middleware has kept from another was never this call's, and no frame of it
+/// is there to be sent.
+#[cfg(panic = "unwind")]
+#[test]
+fn a_kept_outcome_in_the_place_of_a_panic() {
+    on_one_worker(|| {
+        let kept = std::sync::Mutex::new(None);
+        let builder = Server::builder().method("a.b", |(fails,): (bool,)| assert!(!fails, "as asked"));
+        let builder = builder.middleware(move |request: &mut Request, next: Next<'_>| {
+            let outcome = next.run(request);
+            let mut kept = kept.lock().expect("no panic");
+            if outcome.is_value() {
+                let denial = Denial::new("kept").into();
+                *kept = Some(outcome);
+                return denial;
+            }
+            kept.take().unwrap_or(outcome)
+        });
+        let server = builder.bind(LOOPBACK).expect("a free port");
+        let proxy = Proxy::connect(server.local_addr()).expect("it listens").within(Duration::from_secs(20));
+        let first = proxy.call_by_name::<_, ()>("a.b", &(false,)).expect_err("it is kept back");
+        assert_eq!(first.executed(), Executed::Yes);
+        let error = proxy.call_by_name::<_, ()>("a.b", &(true,)).expect_err("it panicked");
+        assert!(
+            matches!(
+                error,
+                CallError::Refused { executed: Executed::Yes, .. } | CallError::Denied { executed: Executed::Yes, .. }
+            ),
+            "{error:?}"
+        );
     });
 }

@@ -42,7 +42,7 @@ impl Exchange<'_> {
                 Ok(Outcome::Failure { code, message, details, frame: Vec::new(), repeated: false })
             }
             Kind::Failed(error) => Err(error.after(executed)),
-            Kind::Denied(denial) => Err(denial.into_error(callee, executed)),
+            Kind::Denied(denial, own) => Err(denial.into_error(callee, executed.or(own))),
         }
     }
 }

@@ -156,8 +156,8 @@ impl Turn<'_> {
         let outcome = catch_unwind(AssertUnwindSafe(|| middleware.run(request, &mut |request| self.step(request))));
         let failure = match outcome.map(|outcome| outcome.0) {
             // The reply lies in `out`, if this call's handler made it.
-            Ok(Kind::Value(_)) if self.has_run => None,
-            Ok(Kind::Application(_)) if self.has_run => Some(Code::Application),
+            Ok(Kind::Value(_)) if self.has_replied() => None,
+            Ok(Kind::Application(_)) if self.has_replied() => Some(Code::Application),
             Ok(Kind::Value(_) | Kind::Application(_)) => {
                 Some(self.fail(request, Code::Denied, "middleware answered with another call's outcome", |_| ()))
             }
@@ -165,7 +165,7 @@ impl Turn<'_> {
                 let (code, message) = travelling(error);
                 Some(self.fail(request, code, &message, |_| ()))
             }
-            Ok(Kind::Denied(Denial { message, details, overloaded })) => {
+            Ok(Kind::Denied(Denial { message, details, overloaded }, _)) => {
                 // One that has run is said to be withheld, which has details, too, but of another kind.
                 let overloaded = overloaded.filter(|_| !self.has_run);
                 let details = |body: &mut Body<'_>| match overloaded {
@@ -185,6 +185,11 @@ impl Turn<'_> {
             }
         };
         Ran { has_run: self.has_run, failure }
+    }
+
+    /// Whether the handler has returned; then its reply lies in `out`, if there is to be one.
+    fn has_replied(&self) -> bool {
+        self.has_run && (self.one_way || !self.out.is_empty())
     }
 
     /// What the innermost middleware calls.
@@ -235,6 +240,8 @@ impl Turn<'_> {
                 let code = if self.has_run { Code::Panicked } else { Code::BadArguments };
                 let message = message.to_owned();
                 discard(panic);
+                // It may have been in the midst of its reply.
+                self.out.clear();
                 Err((code, message))
             }
         }
