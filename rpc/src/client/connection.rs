@@ -24,6 +24,7 @@ use crate::rate::Pings;
 use crate::scratch;
 use crate::wire::decode::Decoder;
 use crate::wire::encode;
+use crate::wire::failure;
 use crate::wire::frame::{Frame, GOAWAY_DRAINING};
 use crate::wire::header::{Kind, Malformed};
 
@@ -172,7 +173,7 @@ impl Connection {
             }
             Frame::Failure { xid, code, message, details } => {
                 let outcome = || {
-                    let message = String::from_utf8_lossy(&message).into_owned();
+                    let message = failure::message(&message);
                     Outcome::Failure { code, message, details: details.to_vec(), frame: Vec::new(), repeated: false }
                 };
                 if !self.streams.answered(xid, Kind::Failure, outcome)? {
@@ -181,7 +182,7 @@ impl Connection {
                 return Ok(None);
             }
             Frame::GoAway { code, message } => {
-                let message = String::from_utf8_lossy(&message).into_owned();
+                let message = failure::message(&message);
                 return Ok(Some(Disconnect::GoAway { code, message }));
             }
             frame @ (Frame::Item { .. } | Frame::End { .. } | Frame::Credit { .. }) => {
@@ -215,7 +216,7 @@ impl Connection {
         loop {
             while let Some(frame) = decoder.next_frame().map_err(Disconnect::Malformed)? {
                 if let Frame::GoAway { code: GOAWAY_DRAINING, message } = &frame {
-                    tracing::debug!(peer = %link.peer(), message = %String::from_utf8_lossy(message), "a server is going down");
+                    tracing::debug!(peer = %link.peer(), message = failure::message(message), "a server is going down");
                     link.retire(dialler, answered);
                     continue;
                 }

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::limits::MESSAGE_BYTES_MAX;
+
 /// Why a call has no value.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +141,12 @@ impl Pushback {
     }
 }
 
+/// A message for people, of a failure or a goaway, as text; of one that is longer than it may be, the beginning. A peer cannot have this side keep
+/// more.
+pub(crate) fn message(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.get(..MESSAGE_BYTES_MAX).unwrap_or(bytes)).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -167,5 +175,12 @@ mod tests {
         assert_eq!(Pushback::decode(&[0xcf, 0, 0, 0, 1, 0, 0, 0, 0]), after(1 << 32));
         assert_eq!(Pushback::decode(&[]), None);
         assert_eq!(Pushback::decode(&[0xcd, 1]), None);
+    }
+
+    #[test]
+    fn a_message_is_cut_before_it_is_made_text() {
+        assert_eq!(message("no €".as_bytes()), "no €");
+        // Each of these bytes makes three of text.
+        assert_eq!(message(&[0xff; 1 << 20]).len(), 3 * MESSAGE_BYTES_MAX);
     }
 }
