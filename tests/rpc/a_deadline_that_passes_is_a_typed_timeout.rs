@@ -5,7 +5,7 @@ use std::time::Duration;
 use fibra::rpc::{CallError, Executed};
 
 use crate::support::raw::{self, FAILURE, Raw};
-use crate::support::{connect, on_one_worker, serve, wait_until};
+use crate::support::{DeskClient, connect, on_one_worker, serve, wait_until};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -37,5 +37,20 @@ fn a_call_whose_time_is_up_on_arrival_does_not_run() {
         let (kind, xid, body) = raw.receive().expect("a failure");
         assert_eq!((kind, xid, body[0]), (FAILURE, 1, 5));
         assert_eq!(counter.turnstile.entered(), 0);
+    });
+}
+
+/// Neither a call of another process nor one of this, whose handler would else run before anybody looks.
+#[test]
+fn a_call_whose_time_is_up_does_not_run() {
+    on_one_worker(|| {
+        let (server, counter) = serve();
+        counter.turnstile.open();
+        for desk in [connect(&server), DeskClient::local(counter.clone())] {
+            desk.pass().expect("there is time");
+            let error = desk.within(Duration::ZERO).pass().expect_err("there is none");
+            assert!(matches!(error, CallError::Timeout { executed: Executed::No, .. }), "{error:?}");
+        }
+        assert_eq!(counter.turnstile.entered(), 2);
     });
 }

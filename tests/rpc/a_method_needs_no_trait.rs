@@ -66,6 +66,25 @@ fn arguments_are_checked_as_everywhere() {
     }
 }
 
+/// Such names cannot travel: the call fails, and not its connection, nor does another method run.
+#[test]
+fn a_name_that_cannot_be_fails_its_own_call() {
+    on_one_worker(|| {
+        let longest = "m".repeat(255);
+        let builder = || Server::builder().method(Method::named(longest.as_str(), Semantics::AtMostOnce), |()| 1);
+        let server = builder().bind(LOOPBACK).expect("a free port");
+        let remote = Proxy::connect(server.local_addr()).expect("it listens");
+        let local = Proxy::new(Channel::local_server(builder()).expect("one method"));
+        for proxy in [remote, local] {
+            for name in [String::new(), "m".repeat(256), "m".repeat(1000)] {
+                let error = proxy.call_by_name::<_, i64>(&name, &[(); 0]).expect_err("no name");
+                assert!(matches!(error, CallError::UnknownMethod { .. }), "{error:?}");
+            }
+            assert_eq!(proxy.call_by_name::<_, i64>(&longest, &[(); 0]).expect("a value"), 1);
+        }
+    });
+}
+
 #[test]
 fn a_closure_that_panics_fails_its_own_call() {
     let server = Server::builder().method("a.b", |()| -> u8 { panic!("on purpose") });

@@ -33,7 +33,7 @@ use super::streams::Stream;
 use crate::call_span::CallSpan;
 use crate::codec::{self, EncodeError};
 use crate::error::{CallError, Callee, Disconnect, Executed, Peer, Side};
-use crate::limits::{CALL_TIMEOUT_MAX, STREAM_CREDIT_INITIAL};
+use crate::limits::{CALL_TIMEOUT_MAX, METHOD_NAME_BYTES_MAX, STREAM_CREDIT_INITIAL};
 use crate::metadata::Metadata;
 use crate::middleware::Chain;
 use crate::scratch;
@@ -398,6 +398,14 @@ impl<'a> Exchange<'a> {
     ) -> Result<Vec<u8>, CallError> {
         if let Err(interrupted) = cancel::check() {
             return Err(self.ended(Why::Interrupted(interrupted), Executed::No));
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= clock::now()) {
+            return Err(self.timed_out(Executed::No));
+        }
+        // None has an empty name, for which a server would close the connection, and a longer one would have to be cut.
+        if !(1..=METHOD_NAME_BYTES_MAX).contains(&self.method.full_name().len()) {
+            let message = format!("a method's name has 1 to {METHOD_NAME_BYTES_MAX} bytes");
+            return Err(CallError::UnknownMethod { callee: self.callee(), message });
         }
         let max = self.to.frame_bytes();
         let mut frame = scratch::take();

@@ -14,6 +14,7 @@ use crate::error::{CallError, Executed};
 use crate::scratch;
 use crate::server::Local;
 use crate::wire::encode;
+use crate::wire::failure;
 use crate::wire::frame::Frame;
 
 /// Runs the call in `frame`.
@@ -34,12 +35,15 @@ pub(super) fn call(exchange: &Exchange<'_>, local: &Local, mut frame: Vec<u8>) -
     }
     Ok(match reply {
         Some(Frame::Failure { code, message, details, .. }) => {
-            let message = String::from_utf8_lossy(&message).into_owned();
+            let message = failure::message(&message);
             Outcome::Failure { code, message, details: details.to_vec(), frame: Vec::new(), repeated: false }
         }
         Some(Frame::Reply { value, .. }) => Outcome::Value(copy(&value)),
         // There is none to a one-way call, and nobody looks.
-        _ => Outcome::Value(copy(&[])),
+        _ => {
+            let (callee, message) = (exchange.callee(), "it was not answered".to_owned());
+            return Err(CallError::BadReply { callee, message, executed });
+        }
     })
 }
 
