@@ -12,7 +12,7 @@ use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::{cancel, clock};
 
 use super::attempts::Ended;
-use super::calls::{Outcome, Unanswered, Why};
+use super::calls::{Outcome, Unanswered};
 use super::chosen::Chosen;
 use super::endpoint::Endpoints;
 use super::exchange::{Output, enter, tell};
