@@ -174,11 +174,12 @@ fn to_a_peer_that_will_say_no_more_too() {
         counter.turnstile.wait_for(1);
         client.stream.shutdown(std::net::Shutdown::Write).expect("it is connected");
         let draining = drain(server, Duration::from_secs(20));
-        assert_eq!(client.receive().map(|(kind, ..)| kind), Some(GOAWAY));
         // Beyond the grace, when the server looks whether it is done.
         fibra::sleep(DRAIN_GRACE + Duration::from_millis(500)).expect("nobody cancels");
         counter.turnstile.open();
-        assert_eq!(client.receive().map(|(kind, xid, _)| (kind, xid)), Some((REPLY, 1)));
+        // Who says no more need not be told to go away, but may be.
+        let answer = std::iter::from_fn(|| client.receive()).find(|(kind, ..)| *kind != GOAWAY);
+        assert_eq!(answer.map(|(kind, xid, _)| (kind, xid)), Some((REPLY, 1)));
         assert_eq!(join(draining).0, Drained::Complete);
     });
 }
