@@ -52,6 +52,22 @@ fn who_has_not_cannot_know() {
     });
 }
 
+/// Nor does anybody connect again for it.
+#[test]
+fn who_holds_it_still_has_no_call_under_way() {
+    on_one_worker(|| {
+        let (_server, tap, proxy, client) = through_a_proxy();
+        let blobs = client.hold().expect("it begins");
+        tap.turnstile.wait_for(1);
+        assert_eq!(client.channel().stats().in_flight, 1);
+        proxy.cut();
+        wait_until(|| client.channel().stats().in_flight == 0);
+        assert_eq!(client.channel().stats().connections, 1);
+        drop(blobs);
+        assert_eq!(client.channel().stats().in_flight, 0, "it is counted out once");
+    });
+}
+
 #[test]
 fn items_that_came_before_are_still_taken() {
     on_one_worker(|| {

@@ -1,11 +1,12 @@
 //! The calls that stream on one connection, by xid, until their caller has done with them.
 //!
 //! Invariants:
-//! * An entry is added before its call is sent, and removed by its caller only. What comes without one is late.
+//! * An entry is added before its call is sent, and removed by its caller, or with the connection. What comes without one is late.
 //! * A lost connection ends them all, also one that is being added.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::mem;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -99,8 +100,15 @@ impl Streams {
         state.streams.insert(stream.duplex.xid(), Arc::clone(stream));
     }
 
-    pub(super) fn remove(&self, stream: &Stream) {
-        self.state.lock().streams.remove(&stream.duplex.xid());
+    /// Whether it was still there.
+    pub(super) fn remove(&self, stream: &Stream) -> bool {
+        self.state.lock().streams.remove(&stream.duplex.xid()).is_some()
+    }
+
+    /// Removes them all, of a connection that is lost. Returns how many there were.
+    pub(super) fn remove_all(&self) -> usize {
+        let streams = mem::take(&mut self.state.lock().streams);
+        streams.len()
     }
 
     /// The connection is lost, and nothing more is written to it.

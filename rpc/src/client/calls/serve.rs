@@ -80,6 +80,11 @@ impl Calls {
         if is_broken {
             state.fail(cause, |_| true, &mut wake);
         }
+        // Calls that stream end here, however long their callers hold them: nobody is to connect for them.
+        let streams = connection.streams().remove_all();
+        state.unanswered -= streams;
+        wake.extend((0..streams).map_while(|_| state.gate(Gate::Places).next()));
+        state.finish_if_retired();
         let goes_on = !over && !state.finished;
         state.link = Link::Down(cause.clone());
         self.set_status(&state);

@@ -90,8 +90,11 @@ impl Calls {
 
     /// A call that streams has ended, and nobody will ask for it again.
     pub(in super::super) fn closed(&self, connection: &Connection, stream: &Stream) {
-        connection.streams().remove(stream);
         let mut state = self.state.lock();
+        if !connection.streams().remove(stream) {
+            // Counted out with its connection.
+            return;
+        }
         state.unanswered -= 1;
         let place = state.gate(Gate::Places).next();
         state.finish_if_retired();
