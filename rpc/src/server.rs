@@ -16,7 +16,9 @@
 //! | `opening` | the prefaces, and the session |
 //! | `sessions` | whose calls a connection brings, and what has been answered |
 //! | `dispatch` | the connections of one worker, and the fiber that serves those that have sent something |
+//! | `leaders` | who that is on which worker, for whoever drains or shuts down |
 //! | `connection` | a connection: reading, running, answering, and how the reader's role changes hands |
+//! | `connection/turn`, `connection/output` | its turn; what it sends |
 //! | `connection/call` | one call of it: repeated, refused or run |
 //! | `connection/stream` | a call of it that streams |
 //! | `streams` | the streams of a connection, and the rules for what comes for them |
@@ -39,6 +41,7 @@ mod dispatch;
 mod drain;
 mod glitches;
 mod handler;
+mod leaders;
 mod local;
 mod opening;
 mod reader;

@@ -17,8 +17,8 @@ use fibra_scheduler::park::{self, Reason};
 use parking_lot::Mutex;
 
 use super::connection;
-use super::dispatch::Leaders;
 use super::drain::DrainStage;
+use super::leaders::Leaders;
 use super::registry::Registry;
 use super::roster::{Refused, Roster, Task};
 use super::sessions::Sessions;

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::Server;
 use super::accept::{Acceptor, Context, Mode};
-use super::dispatch::Leaders;
 use super::drain::{Drain, DrainStage};
+use super::leaders::Leaders;
 use super::local::Local;
 use super::registry::Registry;
 use super::roster::Roster;

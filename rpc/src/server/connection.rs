@@ -23,35 +23,40 @@
 //! On a plain thread nothing parks in the scheduler's sense, so the role stays and calls run one after the other.
 
 mod call;
+mod output;
 mod stream;
+mod turn;
 
 use std::cell::{Cell, OnceCell};
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Instant;
 
 use fibra_net::{Shutdown, TcpStream};
-use fibra_scheduler::{JoinHandle, cancel, clock, in_fiber};
+use fibra_scheduler::{JoinHandle, clock, in_fiber};
+
+pub(super) use output::AtOnce;
+use turn::Taken;
+pub(super) use turn::Turn;
 
 use super::accept::Context;
 use super::dispatch::{Dispatch, Key};
 use super::drain;
 use super::glitches::Glitches;
 use super::opening;
-use super::reader::{Input, Reader};
+use super::reader::Reader;
 use super::roster::{Seat, Task};
 use super::sessions::Held;
 use super::streams::Streams;
-use crate::limits::FLUSH_BYTES;
 use crate::metrics::{Metrics, Shard};
-use crate::outbox::{Outbox, Refused};
+use crate::outbox::Outbox;
 use crate::rate::Pings;
 use crate::scratch;
 use crate::wire::encode;
-use crate::wire::frame::{Call, Frame, GOAWAY_MALFORMED};
-use crate::wire::header::{Kind, Malformed};
+use crate::wire::frame::{Call, GOAWAY_MALFORMED};
+use crate::wire::header::Malformed;
 
 /// Opens a connection, and has it served: on a plain thread until it ends, else by the worker's [`Dispatch`].
 pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
@@ -133,32 +138,6 @@ pub(super) struct Connection {
     seat: Seat,
 }
 
-/// How a turn ended.
-pub(super) enum Turn {
-    /// All that there was has been read and acted on, but for a frame of which more is to come.
-    Drained(Box<Reader>),
-    /// As before, and there may be more to read.
-    Filled(Box<Reader>),
-    /// It cannot go on for want of room, and gets in line by itself when there is some.
-    Paused,
-    /// A handler has parked: others have the role, and the lead.
-    HandedOver,
-    /// The connection has ended.
-    Ended,
-}
-
-/// What became of one call.
-enum Taken {
-    /// It has been answered, or needs no answer.
-    Done(Box<Reader>),
-    /// It has been answered, and there is a batch of replies to be written.
-    Filled(Box<Reader>),
-    /// It has to wait until another of its connection ends.
-    Postponed(Box<Reader>, Call),
-    /// It has been answered, by a fiber that does not have the role any more.
-    HandedOver,
-}
-
 /// How the reading ended.
 enum End {
     /// The peer closed its side, at a frame's end or within one.
@@ -210,93 +189,6 @@ impl Connection {
         self.seat.entry().add(xid, Task::Fiber(fiber));
     }
 
-    /// Acts on what there is, with at most one read.
-    pub(super) fn turn(self: &Rc<Self>, reader: Box<Reader>) -> Turn {
-        self.try_turn(reader).unwrap_or_else(|end| {
-            self.end(end);
-            Turn::Ended
-        })
-    }
-
-    fn try_turn(self: &Rc<Self>, mut reader: Box<Reader>) -> Result<Turn, End> {
-        let mut input = None;
-        if self.outbox.is_full() && !self.make_room()? {
-            return Ok(self.pause(reader));
-        }
-        loop {
-            let frame = match self.postponed.take() {
-                Some(call) => Some(Frame::Call(*call)),
-                None => reader.next_frame()?,
-            };
-            if let Some(frame) = frame {
-                match self.act_on(reader, frame)? {
-                    Taken::Done(kept) => reader = kept,
-                    Taken::Filled(kept) if self.make_room()? => reader = kept,
-                    Taken::Filled(kept) => return Ok(self.pause(kept)),
-                    Taken::Postponed(kept, call) => {
-                        self.postponed.set(Some(Box::new(call)));
-                        self.write_now()?;
-                        return Ok(self.pause(kept));
-                    }
-                    Taken::HandedOver => return Ok(Turn::HandedOver),
-                }
-                continue;
-            }
-            match input {
-                None => {
-                    input = match reader.read(|space| self.stream().try_read(space)) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(Input::Drained),
-                        read => Some(read?),
-                    };
-                }
-                Some(input) => {
-                    self.write_now()?;
-                    if self.in_flight.get() == 0 && self.has_fibers.replace(false) {
-                        let fibers_are_left = self.seat.entry().forget_finished();
-                        self.has_fibers.set(fibers_are_left);
-                    }
-                    return match input {
-                        Input::End => Err(End::Eof),
-                        Input::Drained => Ok(Turn::Drained(reader)),
-                        Input::Filled => Ok(Turn::Filled(reader)),
-                    };
-                }
-            }
-        }
-    }
-
-    /// Reads, runs and writes until the connection ends.
-    fn serve_by_thread(self: Rc<Self>) {
-        if self.seat.open(&self.outbox) {
-            self.tell_of_drain();
-        }
-        let mut reader = Box::new(Reader::new(self.context.limits.frame_bytes, None));
-        let ended = loop {
-            let step = match reader.next_frame() {
-                Ok(Some(frame)) => self.act_on(reader, frame),
-                Ok(None) => self.flush().map_err(End::Io).and_then(|()| {
-                    let mut stream = self.stream();
-                    match reader.read(|space| stream.read(space))? {
-                        Input::End => Err(End::Eof),
-                        Input::Drained | Input::Filled => Ok(Taken::Done(reader)),
-                    }
-                }),
-                Err(malformed) => Err(malformed.into()),
-            };
-            match step {
-                Ok(Taken::Done(kept)) => reader = kept,
-                Ok(Taken::Filled(kept)) => match self.flush() {
-                    Ok(()) => reader = kept,
-                    Err(error) => break error.into(),
-                },
-                // Both need another fiber, or another call under way.
-                Ok(Taken::Postponed(..) | Taken::HandedOver) => break End::Eof,
-                Err(end) => break end,
-            }
-        };
-        self.end(ended);
-    }
-
     /// The server drains: the client is to make no new calls here.
     pub(super) fn tell_of_drain(self: &Rc<Self>) {
         if self.told.replace(true) {
@@ -314,155 +206,6 @@ impl Connection {
         let is_busy = self.in_flight.get() > 0 || postponed.is_some() || !self.outbox.is_empty();
         self.postponed.set(postponed);
         is_busy
-    }
-
-    fn act_on(self: &Rc<Self>, reader: Box<Reader>, frame: Frame) -> Result<Taken, End> {
-        let (kind, xid) = match frame {
-            Frame::Call(call) => return self.take_call(reader, call),
-            Frame::Cancel { xid } => {
-                self.glitches.spend(reader.read_at())?;
-                // What has not parked has ended by now.
-                self.seat.entry().cancel(xid);
-                self.stream_cancelled(xid);
-                return Ok(Taken::Done(reader));
-            }
-            Frame::Item { xid, more, piece } => {
-                self.streams().item(xid, &piece, more)?;
-                return Ok(Taken::Done(reader));
-            }
-            Frame::End { xid, how } => {
-                self.streams().end(xid, how)?;
-                return Ok(Taken::Done(reader));
-            }
-            Frame::Credit { xid, bytes } => {
-                if !self.streams().credit(xid, bytes)? {
-                    self.glitches.spend(reader.read_at())?;
-                }
-                return Ok(Taken::Done(reader));
-            }
-            Frame::Ping { echo } => {
-                let mut pings = self.pings.take();
-                if !pings.admit(reader.read_at()) {
-                    return Err(Malformed::Flood { kind: Kind::Ping }.into());
-                }
-                self.pings.set(pings);
-                let mut pong = scratch::take();
-                encode::pong(&mut pong, echo);
-                return self.answered(pong, reader);
-            }
-            // This side asks nothing.
-            Frame::Pong { .. } => (Kind::Pong, 0),
-            Frame::Reply { xid, .. } => (Kind::Reply, xid),
-            Frame::Failure { xid, .. } => (Kind::Failure, xid),
-            Frame::GoAway { .. } => (Kind::GoAway, 0),
-            Frame::Open(_) => (Kind::Open, 0),
-            Frame::Opened(_) => (Kind::Opened, 0),
-        };
-        Err(Malformed::Unexpected { kind, xid }.into())
-    }
-
-    /// Puts the connection aside until there is room. Who makes some looks here, on this same worker.
-    fn pause(self: &Rc<Self>, reader: Box<Reader>) -> Turn {
-        self.keep_input(reader);
-        self.paused.set(true);
-        // It may have been made while this was under way.
-        self.resume();
-        Turn::Paused
-    }
-
-    /// Gets in line again, if it is paused and there is room.
-    fn resume(&self) {
-        let wants = self.postponed.take();
-        let has_room = !self.outbox.is_full() && (wants.is_none() || !self.is_full());
-        self.postponed.set(wants);
-        if has_room && self.paused.replace(false) {
-            self.line_up();
-        }
-    }
-
-    fn line_up(&self) {
-        if let Some((dispatch, key)) = self.place.get()
-            && let Some(dispatch) = dispatch.upgrade()
-        {
-            dispatch.line_up(*key);
-        }
-    }
-
-    /// Hands the role to whoever leads next. Gives it back if there is no fiber to lead; the other calls of this worker then wait for
-    /// this one. On a thread of its own a connection never comes here.
-    fn pass_on(&self, xid: u64, role: Option<Box<Reader>>) -> Option<Box<Reader>> {
-        let Some((dispatch, key)) = self.place.get() else { return role };
-        let Some(dispatch) = dispatch.upgrade() else { return role };
-        // Its writing is for who leads next.
-        self.queue();
-        if let Some(reader) = &role {
-            dispatch.turn_ended(reader, self, true);
-        }
-        self.input.set(role);
-        match Rc::clone(&dispatch).hand_over(xid, self) {
-            Ok(()) => {
-                dispatch.line_up(*key);
-                None
-            }
-            Err(error) => {
-                self.refused.set(Some(error));
-                // What has been answered is not to wait for this one. It takes no waiting; if it fails, the next write does.
-                let _ = self.outbox.flush(AtOnce(self.stream()));
-                self.input.take()
-            }
-        }
-    }
-
-    /// Whether there was no fiber to hand the role to: what this one waits for keeps the connection from being read.
-    fn is_unread(&self) -> bool {
-        let refused = self.refused.take();
-        let is_unread = refused.is_some();
-        self.refused.set(refused);
-        is_unread
-    }
-
-    /// Adds a reply to those of this turn: by who has the role, who writes them together. Whether they are enough for a write.
-    fn batch(&self, mut reply: Vec<u8>) -> bool {
-        if reply.is_empty() {
-            return false;
-        }
-        let mut replies = self.replies.take();
-        if replies.is_empty() {
-            std::mem::swap(&mut replies, &mut reply);
-        } else {
-            replies.extend_from_slice(&reply);
-        }
-        scratch::give(reply);
-        let is_enough = replies.len() >= FLUSH_BYTES;
-        self.replies.set(replies);
-        is_enough
-    }
-
-    /// Queues the replies of this turn.
-    fn queue(&self) {
-        let mut replies = self.replies.take();
-        if !replies.is_empty() {
-            self.outbox.append_anyway(&mut replies);
-        }
-        scratch::give(replies);
-    }
-
-    /// Sends a reply, by who does not have the role.
-    fn answer(&self, mut reply: Vec<u8>) -> io::Result<()> {
-        while !reply.is_empty() {
-            match self.outbox.append(&mut reply) {
-                Ok(_) => {}
-                Err(Refused::Full) => {
-                    self.flush()?;
-                    // Without a deadline it ends by a cancellation only. How long a peer may take is bounded by the write timeout.
-                    self.outbox.wait_for_room(None)?;
-                }
-                // Nobody is there to read it. The reader finds out by itself.
-                Err(Refused::Closed) => break,
-            }
-        }
-        scratch::give(reply);
-        self.flush()
     }
 
     /// Nothing more is read or written. Wakes whoever waits for either.
@@ -507,80 +250,11 @@ impl Connection {
         }
     }
 
-    /// Writes what is queued, for as long as that takes.
-    fn flush(&self) -> io::Result<()> {
-        self.queue();
-        let flushed = self.outbox.flush(self.stream());
-        self.resume();
-        flushed
-    }
-
-    /// Writes what the peer takes at once. A fiber of its own waits for it to take the rest.
-    fn write_now(self: &Rc<Self>) -> io::Result<()> {
-        if !in_fiber() {
-            return self.flush();
-        }
-        self.queue();
-        self.outbox.flush(AtOnce(self.stream()))?;
-        if !self.outbox.is_stuck() || self.draining.get() {
-            return Ok(());
-        }
-        let draining = Draining(Rc::clone(self));
-        let drain = move || {
-            let Draining(connection) = &draining;
-            let drained = connection.flush();
-            connection.draining.set(false);
-            if let Err(error) = drained {
-                connection.end(End::Io(error));
-            }
-            connection.resume();
-        };
-        match cancel::shield(|| fibra_scheduler::Builder::new().spawn_local(drain)) {
-            Ok(fiber) => {
-                self.draining.set(true);
-                self.run_by(0, fiber);
-                Ok(())
-            }
-            // There is no other way than to wait here.
-            Err(_) => self.flush(),
-        }
-    }
-
-    /// Writes what is in the way; whether there is room then.
-    fn make_room(self: &Rc<Self>) -> io::Result<bool> {
-        self.write_now()?;
-        Ok(!self.outbox.is_full())
-    }
-
     fn is_full(&self) -> bool {
         self.in_flight.get() >= self.context.limits.in_flight
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
         &self.seat.entry().stream
-    }
-}
-
-/// The fiber that waits for the peer to take what is written. If it never runs, since there was no stack for it, the connection is closed.
-struct Draining(Rc<Connection>);
-
-impl Drop for Draining {
-    fn drop(&mut self) {
-        if self.0.draining.replace(false) {
-            self.0.close();
-        }
-    }
-}
-
-/// A stream that is written without waiting.
-pub(super) struct AtOnce<'a>(pub(super) &'a TcpStream);
-
-impl Write for AtOnce<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
