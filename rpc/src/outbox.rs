@@ -19,6 +19,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::time::Instant;
 
+use fibra_net::TcpStream;
 use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
@@ -85,7 +86,7 @@ impl Outbox {
     /// Returns the bytes now queued; none if the connection is over, and then the frames are dropped.
     pub(crate) fn append_anyway(&self, frames: &mut Vec<u8>) -> usize {
         let mut state = self.state.lock();
-        if state.closed || state.finished {
+        if state.is_over() {
             frames.clear();
             return 0;
         }
@@ -127,10 +128,7 @@ impl Outbox {
     /// wait. `None` if the connection is over.
     pub(crate) fn append_copy_anyway(&self, frame: &[u8]) -> Option<Queued> {
         let mut state = self.state.lock();
-        if state.closed || state.finished {
-            return None;
-        }
-        Some(state.push_copy(frame))
+        (!state.is_over()).then(|| state.push_copy(frame))
     }
 
     /// Wakes the writing fiber if nobody else is writing what is queued.
@@ -144,7 +142,7 @@ impl Outbox {
     }
 
     fn admit(&self, state: &State) -> Result<(), Refused> {
-        if state.closed || state.finished {
+        if state.is_over() {
             return Err(Refused::Closed);
         }
         if state.buffered() >= self.buffered_bytes_max {
@@ -301,6 +299,11 @@ impl Outbox {
 }
 
 impl State {
+    /// Whether it takes no more frames.
+    fn is_over(&self) -> bool {
+        self.closed || self.finished
+    }
+
     fn push(&mut self, frames: &mut Vec<u8>) {
         self.end += frames.len() as u64;
         if self.queued.is_empty() {
@@ -332,6 +335,19 @@ impl State {
         }
         mem::swap(&mut self.batch, &mut self.queued);
         !self.batch.is_empty()
+    }
+}
+
+/// A socket for who is not to wait: what the peer does not take at once is left to another fiber.
+pub(crate) struct AtOnce<'a>(pub(crate) &'a TcpStream);
+
+impl Write for AtOnce<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

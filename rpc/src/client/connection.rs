@@ -5,7 +5,7 @@
 //!   about, and count whenever they are read.
 //! * Once [`cause`](Connection::cause) tells it, no write is begun any more: what is then said about "has it left?" stays true.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,7 +19,7 @@ use super::link::{Dialler, Link};
 use super::streams::Streams;
 use crate::error::Disconnect;
 use crate::limits::READ_BYTES;
-use crate::outbox::Outbox;
+use crate::outbox::{AtOnce, Outbox};
 use crate::rate::Pings;
 use crate::scratch;
 use crate::wire::decode::Decoder;
@@ -71,7 +71,7 @@ impl Connection {
 
     /// Writes what is queued if that takes no waiting; else, or if there is more to come, it is the writer's.
     pub(super) fn write_now(&self) {
-        if let Err(error) = self.outbox.flush(Hasty(&self.stream)) {
+        if let Err(error) = self.outbox.flush(AtOnce(&self.stream)) {
             self.lose(io_cause(error));
         }
     }
@@ -247,19 +247,6 @@ impl Connection {
 
 fn io_cause(error: io::Error) -> Disconnect {
     if cancel::is_cancelled(&error) { Disconnect::RuntimeEnded } else { Disconnect::Io(Arc::new(error)) }
-}
-
-/// The socket, for a caller: a write that would have to wait is left to the writer fiber.
-struct Hasty<'a>(&'a TcpStream);
-
-impl Write for Hasty<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Ends the connection with the fiber that holds it, also if that fiber never ran.

@@ -37,7 +37,6 @@ use std::time::Instant;
 use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::{JoinHandle, clock, in_fiber};
 
-pub(super) use output::AtOnce;
 use turn::Taken;
 pub(super) use turn::Turn;
 
@@ -51,7 +50,7 @@ use super::roster::{Seat, Task};
 use super::sessions::Held;
 use super::streams::Streams;
 use crate::metrics::{Metrics, Shard};
-use crate::outbox::Outbox;
+use crate::outbox::{AtOnce, Outbox};
 use crate::rate::Pings;
 use crate::scratch;
 use crate::wire::encode;

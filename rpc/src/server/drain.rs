@@ -25,10 +25,9 @@ use fibra_scheduler::park::{self, Reason};
 use parking_lot::Mutex;
 
 use super::accept::{Acceptor, Context};
-use super::connection::AtOnce;
 use crate::health::Health;
 use crate::limits::DRAIN_GRACE;
-use crate::outbox::Outbox;
+use crate::outbox::{AtOnce, Outbox};
 use crate::scratch;
 use crate::waiters::Waiters;
 use crate::wire::encode;

@@ -4,15 +4,14 @@
 //! * Who has the reader's role waits for no peer: it writes what goes at once, and has a fiber of its own write the rest.
 //! * Whatever fiber writes puts a paused connection back in line, if there is room by then.
 
-use std::io::{self, Write};
+use std::io;
 use std::rc::Rc;
 
-use fibra_net::TcpStream;
 use fibra_scheduler::{cancel, in_fiber};
 
 use super::{Connection, End};
 use crate::limits::FLUSH_BYTES;
-use crate::outbox::Refused;
+use crate::outbox::{AtOnce, Refused};
 use crate::scratch;
 
 impl Connection {
@@ -114,18 +113,5 @@ impl Drop for Draining {
         if self.0.draining.replace(false) {
             self.0.close();
         }
-    }
-}
-
-/// A stream that is written without waiting.
-pub(in crate::server) struct AtOnce<'a>(pub(in crate::server) &'a TcpStream);
-
-impl Write for AtOnce<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

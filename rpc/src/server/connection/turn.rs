@@ -5,8 +5,8 @@
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use super::output::AtOnce;
 use super::{Connection, End};
+use crate::outbox::AtOnce;
 use crate::scratch;
 use crate::server::reader::{Input, Reader};
 use crate::wire::encode;
