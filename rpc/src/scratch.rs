@@ -13,12 +13,14 @@ thread_local! {
 }
 
 /// An empty buffer, with the capacity of an earlier use if there was one.
+#[inline]
 pub(crate) fn take() -> Vec<u8> {
     // A thread that is ending has no pool any more: then buffers are simply allocated.
     POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten().unwrap_or_default()
 }
 
 /// Gives a buffer back for reuse, on whichever thread.
+#[inline]
 pub(crate) fn give(mut buffer: Vec<u8>) {
     if buffer.capacity() == 0 || buffer.capacity() > FLUSH_BYTES {
         return;

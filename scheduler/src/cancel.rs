@@ -16,6 +16,7 @@
 //! A plain thread cannot be cancelled, but may use [`with_timeout`] and [`shield`] like a fiber.
 
 use std::cell::Cell;
+use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
@@ -92,6 +93,13 @@ impl Ambient {
             (Some(own), Some(ambient)) => Some(own.min(ambient)),
             (own, ambient) => own.or(ambient),
         })
+    }
+
+    /// The same, but not beyond `deadline`.
+    #[inline]
+    fn until(&self, deadline: Instant) -> Self {
+        let deadline = self.deadline.get().map_or(deadline, |outer| outer.min(deadline));
+        Self { deadline: Cell::new(Some(deadline)), shielded: Cell::new(self.shielded.get()) }
     }
 
     /// Puts `self` in the place of `current`, and returns what was there.
@@ -191,10 +199,38 @@ pub fn with_timeout<T>(timeout: Duration, f: impl FnOnce() -> T) -> T {
 }
 
 /// As [`with_timeout`], with an instant.
+#[inline]
 pub fn with_deadline<T>(deadline: Instant, f: impl FnOnce() -> T) -> T {
-    let inside = with_ambient(|outer, _| outer.clone());
-    inside.deadline.set(Some(inside.deadline.get().map_or(deadline, |outer| outer.min(deadline))));
-    under(inside, f)
+    let Some(ambient) = innermost() else { return under(with_ambient(|outer, _| outer.until(deadline)), f) };
+    // SAFETY: the caller's fiber runs until this function returns, and its control block stays until it has ended; only this thread uses it.
+    let ambient = unsafe { ambient.as_ref() };
+    let outer = ambient.deadline.replace(ambient.until(deadline).deadline.get());
+    let _restore = Earlier { ambient, deadline: outer };
+    f()
+}
+
+/// What is ambient for the running fiber; `None` on a plain thread, and within a context inside the fiber, which may outlive it.
+#[inline]
+fn innermost() -> Option<NonNull<Ambient>> {
+    Worker::with(|worker| {
+        worker?.running(|fiber| {
+            // SAFETY: it runs on this thread.
+            unsafe { fiber.is_innermost().then(|| NonNull::from(&fiber.owned().ambient)) }
+        })?
+    })
+}
+
+/// Puts an earlier deadline back, also when the call panics.
+struct Earlier<'a> {
+    ambient: &'a Ambient,
+    deadline: Option<Instant>,
+}
+
+impl Drop for Earlier<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.ambient.deadline.set(self.deadline);
+    }
 }
 
 /// Runs `f` with cancellation and deadlines held off: for what must be completed once begun, such as giving back what was taken.

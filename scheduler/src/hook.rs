@@ -39,14 +39,17 @@ pub(crate) struct Hook {
 /// # Panics
 ///
 /// Inside a [`fibra_fiber::Context`] that runs on a fiber.
+#[inline]
 pub fn on_first_park<R>(hook: &mut dyn FnMut(), f: impl FnOnce() -> R) -> R {
-    let Some(fiber) = Worker::with(|worker| worker?.running_ref()) else {
+    let Some(fiber) = Worker::with(|worker| worker?.running_raw()) else {
         return f();
     };
-    // SAFETY: we run on that fiber, so on its home worker's thread, until this function returns.
-    let owned = unsafe { fiber.control().owned() };
+    // SAFETY: we run on that fiber, on its home worker's thread, until this function returns; it has not ended before, so it is live.
+    let control = unsafe { fiber.as_ref() };
     // SAFETY: as above.
-    assert!(unsafe { fiber.control().is_innermost() }, "on_first_park inside a Context that runs on a fiber");
+    let owned = unsafe { control.owned() };
+    // SAFETY: as above.
+    assert!(unsafe { control.is_innermost() }, "on_first_park inside a Context that runs on a fiber");
 
     // SAFETY: only the lifetime is erased. `hook` is borrowed until this function returns, and by then `restore` has taken the
     // frame out of the slot; the slot is read only by this fiber, when it switches away.
@@ -64,6 +67,7 @@ struct Restore<'a> {
 }
 
 impl Drop for Restore<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.slot.set(if self.frame.fired.get() { None } else { self.frame.outer });
     }

@@ -37,8 +37,8 @@ use std::time::Instant;
 use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::{JoinHandle, clock, in_fiber};
 
-use turn::Taken;
 pub(super) use turn::Turn;
+use turn::{Role, Step};
 
 use super::accept::Context;
 use super::dispatch::{Dispatch, Key};
@@ -54,7 +54,7 @@ use crate::outbox::{AtOnce, Outbox};
 use crate::rate::Pings;
 use crate::scratch;
 use crate::wire::encode;
-use crate::wire::frame::{Call, GOAWAY_MALFORMED};
+use crate::wire::frame::GOAWAY_MALFORMED;
 use crate::wire::header::Malformed;
 
 /// Opens a connection, and has it served: on a plain thread until it ends, else by the worker's [`Dispatch`].
@@ -77,7 +77,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         in_flight: Cell::new(0),
         input: Cell::new(None),
         replies: Cell::default(),
-        postponed: Cell::new(None),
+        postponed: Cell::new(false),
         has_fibers: Cell::new(false),
         paused: Cell::new(false),
         draining: Cell::new(false),
@@ -117,8 +117,8 @@ pub(super) struct Connection {
     input: Cell<Option<Box<Reader>>>,
     /// Replies of this turn, to be queued before the next write.
     replies: Cell<Vec<u8>>,
-    /// A call for which there was no room.
-    postponed: Cell<Option<Box<Call>>>,
+    /// The next frame is a call for which there was no room.
+    postponed: Cell<bool>,
     /// Its entry may still hold fibers that have run a call.
     has_fibers: Cell<bool>,
     /// It is out of the line until there is room.
@@ -201,10 +201,7 @@ impl Connection {
 
     /// Whether calls of it are under way, or answers.
     pub(super) fn is_busy(&self) -> bool {
-        let postponed = self.postponed.take();
-        let is_busy = self.in_flight.get() > 0 || postponed.is_some() || !self.outbox.is_empty();
-        self.postponed.set(postponed);
-        is_busy
+        self.in_flight.get() > 0 || self.postponed.get() || !self.outbox.is_empty()
     }
 
     /// Nothing more is read or written. Wakes whoever waits for either.

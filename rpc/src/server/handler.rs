@@ -71,6 +71,7 @@ pub(super) struct Ran {
 }
 
 /// Runs a call, and puts its reply in `out`.
+#[inline(always)] // So that the call is not moved.
 pub(super) fn run(
     serving: &Serving<'_>,
     call: Call,

@@ -12,8 +12,7 @@ use fibra_scheduler::clock;
 use super::admission::{Late, Stood};
 use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX};
 use crate::wire::decode::Decoder;
-use crate::wire::frame::{Call, Frame};
-use crate::wire::header::Malformed;
+use crate::wire::frame::Call;
 
 /// How many calls of those that were read together share a look at the clock, ...
 const CLOCK_AGE_MAX: u32 = 8;
@@ -73,13 +72,10 @@ impl Reader {
         (self.stood, self.last_read_at) = (stood, last_read_at);
     }
 
-    /// The next whole frame of what has been read.
-    ///
-    /// # Errors
-    ///
-    /// What was read is not the protocol.
-    pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, Malformed> {
-        self.decoder.next_frame()
+    /// What has been read and not been taken.
+    #[inline]
+    pub(super) fn decoder(&mut self) -> &mut Decoder {
+        &mut self.decoder
     }
 
     /// Reads once, by `read`.
@@ -133,12 +129,14 @@ impl Reader {
     }
 
     /// Whether nobody waits for this call any more.
+    #[inline]
     pub(super) fn is_cancelled(&self, xid: u64) -> bool {
         !self.cancelled.is_empty() && self.cancelled.contains(&xid)
     }
 
     /// What time it is, for a call that is waited for so long. Not asked for each, unless they are late: to ask takes about as long as a short call
     /// does.
+    #[inline]
     pub(super) fn now(&mut self, timeout: Duration) -> Instant {
         let (now, age) = &mut self.now;
         let is_late = self.late_at.is_some_and(|late_at| *now > late_at);
@@ -151,6 +149,7 @@ impl Reader {
     }
 
     /// When the caller gives up on this call; `None` if that is further away than the clock reaches. Whatever it says, a call ends.
+    #[inline]
     pub(super) fn deadline(&self, call: &Call) -> Option<Instant> {
         self.read_at.checked_add(call.timeout.min(CALL_TIMEOUT_MAX))
     }

@@ -16,6 +16,7 @@ pub struct Bytes {
 
 impl Bytes {
     /// `range` must lie within `chunk`; the decoder has looked.
+    #[inline]
     pub(super) fn new(chunk: &Rc<Vec<u8>>, range: Range<usize>) -> Self {
         debug_assert!(range.start <= range.end && range.end <= chunk.len());
         Self { chunk: Rc::clone(chunk), range }
@@ -25,6 +26,7 @@ impl Bytes {
 impl Deref for Bytes {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.chunk.get(self.range.clone()).unwrap_or_default()
     }

@@ -51,7 +51,49 @@ impl std::error::Error for Unacceptable {}
 /// # Errors
 ///
 /// The first reason, in the order of the bytes, why it is none.
+#[inline]
 pub fn check(bytes: &[u8]) -> Result<(), Unacceptable> {
+    if is_flat(bytes) { Ok(()) } else { walk(bytes) }
+}
+
+/// Whether it is one array of at most 15 values without values in them, which most arguments are, or one such value, as most results: a
+/// step of a few instructions each.
+#[inline]
+fn is_flat(bytes: &[u8]) -> bool {
+    let (values, mut rest) = match bytes {
+        [marker @ 0x90..=0x9f, rest @ ..] => (marker & 0x0f, rest),
+        one => (1, one),
+    };
+    for _ in 0..values {
+        let behind = rest.first().and_then(|&marker| rest.get(usize::from(FLAT[usize::from(marker)])..));
+        match behind {
+            Some(behind) if behind.len() < rest.len() => rest = behind,
+            _ => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+/// The bytes that a value takes, by its marker, if that alone says so and there are no values in it; else 0.
+const FLAT: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut marker = 0;
+    while marker < 256 {
+        bytes[marker] = match marker {
+            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => 1, // fixint, nil, bool
+            0xa0..=0xbf => 1 + (marker as u8 & 0x1f),            // fixstr
+            0xcc | 0xd0 => 2,                                    // u8, i8
+            0xcd | 0xd1 => 3,
+            0xca | 0xce | 0xd2 => 5, // f32, u32, i32
+            0xcb | 0xcf | 0xd3 => 9,
+            _ => 0,
+        };
+        marker += 1;
+    }
+    bytes
+};
+
+fn walk(bytes: &[u8]) -> Result<(), Unacceptable> {
     // `around[..depth]` are the arrays and maps that the innermost one lies in, outermost first: how many values each still lacks. The
     // outermost of all lacks the one value.
     let mut around = [0_usize; DEPTH_MAX];
@@ -94,12 +136,16 @@ pub fn check(bytes: &[u8]) -> Result<(), Unacceptable> {
 }
 
 /// How many elements the array at the start of `bytes` has; `None` if there is no array.
-pub fn array_len(mut bytes: &[u8]) -> Option<usize> {
+#[inline]
+pub fn array_len(bytes: &[u8]) -> Option<usize> {
     match bytes.first()? {
-        marker @ 0x90..=0x9f => return Some(usize::from(marker & 0x0f)),
-        0xdc | 0xdd => {}
-        _ => return None,
+        marker @ 0x90..=0x9f => Some(usize::from(marker & 0x0f)),
+        0xdc | 0xdd => long_array_len(bytes),
+        _ => None,
     }
+}
+
+fn long_array_len(mut bytes: &[u8]) -> Option<usize> {
     match Item::read(&mut bytes) {
         Ok(Item::Container { values }) => Some(values),
         _ => None,

@@ -105,10 +105,71 @@ impl Decoder {
     ///
     /// [`Malformed`]: the stream is not this protocol, and the connection is to be closed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, Malformed> {
-        let Some((header, body)) = self.peek(self.start)? else { return Ok(None) };
-        let frame = self.parse(&header, body.clone())?;
-        self.start = body.end;
-        Ok(Some(frame))
+        let Some(next) = self.peek()? else { return Ok(None) };
+        if next.is_call() {
+            self.take_call(next).map(|call| Some(Frame::Call(call)))
+        } else {
+            self.take(next).map(Some)
+        }
+    }
+
+    /// Where the next frame begins: until more is read, the place to [go back](Self::go_back) to.
+    #[inline]
+    pub(crate) fn place(&self) -> usize {
+        self.start
+    }
+
+    /// What was taken from there on has not been.
+    pub(crate) fn go_back(&mut self, place: usize) {
+        self.start = place.min(self.end);
+    }
+
+    /// The next whole frame, not taken yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_frame`](Self::next_frame).
+    #[inline]
+    pub(crate) fn peek(&self) -> Result<Option<Next>, Malformed> {
+        let unread = &self.chunk[self.start..self.end];
+        let Some((bytes, rest)) = unread.split_first_chunk::<{ header::LEN }>() else { return Ok(None) };
+        let header = Header::decode(bytes)?;
+        let len = usize::try_from(header.len).unwrap_or(usize::MAX);
+        if len > self.frame_bytes_max {
+            return Err(Malformed::TooLong { len: header.len.into(), max: self.frame_bytes_max });
+        }
+        if rest.len() < len {
+            return Ok(None);
+        }
+        let body = self.start + header::LEN;
+        Ok(Some(Next { header, body: body..body + len }))
+    }
+
+    /// Takes the call that was seen next. Apart from the other frames, so that it is made where it is wanted and moved no more.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_frame`](Self::next_frame).
+    #[inline]
+    pub(crate) fn take_call(&mut self, next: Next) -> Result<Call, Malformed> {
+        let Next { header, body } = next;
+        let end = body.end;
+        let call = self.call(&header, body)?;
+        self.start = end;
+        Ok(call)
+    }
+
+    /// Takes the frame that was seen next, which is no call.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_frame`](Self::next_frame).
+    pub(crate) fn take(&mut self, next: Next) -> Result<Frame, Malformed> {
+        let Next { header, body } = next;
+        let end = body.end;
+        let frame = self.other(&header, body)?;
+        self.start = end;
+        Ok(frame)
     }
 
     /// The xids of the cancels among the whole frames that have not been taken, in order.
@@ -130,63 +191,50 @@ impl Decoder {
         })
     }
 
-    /// The header at `at`, with where its body lies, once both are there.
     #[inline]
-    fn peek(&self, at: usize) -> Result<Option<(Header, Range<usize>)>, Malformed> {
-        let unread = &self.chunk[at..self.end];
-        let Some((bytes, rest)) = unread.split_first_chunk::<{ header::LEN }>() else { return Ok(None) };
-        let header = Header::decode(bytes)?;
-        let len = usize::try_from(header.len).unwrap_or(usize::MAX);
-        if len > self.frame_bytes_max {
-            return Err(Malformed::TooLong { len: header.len.into(), max: self.frame_bytes_max });
+    fn call(&self, header: &Header, body: Range<usize>) -> Result<Call, Malformed> {
+        let mut fields = Fields { chunk: &self.chunk, kind: header.kind, rest: body };
+        let timeout = Duration::from_micros(u64::from_be_bytes(fields.array("lacks the timeout")?));
+        let client_stream = header.flags & FLAG_CLIENT_STREAM != 0;
+        let server_stream = header.flags & FLAG_SERVER_STREAM != 0;
+        if (client_stream || server_stream) && header.flags & (FLAG_ONE_WAY | FLAG_IDEMPOTENT) != 0 {
+            return Err(Malformed::Flags { kind: header.kind, flags: header.flags });
         }
-        if rest.len() < len {
-            return Ok(None);
+        let metadata = if header.flags & FLAG_METADATA == 0 {
+            None
+        } else {
+            let len = u16::from_be_bytes(fields.array("lacks the metadata's length")?);
+            Some(fields.bytes(len.into(), "is shorter than its metadata")?)
+        };
+        let server_stream = if server_stream { Some(fields.credit()?) } else { None };
+        let [name] = fields.array("lacks the method name's length")?;
+        if name == 0 {
+            return Err(fields.malformed("has an empty method name"));
         }
-        let body = at + header::LEN;
-        Ok(Some((header, body..body + len)))
+        let method = fields.bytes(name.into(), "is shorter than its method name")?;
+        let one_way = header.flags & FLAG_ONE_WAY != 0;
+        let idempotent = header.flags & FLAG_IDEMPOTENT != 0;
+        let behind = header.behind;
+        let args = fields.remaining();
+        Ok(Call {
+            xid: header.xid,
+            behind,
+            one_way,
+            idempotent,
+            client_stream,
+            server_stream,
+            timeout,
+            metadata,
+            method,
+            args,
+        })
     }
 
-    fn parse(&self, header: &Header, body: Range<usize>) -> Result<Frame, Malformed> {
+    fn other(&self, header: &Header, body: Range<usize>) -> Result<Frame, Malformed> {
         let xid = header.xid;
         let mut fields = Fields { chunk: &self.chunk, kind: header.kind, rest: body };
         Ok(match header.kind {
-            Kind::Call => {
-                let timeout = Duration::from_micros(u64::from_be_bytes(fields.array("lacks the timeout")?));
-                let client_stream = header.flags & FLAG_CLIENT_STREAM != 0;
-                let server_stream = header.flags & FLAG_SERVER_STREAM != 0;
-                if (client_stream || server_stream) && header.flags & (FLAG_ONE_WAY | FLAG_IDEMPOTENT) != 0 {
-                    return Err(Malformed::Flags { kind: header.kind, flags: header.flags });
-                }
-                let metadata = if header.flags & FLAG_METADATA == 0 {
-                    None
-                } else {
-                    let len = u16::from_be_bytes(fields.array("lacks the metadata's length")?);
-                    Some(fields.bytes(len.into(), "is shorter than its metadata")?)
-                };
-                let server_stream = if server_stream { Some(fields.credit()?) } else { None };
-                let [name] = fields.array("lacks the method name's length")?;
-                if name == 0 {
-                    return Err(fields.malformed("has an empty method name"));
-                }
-                let method = fields.bytes(name.into(), "is shorter than its method name")?;
-                let one_way = header.flags & FLAG_ONE_WAY != 0;
-                let idempotent = header.flags & FLAG_IDEMPOTENT != 0;
-                let behind = header.behind;
-                let args = fields.remaining();
-                Frame::Call(Call {
-                    xid,
-                    behind,
-                    one_way,
-                    idempotent,
-                    client_stream,
-                    server_stream,
-                    timeout,
-                    metadata,
-                    method,
-                    args,
-                })
-            }
+            Kind::Call => Frame::Call(self.call(header, fields.rest)?),
             Kind::Reply => Frame::Reply { xid, value: fields.remaining() },
             Kind::Failure => {
                 let [code] = fields.array("lacks the code")?;
@@ -250,6 +298,21 @@ impl Decoder {
     }
 }
 
+/// A whole frame that lies in a decoder's buffer.
+#[derive(Debug)]
+pub(crate) struct Next {
+    header: Header,
+    body: Range<usize>,
+}
+
+impl Next {
+    /// Most are.
+    #[inline]
+    pub(crate) fn is_call(&self) -> bool {
+        self.header.kind == Kind::Call
+    }
+}
+
 /// Takes the fields off a body, one after the other.
 struct Fields<'a> {
     chunk: &'a Rc<Vec<u8>>,
@@ -258,6 +321,7 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
+    #[inline]
     fn take(&mut self, len: usize, what: &'static str) -> Result<Range<usize>, Malformed> {
         if self.rest.len() < len {
             return Err(self.malformed(what));
@@ -267,11 +331,13 @@ impl Fields<'_> {
         Ok(field)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Malformed> {
         let field = self.take(N, what)?;
         self.chunk[field].try_into().map_err(|_| self.malformed(what))
     }
 
+    #[inline]
     fn bytes(&mut self, len: usize, what: &'static str) -> Result<Bytes, Malformed> {
         self.take(len, what).map(|field| Bytes::new(self.chunk, field))
     }
@@ -286,10 +352,12 @@ impl Fields<'_> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.malformed("is longer than its fields")) }
     }
 
+    #[inline]
     fn remaining(self) -> Bytes {
         Bytes::new(self.chunk, self.rest)
     }
 
+    #[cold]
     fn malformed(&self, what: &'static str) -> Malformed {
         Malformed::Body { kind: self.kind, what }
     }

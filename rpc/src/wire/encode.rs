@@ -71,6 +71,7 @@ pub fn stamp_call(frame: &mut [u8], xid: u64, behind: u16, timeout: Duration) {
 }
 
 /// Begins a reply; its value is to follow.
+#[inline]
 pub fn reply(out: &mut Vec<u8>, xid: u64, bytes_max: usize) -> Body<'_> {
     Body::begin(out, Kind::Reply, 0, xid, bytes_max)
 }
@@ -237,12 +238,18 @@ impl io::Write for Body<'_> {
         if self.over { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
     }
 
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes).map(drop)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
 impl Drop for Body<'_> {
+    #[inline]
     fn drop(&mut self) {
         if !self.finished {
             self.out.truncate(self.start);

@@ -133,6 +133,7 @@ pub struct Header {
 
 impl Header {
     /// The header as it travels.
+    #[inline]
     pub fn encode(&self) -> [u8; LEN] {
         let mut bytes = [0; LEN];
         bytes[0..4].copy_from_slice(&self.len.to_be_bytes());
@@ -148,6 +149,7 @@ impl Header {
     /// # Errors
     ///
     /// [`Malformed`] for whatever this version does not define.
+    #[inline]
     pub fn decode(bytes: &[u8; LEN]) -> Result<Self, Malformed> {
         let [l0, l1, l2, l3, kind, flags, b0, b1, xid @ ..] = *bytes;
         let kind = Kind::from_wire(kind).ok_or(Malformed::Kind(kind))?;

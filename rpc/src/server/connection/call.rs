@@ -11,22 +11,24 @@ use super::super::accept::Context;
 use super::super::handler::{self, Refusal, Serving};
 use super::super::reader::Reader;
 use super::super::sessions::{Arrived, Held, StillRuns};
-use super::{Connection, End, Taken};
+use super::{Connection, End, Role, Step};
 use crate::error::Peer;
 use crate::metrics::Shard;
 use crate::wire::frame::Call;
 
 impl Connection {
-    /// Runs, refuses or repeats a call. Gives the role back, unless the handler parked.
-    pub(super) fn take_call(self: &Rc<Self>, mut reader: Box<Reader>, call: Call) -> Result<Taken, End> {
+    /// Runs, refuses or repeats a call. Leaves the role, unless the handler parked.
+    #[inline(always)] // In the one place where calls come from, so that they are not moved.
+    pub(super) fn take_call(self: &Rc<Self>, role: &mut Role, call: Call) -> Result<Step, End> {
         if call.is_stream() {
-            return self.take_stream(reader, call);
+            return self.take_stream(role, call);
         }
+        let Some(reader) = role else { return Ok(Step::HandedOver) };
         let (xid, one_way) = (call.xid, call.one_way);
         if reader.is_cancelled(xid) {
             // The cancel that overtook it is still to come.
             self.glitches.earn(1);
-            return Ok(Taken::Done(reader));
+            return Ok(Step::Done);
         }
         let mut out = Vec::new();
         let deadline = reader.deadline(&call);
@@ -38,12 +40,12 @@ impl Connection {
                 Ok(Arrived::Done) => {
                     self.glitches.spend(reader.read_at())?;
                     self.count(|shard| shard.replay());
-                    return self.answered(out, reader);
+                    return Ok(self.answered(out));
                 }
                 Ok(Arrived::InProgress) => {
                     if self.is_full() && self.in_flight.get() > 0 {
                         // It cannot be refused: it runs.
-                        return Ok(Taken::Postponed(reader, call));
+                        return Ok(Step::Postponed);
                     }
                     self.glitches.spend(reader.read_at())?;
                     self.count(|shard| shard.attach());
@@ -57,12 +59,12 @@ impl Connection {
                         };
                         self.refuse(xid, one_way, refusal, out);
                     };
-                    return self.run_to_park(reader, xid, out, await_run);
+                    return self.run_to_park(role, xid, out, await_run);
                 }
                 Err(refused) => {
                     self.glitches.spend(reader.read_at())?;
                     self.refuse(xid, one_way, Refusal::Session(refused), &mut out);
-                    return self.answered(out, reader);
+                    return Ok(self.answered(out));
                 }
             }
         }
@@ -76,16 +78,16 @@ impl Connection {
         } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
         } else {
-            self.refuses_late(&reader, now, call.timeout, deadline)
+            self.refuses_late(reader, now, call.timeout, deadline)
         };
         if let Some(refusal) = refusal {
             self.refuse(xid, one_way, refusal, &mut out);
             if in_session {
                 self.session.finish(xid, &out, false);
             }
-            return self.answered(out, reader);
+            return Ok(self.answered(out));
         }
-        self.run_to_park(reader, xid, out, |out| {
+        self.run_to_park(role, xid, out, |out| {
             let serving = self.serving(now);
             let run = || handler::run(&serving, call, Peer::Remote(self.peer), deadline, None, out);
             let ran = match deadline {
@@ -99,46 +101,50 @@ impl Connection {
         })
     }
 
-    /// Does what may park, and sends the reply that it leaves in `out`. Gives the role back, unless it parked.
+    /// Does what may park, and sends the reply that it leaves in `out`. Leaves the role, unless it parked.
+    #[inline]
     pub(super) fn run_to_park(
         self: &Rc<Self>,
-        reader: Box<Reader>,
+        role: &mut Role,
         xid: u64,
         mut out: Vec<u8>,
         work: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<Taken, End> {
+    ) -> Result<Step, End> {
         self.in_flight.update(|count| count + 1);
-        let mut role = Some(reader);
-        park::on_first_park(&mut || role = self.pass_on(xid, role.take()), || work(&mut out));
-        // Not within the hook that was refused: what a logger does is not ours to know, and the hook must not wait.
+        park::on_first_park(&mut || *role = self.pass_on(xid, role.take()), || work(&mut out));
+        if role.is_some() {
+            self.in_flight.update(|count| count - 1);
+            self.warn_if_refused();
+            return Ok(self.answered(out));
+        }
+        // Whoever gave up on what ran here has not given up on the connection.
+        let answered = cancel::shield(|| self.answer(out));
+        // Only now: a reply that waits for room counts as in flight, so that their number is bounded.
+        self.in_flight.update(|count| count - 1);
+        if let Err(error) = answered {
+            // It is not this one's to tell how the connection ended.
+            self.end(error.into());
+        }
+        self.resume();
+        Ok(Step::HandedOver)
+    }
+
+    /// Says, once a connection, that there was no fiber to hand the role to.
+    ///
+    /// Not within the hook that was refused: what a logger does is not ours to know, and the hook must not wait.
+    #[inline]
+    fn warn_if_refused(&self) {
         if let Some(error) = self.refused.take()
             && !self.warned.replace(true)
         {
             tracing::warn!(peer = %self.peer, %error, "while a call waited, no other of its worker was served: no fiber to do so");
         }
-        let answered = match role {
-            Some(reader) => Ok(self.answered(out, reader)),
-            // Whoever gave up on what ran here has not given up on the connection.
-            None => Err(cancel::shield(|| self.answer(out))),
-        };
-        // Only now: a reply that waits for room counts as in flight, so that their number is bounded.
-        self.in_flight.update(|count| count - 1);
-        match answered {
-            Ok(taken) => taken,
-            Err(answered) => {
-                // It is not this one's to tell how the connection ended.
-                if let Err(error) = answered {
-                    self.end(error.into());
-                }
-                self.resume();
-                Ok(Taken::HandedOver)
-            }
-        }
     }
 
     /// Adds the reply in `out`, if there is one, to those of this turn.
-    pub(super) fn answered(&self, out: Vec<u8>, reader: Box<Reader>) -> Result<Taken, End> {
-        Ok(if self.batch(out) { Taken::Filled(reader) } else { Taken::Done(reader) })
+    #[inline]
+    pub(super) fn answered(&self, out: Vec<u8>) -> Step {
+        if self.batch(out) { Step::Filled } else { Step::Done }
     }
 
     /// Whether a call that waits for its turn is refused, since there is more to do than can be done.

@@ -16,6 +16,7 @@ use crate::scratch;
 
 impl Connection {
     /// Adds a reply to those of this turn: by who has the role, who writes them together. Whether they are enough for a write.
+    #[inline]
     pub(super) fn batch(&self, mut reply: Vec<u8>) -> bool {
         if reply.is_empty() {
             return false;

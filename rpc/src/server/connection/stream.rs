@@ -15,9 +15,8 @@ use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::{cancel, clock};
 
 use super::super::handler::{self, Refusal};
-use super::super::reader::Reader;
 use super::super::streams::Streams;
-use super::{Connection, End, Taken};
+use super::{Connection, End, Role, Step};
 use crate::error::Peer;
 use crate::limits::GLITCHES_PER_STREAM;
 use crate::stream::Gone;
@@ -42,14 +41,16 @@ impl Connection {
         }
     }
 
-    /// Runs or refuses a call. Gives the role back, unless the handler parked.
-    pub(super) fn take_stream(self: &Rc<Self>, reader: Box<Reader>, call: Call) -> Result<Taken, End> {
+    /// Runs or refuses a call. Leaves the role, unless the handler parked.
+    #[cold] // Not in the way of the others.
+    pub(super) fn take_stream(self: &Rc<Self>, role: &mut Role, call: Call) -> Result<Step, End> {
+        let Some(reader) = role else { return Ok(Step::HandedOver) };
         let xid = call.xid;
         self.glitches.earn(GLITCHES_PER_STREAM);
         if reader.is_cancelled(xid) {
             // What follows is there already, the cancel at its end included.
             self.streams().refuse(&call)?;
-            return Ok(Taken::Done(reader));
+            return Ok(Step::Done);
         }
         let deadline = reader.deadline(&call);
         let now = clock::now();
@@ -68,10 +69,10 @@ impl Connection {
         if let Some(refusal) = refusal {
             self.streams().refuse(&call)?;
             self.refuse(xid, false, refusal, &mut out);
-            return self.answered(out, reader);
+            return Ok(self.answered(out));
         }
         let (duplex, streams) = self.streams().begin(&call)?;
-        self.run_to_park(reader, xid, out, |out| {
+        self.run_to_park(role, xid, out, |out| {
             let mut if_unread = || {
                 if self.is_unread() {
                     duplex.close(Gone::Unread);

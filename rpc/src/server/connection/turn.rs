@@ -5,12 +5,14 @@
 use std::io::{self, Read};
 use std::rc::Rc;
 
+use fibra_scheduler::clock;
+
 use super::{Connection, End};
 use crate::outbox::AtOnce;
 use crate::scratch;
 use crate::server::reader::{Input, Reader};
 use crate::wire::encode;
-use crate::wire::frame::{Call, Frame};
+use crate::wire::frame::Frame;
 use crate::wire::header::{Kind, Malformed};
 
 /// How a turn ended.
@@ -27,14 +29,20 @@ pub(in crate::server) enum Turn {
     Ended,
 }
 
-/// What became of one call.
-pub(super) enum Taken {
-    /// It has been answered, or needs no answer.
-    Done(Box<Reader>),
-    /// It has been answered, and there is a batch of replies to be written.
-    Filled(Box<Reader>),
-    /// It has to wait until another of its connection ends.
-    Postponed(Box<Reader>, Call),
+/// The reader's role: with whoever runs a call, until that parks.
+pub(super) type Role = Option<Box<Reader>>;
+
+/// What became of one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It has been acted on: if it was a call, that has been answered, or needs no answer.
+    Done,
+    /// As before, and there is a batch of replies to be written.
+    Filled,
+    /// There was none that is whole.
+    Empty,
+    /// It is a call that has to wait until another of its connection ends.
+    Postponed,
     /// It has been answered, by a fiber that does not have the role any more.
     HandedOver,
 }
@@ -48,49 +56,45 @@ impl Connection {
         })
     }
 
-    pub(super) fn try_turn(self: &Rc<Self>, mut reader: Box<Reader>) -> Result<Turn, End> {
+    fn try_turn(self: &Rc<Self>, reader: Box<Reader>) -> Result<Turn, End> {
         let mut input = None;
         if self.outbox.is_full() && !self.make_room()? {
             return Ok(self.pause(reader));
         }
+        let mut role = Some(reader);
         loop {
-            let frame = match self.postponed.take() {
-                Some(call) => Some(Frame::Call(*call)),
-                None => reader.next_frame()?,
-            };
-            if let Some(frame) = frame {
-                match self.act_on(reader, frame)? {
-                    Taken::Done(kept) => reader = kept,
-                    Taken::Filled(kept) if self.make_room()? => reader = kept,
-                    Taken::Filled(kept) => return Ok(self.pause(kept)),
-                    Taken::Postponed(kept, call) => {
-                        self.postponed.set(Some(Box::new(call)));
-                        self.write_now()?;
-                        return Ok(self.pause(kept));
-                    }
-                    Taken::HandedOver => return Ok(Turn::HandedOver),
+            let step = self.step(&mut role)?;
+            let Some(reader) = &mut role else { return Ok(Turn::HandedOver) };
+            let has_room = match (step, input) {
+                (Step::Done, _) => true,
+                (Step::Filled, _) => self.make_room()?,
+                (Step::Postponed, _) => {
+                    self.write_now()?;
+                    false
                 }
-                continue;
-            }
-            match input {
-                None => {
+                (Step::HandedOver, _) => return Ok(Turn::HandedOver),
+                (Step::Empty, None) => {
                     input = match reader.read(|space| self.stream().try_read(space)) {
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(Input::Drained),
                         read => Some(read?),
                     };
+                    true
                 }
-                Some(input) => {
+                (Step::Empty, Some(input)) => {
                     self.write_now()?;
                     if self.in_flight.get() == 0 && self.has_fibers.replace(false) {
                         let fibers_are_left = self.seat.entry().forget_finished();
                         self.has_fibers.set(fibers_are_left);
                     }
-                    return match input {
-                        Input::End => Err(End::Eof),
-                        Input::Drained => Ok(Turn::Drained(reader)),
-                        Input::Filled => Ok(Turn::Filled(reader)),
+                    return match (input, role) {
+                        (Input::End, _) | (_, None) => Err(End::Eof),
+                        (Input::Drained, Some(reader)) => Ok(Turn::Drained(reader)),
+                        (Input::Filled, Some(reader)) => Ok(Turn::Filled(reader)),
                     };
                 }
+            };
+            if !has_room && let Some(reader) = role.take() {
+                return Ok(self.pause(reader));
             }
         }
     }
@@ -100,66 +104,90 @@ impl Connection {
         if self.seat.open(&self.outbox) {
             self.tell_of_drain();
         }
-        let mut reader = Box::new(Reader::new(self.context.limits.frame_bytes, None));
+        let mut role = Some(Box::new(Reader::new(self.context.limits.frame_bytes, None)));
         let ended = loop {
-            let step = match reader.next_frame() {
-                Ok(Some(frame)) => self.act_on(reader, frame),
-                Ok(None) => self.flush().map_err(End::Io).and_then(|()| {
-                    let mut stream = self.stream();
-                    match reader.read(|space| stream.read(space))? {
-                        Input::End => Err(End::Eof),
-                        Input::Drained | Input::Filled => Ok(Taken::Done(reader)),
-                    }
-                }),
-                Err(malformed) => Err(malformed.into()),
-            };
-            match step {
-                Ok(Taken::Done(kept)) => reader = kept,
-                Ok(Taken::Filled(kept)) => match self.flush() {
-                    Ok(()) => reader = kept,
-                    Err(error) => break error.into(),
-                },
-                // Both need another fiber, or another call under way.
-                Ok(Taken::Postponed(..) | Taken::HandedOver) => break End::Eof,
-                Err(end) => break end,
+            if let Err(end) = self.step_by_thread(&mut role) {
+                break end;
             }
         };
         self.end(ended);
     }
 
-    pub(super) fn act_on(self: &Rc<Self>, reader: Box<Reader>, frame: Frame) -> Result<Taken, End> {
+    fn step_by_thread(self: &Rc<Self>, role: &mut Role) -> Result<(), End> {
+        match self.step(role)? {
+            Step::Done => Ok(()),
+            Step::Filled => Ok(self.flush()?),
+            Step::Empty => {
+                self.flush()?;
+                let mut stream = self.stream();
+                let input = role.as_mut().map(|reader| reader.read(|space| stream.read(space))).transpose()?;
+                if input == Some(Input::End) { Err(End::Eof) } else { Ok(()) }
+            }
+            // Both need another fiber, or another call under way.
+            Step::Postponed | Step::HandedOver => Err(End::Eof),
+        }
+    }
+
+    /// Acts on the next frame of what has been read. All of the way of a call that does not park is in its place here.
+    #[inline(always)]
+    fn step(self: &Rc<Self>, role: &mut Role) -> Result<Step, End> {
+        let Some(reader) = role else { return Ok(Step::HandedOver) };
+        let decoder = reader.decoder();
+        match decoder.peek()? {
+            None => Ok(Step::Empty),
+            Some(next) if next.is_call() => {
+                let place = decoder.place();
+                let call = decoder.take_call(next)?;
+                let step = self.take_call(role, call)?;
+                if step == Step::Postponed
+                    && let Some(reader) = role
+                {
+                    self.postponed.set(true);
+                    reader.decoder().go_back(place);
+                }
+                Ok(step)
+            }
+            Some(next) => {
+                let frame = decoder.take(next)?;
+                self.act_on(role, frame)
+            }
+        }
+    }
+
+    fn act_on(self: &Rc<Self>, role: &mut Role, frame: Frame) -> Result<Step, End> {
+        let read_at = role.as_ref().map_or_else(clock::now, |reader| reader.read_at());
         let (kind, xid) = match frame {
-            Frame::Call(call) => return self.take_call(reader, call),
+            Frame::Call(call) => return self.take_call(role, call),
             Frame::Cancel { xid } => {
-                self.glitches.spend(reader.read_at())?;
+                self.glitches.spend(read_at)?;
                 // What has not parked has ended by now.
                 self.seat.entry().cancel(xid);
                 self.stream_cancelled(xid);
-                return Ok(Taken::Done(reader));
+                return Ok(Step::Done);
             }
             Frame::Item { xid, more, piece } => {
                 self.streams().item(xid, &piece, more)?;
-                return Ok(Taken::Done(reader));
+                return Ok(Step::Done);
             }
             Frame::End { xid, how } => {
                 self.streams().end(xid, how)?;
-                return Ok(Taken::Done(reader));
+                return Ok(Step::Done);
             }
             Frame::Credit { xid, bytes } => {
                 if !self.streams().credit(xid, bytes)? {
-                    self.glitches.spend(reader.read_at())?;
+                    self.glitches.spend(read_at)?;
                 }
-                return Ok(Taken::Done(reader));
+                return Ok(Step::Done);
             }
             Frame::Ping { echo } => {
                 let mut pings = self.pings.take();
-                if !pings.admit(reader.read_at()) {
+                if !pings.admit(read_at) {
                     return Err(Malformed::Flood { kind: Kind::Ping }.into());
                 }
                 self.pings.set(pings);
                 let mut pong = scratch::take();
                 encode::pong(&mut pong, echo);
-                return self.answered(pong, reader);
+                return Ok(self.answered(pong));
             }
             // This side asks nothing.
             Frame::Pong { .. } => (Kind::Pong, 0),
@@ -173,7 +201,7 @@ impl Connection {
     }
 
     /// Puts the connection aside until there is room. Who makes some looks here, on this same worker.
-    pub(super) fn pause(self: &Rc<Self>, reader: Box<Reader>) -> Turn {
+    fn pause(self: &Rc<Self>, reader: Box<Reader>) -> Turn {
         self.keep_input(reader);
         self.paused.set(true);
         // It may have been made while this was under way.
@@ -183,10 +211,9 @@ impl Connection {
 
     /// Gets in line again, if it is paused and there is room.
     pub(super) fn resume(&self) {
-        let wants = self.postponed.take();
-        let has_room = !self.outbox.is_full() && (wants.is_none() || !self.is_full());
-        self.postponed.set(wants);
+        let has_room = !self.outbox.is_full() && (!self.postponed.get() || !self.is_full());
         if has_room && self.paused.replace(false) {
+            self.postponed.set(false);
             self.line_up();
         }
     }
@@ -201,7 +228,7 @@ impl Connection {
 
     /// Hands the role to whoever leads next. Gives it back if there is no fiber to lead; the other calls of this worker then wait for
     /// this one. On a thread of its own a connection never comes here.
-    pub(super) fn pass_on(&self, xid: u64, role: Option<Box<Reader>>) -> Option<Box<Reader>> {
+    pub(super) fn pass_on(&self, xid: u64, role: Role) -> Role {
         let Some((dispatch, key)) = self.place.get() else { return role };
         let Some(dispatch) = dispatch.upgrade() else { return role };
         // Its writing is for who leads next.
