@@ -35,6 +35,26 @@ impl Request {
         Self { method, peer, xid, deadline, metadata }
     }
 
+    /// Of the calls that come from `peer`, [one](Self::begin) after the other.
+    pub(crate) fn from(peer: Peer) -> Self {
+        Self::new(Cow::Borrowed(""), peer, None, None, Metadata::new())
+    }
+
+    /// The next call begins, with nothing of the last one.
+    #[inline]
+    pub(crate) fn begin(&mut self, method: &Cow<'static, str>, xid: u64, deadline: Option<Instant>) {
+        (self.xid, self.deadline) = (Some(xid), deadline);
+        match (&self.method, method) {
+            // As a rule the same text, or the same as before.
+            (_, Cow::Borrowed(name)) => self.method = Cow::Borrowed(name),
+            (Cow::Owned(before), Cow::Owned(name)) if before == name => {}
+            _ => self.method = method.clone(),
+        }
+        if !self.metadata.is_empty() {
+            self.metadata = Metadata::new();
+        }
+    }
+
     /// The call that the caller is the handler of; `None` if it is none, such as a fiber that a handler has spawned.
     ///
     /// ```

@@ -89,17 +89,14 @@ impl Ambient {
         if cancelled && !self.shielded.get() {
             return Err(Interrupted::Cancelled);
         }
-        Ok(match (deadline, self.deadline.get()) {
-            (Some(own), Some(ambient)) => Some(own.min(ambient)),
-            (own, ambient) => own.or(ambient),
-        })
+        Ok(earlier(deadline, self.deadline.get()))
     }
 
     /// The same, but not beyond `deadline`.
     #[inline]
-    fn until(&self, deadline: Instant) -> Self {
-        let deadline = self.deadline.get().map_or(deadline, |outer| outer.min(deadline));
-        Self { deadline: Cell::new(Some(deadline)), shielded: Cell::new(self.shielded.get()) }
+    fn until(&self, deadline: Option<Instant>) -> Self {
+        let deadline = earlier(deadline, self.deadline.get());
+        Self { deadline: Cell::new(deadline), shielded: Cell::new(self.shielded.get()) }
     }
 
     /// Puts `self` in the place of `current`, and returns what was there.
@@ -108,6 +105,14 @@ impl Ambient {
         current.deadline.set(self.deadline.get());
         current.shielded.set(self.shielded.get());
         before
+    }
+}
+
+#[inline]
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
@@ -198,9 +203,10 @@ pub fn with_timeout<T>(timeout: Duration, f: impl FnOnce() -> T) -> T {
     }
 }
 
-/// As [`with_timeout`], with an instant.
+/// As [`with_timeout`], with an instant; `None` is no deadline but that from outside.
 #[inline]
-pub fn with_deadline<T>(deadline: Instant, f: impl FnOnce() -> T) -> T {
+pub fn with_deadline<T>(deadline: impl Into<Option<Instant>>, f: impl FnOnce() -> T) -> T {
+    let deadline = deadline.into();
     let Some(ambient) = innermost() else { return under(with_ambient(|outer, _| outer.until(deadline)), f) };
     // SAFETY: the caller's fiber runs until this function returns, and its control block stays until it has ended; only this thread uses it.
     let ambient = unsafe { ambient.as_ref() };

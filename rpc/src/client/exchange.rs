@@ -149,7 +149,7 @@ impl<'a> Exchange<'a> {
 
     /// What is called, for an error.
     pub(super) fn callee(&self) -> Callee {
-        Callee { method: self.method.shared_name(), peer: self.to.peer(self.place.get()) }
+        Callee { method: self.method.shared_name().clone(), peer: self.to.peer(self.place.get()) }
     }
 
     fn flags(&self) -> u8 {

@@ -5,21 +5,22 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use fibra_scheduler::clock;
 
-use super::registry::{Registry, Target};
+use super::registry::{Hint, Registry, Target};
 use crate::call_span::CallSpan;
-use crate::error::{CallError, Callee, Executed, Peer, Side};
+use crate::error::{CallError, Callee, Executed, Side};
 use crate::limits::{PUSHBACK_MAX, PUSHBACK_MIN};
 use crate::metadata::Metadata;
 use crate::metrics::Shard;
 use crate::middleware::{Chain, Denial, Kind, Outcome};
 use crate::request::Request;
 use crate::service::message::Answered;
-use crate::service::{Args, CallStreams, Rejected, Reply, Streams};
+use crate::service::{Args, CallStreams, Rejected, Reply};
 use crate::session;
 use crate::wire::bytes::Bytes;
 use crate::wire::encode::Body;
@@ -70,43 +71,40 @@ pub(super) struct Ran {
     pub(super) failure: Option<Code>,
 }
 
-/// Runs a call, and puts its reply in `out`.
-#[inline(always)] // So that the call is not moved.
+/// Runs a call, whose method's name has that hash, and puts its reply in `out`. `request` is for whoever asks what call that is.
+#[inline(always)] // Into the one place that most calls come from.
 pub(super) fn run(
     serving: &Serving<'_>,
-    call: Call,
-    peer: Peer,
+    call: &mut Call,
+    method: (u64, &mut Hint),
+    request: &mut Request,
     deadline: Option<Instant>,
     streams: Option<CallStreams>,
     out: &mut Vec<u8>,
 ) -> Ran {
     let &Serving { registry, middleware, frame_bytes: frame_bytes_max, count } = serving;
-    let wanted = Streams::of(call.client_stream, call.server_stream.is_some());
-    let Call { xid, one_way, metadata, method, args, .. } = call;
-    let refuse = |out: &mut Vec<u8>, code, message: &str| {
-        Reply::new(out, xid, one_way, frame_bytes_max).failure(code, message);
-        count.inspect(|(shard, _)| shard.refuse(code));
-        Ran { has_run: false, failure: Some(code) }
+    let Some(target) = registry.find(&call.method, method.0, method.1) else {
+        let message = format!("the server has no method `{}`", call.method.escape_ascii());
+        return serving.refuse(call, Code::UnknownMethod, &message, out);
     };
-    let Some(target) = registry.find(&method) else {
-        let message = format!("the server has no method `{}`", method.escape_ascii());
-        return refuse(out, Code::UnknownMethod, &message);
-    };
-    drop(method);
-    if target.method.streams() != wanted {
-        let message = format!("the method has {}, the call {wanted}", target.method.streams());
-        return refuse(out, Code::BadArguments, &message);
+    call.method = Bytes::default();
+    let wanted = call.streams();
+    if target.streams != wanted {
+        let message = format!("the method has {}, the call {wanted}", target.streams);
+        return serving.refuse(call, Code::BadArguments, &message, out);
     }
-    let metadata = match metadata.map(|metadata| Metadata::decode(&metadata)).transpose() {
-        Ok(metadata) => metadata.unwrap_or_default(),
-        Err(unacceptable) => return refuse(out, Code::BadMetadata, &unacceptable.to_string()),
-    };
-    let mut request = Request::new(target.method.shared_name(), peer, Some(xid), deadline, metadata);
-    count.inspect(|(shard, _)| shard.begin(target.index, args.len()));
-    let mut turn = Turn { target, args: None, streams, xid, one_way, frame_bytes_max, out, has_run: false };
-    let ran = match CallSpan::server(&request) {
-        None if middleware.is_empty() => turn.run(&request, args),
-        span => turn.run_within(span, middleware, &mut request, args),
+    request.begin(target.name, call.xid, deadline);
+    if let Some(metadata) = call.metadata.take() {
+        match Metadata::decode(&metadata) {
+            Ok(metadata) => *request.metadata_mut() = metadata,
+            Err(unacceptable) => return serving.refuse(call, Code::BadMetadata, &unacceptable.to_string(), out),
+        }
+    }
+    count.inspect(|(shard, _)| shard.begin(target.index, call.args.len()));
+    let mut turn = Turn { target, call, streams, frame_bytes_max, out, has_run: false };
+    let ran = match CallSpan::server(request) {
+        None if middleware.is_empty() => turn.run(request),
+        span => turn.run_within(span, middleware, request),
     };
     if let Some((shard, began)) = count {
         shard.end(target.index, ran.failure, clock::now().saturating_duration_since(began), out.len());
@@ -114,14 +112,21 @@ pub(super) fn run(
     ran
 }
 
+impl Serving<'_> {
+    /// Turns a call away that was let in, but cannot be run.
+    #[cold]
+    fn refuse(&self, call: &Call, code: Code, message: &str, out: &mut Vec<u8>) -> Ran {
+        Reply::new(out, call.xid, call.one_way, self.frame_bytes).failure(code, message);
+        self.count.inspect(|(shard, _)| shard.refuse(code));
+        Ran { has_run: false, failure: Some(code) }
+    }
+}
+
 /// A call whose turn has come.
 struct Turn<'a> {
     target: Target<'a>,
-    /// Until the method runs, if middleware decides about that.
-    args: Option<Bytes>,
+    call: &'a mut Call,
     streams: Option<CallStreams>,
-    xid: u64,
-    one_way: bool,
     frame_bytes_max: usize,
     out: &'a mut Vec<u8>,
     has_run: bool,
@@ -129,8 +134,8 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     #[inline(always)]
-    fn run(&mut self, request: &Request, args: Bytes) -> Ran {
-        let failure = match self.dispatch(request, args) {
+    fn run(&mut self, request: &Request) -> Ran {
+        let failure = match self.dispatch(request) {
             Ok(Answered::Value) => None,
             Ok(Answered::Application) => Some(Code::Application),
             Ok(Answered::Unsent(unsent)) => Some(unsent.0),
@@ -141,9 +146,9 @@ impl Turn<'_> {
 
     /// As [`run`](Self::run), with what is to happen around it.
     #[cold]
-    fn run_within(&mut self, span: Option<CallSpan>, middleware: &Chain, request: &mut Request, args: Bytes) -> Ran {
-        let run = || {
-            if middleware.is_empty() { self.run(request, args) } else { self.run_through(middleware, request, args) }
+    fn run_within(&mut self, span: Option<CallSpan>, middleware: &Chain, request: &mut Request) -> Ran {
+        let mut run = || {
+            if middleware.is_empty() { self.run(request) } else { self.run_through(middleware, request) }
         };
         match span {
             None => run(),
@@ -151,10 +156,14 @@ impl Turn<'_> {
         }
     }
 
-    fn run_through(&mut self, middleware: &Chain, request: &mut Request, args: Bytes) -> Ran {
-        self.args = Some(args);
+    fn run_through(&mut self, middleware: &Chain, request: &mut Request) -> Ran {
+        let mut steps = 0;
+        let mut step = |request: &mut Request| {
+            steps += 1;
+            if steps > 1 { self.step_again(request) } else { self.step(request) }
+        };
         // A panic leaves the request half-changed, which nobody looks at but for what never changes.
-        let outcome = catch_unwind(AssertUnwindSafe(|| middleware.run(request, &mut |request| self.step(request))));
+        let outcome = catch_unwind(AssertUnwindSafe(|| middleware.run(request, &mut step)));
         let failure = match outcome.map(|outcome| outcome.0) {
             // The reply lies in `out`, if this call's handler made it.
             Ok(Kind::Value(_)) if self.has_replied() => None,
@@ -190,17 +199,12 @@ impl Turn<'_> {
 
     /// Whether the handler has returned; then its reply lies in `out`, if there is to be one.
     fn has_replied(&self) -> bool {
-        self.has_run && (self.one_way || !self.out.is_empty())
+        self.has_run && (self.call.one_way || !self.out.is_empty())
     }
 
     /// What the innermost middleware calls.
     fn step(&mut self, request: &Request) -> Outcome {
-        let callee = Callee { method: self.target.method.shared_name(), peer: request.peer() };
-        let Some(args) = self.args.take() else {
-            let executed = if self.has_run { Executed::Yes } else { Executed::No };
-            let message = "at a server a call has one attempt".to_owned();
-            return Outcome(Kind::Failed(CallError::Refused { callee, message, executed }));
-        };
+        let callee = self.callee(request);
         let failed = |(code, message)| {
             Kind::Failed(match code {
                 Code::ReplyTooLarge => CallError::TooLarge { callee, side: Side::Reply, message },
@@ -210,19 +214,31 @@ impl Turn<'_> {
                 _ => CallError::BadArguments { callee, message },
             })
         };
-        Outcome(match self.dispatch(request, args) {
+        Outcome(match self.dispatch(request) {
             Ok(Answered::Value) => Kind::Value(Vec::new()),
             Ok(Answered::Application) => Kind::Application(Vec::new()),
             Ok(Answered::Unsent(unsent)) => failed(*unsent),
             Err(failure) => failed(failure),
         })
     }
+
+    /// What the innermost middleware gets when it calls again.
+    fn step_again(&self, request: &Request) -> Outcome {
+        let executed = if self.has_run { Executed::Yes } else { Executed::No };
+        let message = "at a server a call has one attempt".to_owned();
+        Outcome(Kind::Failed(CallError::Refused { callee: self.callee(request), message, executed }))
+    }
+
+    fn callee(&self, request: &Request) -> Callee {
+        Callee { method: self.target.name.clone(), peer: request.peer() }
+    }
+
     /// Runs the method. What it answers lies in `out`; why it has no answer is returned.
     #[inline(always)] // Into the way of a call without middleware.
-    fn dispatch(&mut self, request: &Request, args: Bytes) -> Result<Answered, (Code, String)> {
+    fn dispatch(&mut self, request: &Request) -> Result<Answered, (Code, String)> {
         let decoding = Cell::new(false);
-        let args = Args::new(args, &decoding).with_streams(self.streams.take());
-        let reply = Reply::new(self.out, self.xid, self.one_way, self.frame_bytes_max);
+        let args = Args::new(mem::take(&mut self.call.args), &decoding).with_streams(self.streams.as_mut());
+        let reply = Reply::new(self.out, self.call.xid, self.call.one_way, self.frame_bytes_max);
         let Target { service, number, .. } = self.target;
         // The service sees only what it was given, and what it wrote is cleared if it panics: nothing half-changed is seen.
         let outcome = catch_unwind(AssertUnwindSafe(|| request.serve(|| service.dispatch(number, args, reply))));
@@ -257,11 +273,11 @@ impl Turn<'_> {
             (false, true) => Code::Denied,
             _ => code,
         };
-        if self.one_way && !self.has_run {
+        if self.call.one_way && !self.has_run {
             tracing::warn!(method = request.method(), peer = %request.peer(), reason = message, "dropped a one-way call");
         }
         self.out.clear();
-        let reply = Reply::new(self.out, self.xid, self.one_way, self.frame_bytes_max);
+        let reply = Reply::new(self.out, self.call.xid, self.call.one_way, self.frame_bytes_max);
         reply.failure_with(code, message, details);
         code
     }
@@ -325,7 +341,7 @@ fn code(refused: session::Refused) -> Code {
 /// Drops a panic's payload, which is the user's and may panic itself. What that says is dropped no more.
 fn discard(panic: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        std::mem::forget(again);
+        mem::forget(again);
     }
 }
 

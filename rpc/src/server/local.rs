@@ -5,11 +5,13 @@
 use fibra_scheduler::cancel;
 
 use super::handler::{self, Serving};
-use super::registry::Registry;
+use super::registry::{Hint, Registry};
 use crate::error::Peer;
 use crate::limits::Limits;
 use crate::middleware::Chain;
+use crate::request::Request;
 use crate::service::Service;
+use crate::session::fingerprint::hash;
 use crate::wire::decode::Decoder;
 use crate::wire::frame::Frame;
 
@@ -40,12 +42,14 @@ impl Local {
         let mut reply = Vec::new();
         let mut ran = false;
         // It is a call, for we have encoded it.
-        if let Ok(Some(Frame::Call(call))) = Decoder::of(frame, usize::MAX).next_frame() {
+        if let Ok(Some(Frame::Call(mut call))) = Decoder::of(frame, usize::MAX).next_frame() {
             let Self { registry, middleware, frame_bytes } = self;
             let serving = Serving { registry, middleware, frame_bytes: *frame_bytes, count: None };
             // It is ambient already, for whoever asks.
             let deadline = cancel::deadline();
-            ran = handler::run(&serving, call, Peer::Local, deadline, None, &mut reply).has_run;
+            let method = (hash(&call.method), &mut Hint::default());
+            let mut request = Request::from(Peer::Local);
+            ran = handler::run(&serving, &mut call, method, &mut request, deadline, None, &mut reply).has_run;
         }
         (Decoder::of(reply, usize::MAX).next_frame().ok().flatten(), ran)
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use fibra_scheduler::clock;
 
 use super::admission::{Late, Stood};
+use super::registry::Hint;
 use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX};
 use crate::wire::decode::Decoder;
 use crate::wire::frame::Call;
@@ -38,6 +39,8 @@ pub(super) struct Reader {
     came_after: Instant,
     /// From when on calls that were read are late.
     late_at: Option<Instant>,
+    /// Where the method of the last call was found.
+    hint: Hint,
 }
 
 /// What a read brought.
@@ -64,12 +67,25 @@ impl Reader {
             last_read_at: None,
             came_after: now,
             late_at: None,
+            hint: Hint::default(),
         }
     }
 
     /// It is for the turn of a connection that has stood in line so, and was last read from then.
     pub(super) fn has_stood(&mut self, stood: Stood, last_read_at: Option<Instant>) {
         (self.stood, self.last_read_at) = (stood, last_read_at);
+    }
+
+    /// Where the method of the last call was found.
+    #[inline]
+    pub(super) fn hint(&self) -> Hint {
+        self.hint
+    }
+
+    /// So the next one may be there as well.
+    #[inline]
+    pub(super) fn set_hint(&mut self, hint: Hint) {
+        self.hint = hint;
     }
 
     /// What has been read and not been taken.

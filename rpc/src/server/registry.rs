@@ -1,19 +1,31 @@
 //! Which service has which method, by the full name that travels.
 
+use std::borrow::Cow;
+
 use crate::error::BindError;
 use crate::reflection::{Catalogue, ReflectionServer};
-use crate::service::{Method, Service};
+use crate::service::{Service, Streams};
 use crate::session::fingerprint::hash;
 
 /// The services of one server. Fixed once it serves.
 pub(super) struct Registry {
     services: Vec<Box<dyn Service>>,
-    /// By the hash of its name, in order: the number of the service, and of the method in it. Names that a peer sends are looked up and never
-    /// entered, so it cannot choose what collides.
-    methods: Vec<(u64, usize, usize)>,
-    /// How many methods there are before those of each service.
-    before: Vec<usize>,
+    /// By the hash of their names, in order. Names that a peer sends are looked up and never entered, so it cannot choose what collides.
+    methods: Vec<Entry>,
 }
+
+struct Entry {
+    hash: u64,
+    name: Cow<'static, str>,
+    streams: Streams,
+    service: usize,
+    number: usize,
+    index: usize,
+}
+
+/// Where a method was found last: the next call is often of the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hint(usize);
 
 /// A method, ready to run.
 #[derive(Clone, Copy)]
@@ -23,7 +35,8 @@ pub(super) struct Target<'a> {
     pub(super) number: usize,
     /// And among all of the server.
     pub(super) index: usize,
-    pub(super) method: &'a Method,
+    pub(super) name: &'a Cow<'static, str>,
+    pub(super) streams: Streams,
 }
 
 impl Registry {
@@ -38,11 +51,10 @@ impl Registry {
             services.push(Box::new(ReflectionServer::new(catalogue)));
         }
         let registry = Self::of_all(services);
-        let mut names: Vec<_> = registry.methods.iter().filter_map(|place| registry.target(*place)).collect();
-        names.sort_unstable_by_key(|target| target.method.full_name());
-        let twice = names.windows(2).find(|pair| pair[0].method.full_name() == pair[1].method.full_name());
-        if let Some(pair) = twice {
-            return Err(BindError::DuplicateMethod { name: pair[0].method.full_name().to_owned() });
+        let mut names = registry.names();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(BindError::DuplicateMethod { name: pair[0].clone() });
         }
         Ok(registry)
     }
@@ -53,15 +65,16 @@ impl Registry {
     }
 
     fn of_all(services: Vec<Box<dyn Service>>) -> Self {
-        let (mut methods, mut before) = (Vec::new(), Vec::new());
-        for (index, service) in services.iter().enumerate() {
-            before.push(methods.len());
-            for (number, method) in service.descriptor().methods().iter().enumerate() {
-                methods.push((hash(method.full_name().as_bytes()), index, number));
+        let mut methods = Vec::new();
+        for (service, of) in services.iter().enumerate() {
+            for (number, method) in of.descriptor().methods().iter().enumerate() {
+                let name = method.shared_name().clone();
+                let (hash, index) = (hash(name.as_bytes()), methods.len());
+                methods.push(Entry { hash, name, streams: method.streams(), service, number, index });
             }
         }
-        methods.sort_unstable();
-        Self { services, methods, before }
+        methods.sort_by_key(|entry| entry.hash);
+        Self { services, methods }
     }
 
     /// The full names of all methods, by their numbers among all.
@@ -70,19 +83,24 @@ impl Registry {
         methods.map(|method| method.full_name().to_owned()).collect()
     }
 
-    /// The method of that name. The name is a peer's: any bytes.
+    /// The method of that name, with the hash of it. The name is a peer's: any bytes.
     #[inline]
-    pub(super) fn find(&self, full_name: &[u8]) -> Option<Target<'_>> {
-        let hash = hash(full_name);
-        let end = self.methods.partition_point(|&(other, ..)| other <= hash);
-        let alike = self.methods[..end].iter().rev().take_while(|&&(other, ..)| other == hash);
-        alike.filter_map(|place| self.target(*place)).find(|target| target.method.full_name().as_bytes() == full_name)
+    pub(super) fn find(&self, full_name: &[u8], hash: u64, hint: &mut Hint) -> Option<Target<'_>> {
+        let is_it = |entry: &&Entry| entry.hash == hash && entry.name.as_bytes() == full_name;
+        let entry = match self.methods.get(hint.0).filter(is_it) {
+            Some(entry) => entry,
+            None => {
+                *hint = self.look_up(full_name, hash)?;
+                self.methods.get(hint.0)?
+            }
+        };
+        let &Entry { ref name, streams, service, number, index, .. } = entry;
+        Some(Target { service: self.services.get(service)?.as_ref(), number, index, name, streams })
     }
 
-    #[inline]
-    fn target(&self, (_, index, number): (u64, usize, usize)) -> Option<Target<'_>> {
-        let service = self.services.get(index)?.as_ref();
-        let index = self.before.get(index)? + number;
-        Some(Target { service, number, index, method: service.descriptor().methods().get(number)? })
+    fn look_up(&self, full_name: &[u8], hash: u64) -> Option<Hint> {
+        let end = self.methods.partition_point(|entry| entry.hash <= hash);
+        let alike = (0..end).rev().take_while(|&at| self.methods[at].hash == hash);
+        alike.map(Hint).find(|at| self.methods[at.0].name.as_bytes() == full_name)
     }
 }

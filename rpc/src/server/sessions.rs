@@ -24,9 +24,10 @@ use parking_lot::Mutex;
 use crate::limits::{SERVER_REPLY_BYTES_MAX, SESSION_REPLY_BYTES_MAX};
 use crate::random;
 use crate::scratch;
+use crate::session::fingerprint::of_call;
 use crate::session::reply_cache::{Arrival, Progress};
 use crate::session::table::{self, Bounds, Endable, Unopened};
-use crate::session::{Allowance, ClientId, Pool, Principal, Refused, ReplyCache, Verdict, Xid, fingerprint};
+use crate::session::{Allowance, ClientId, Pool, Principal, Refused, ReplyCache, Verdict, Xid};
 use crate::wire::frame::{Call, Open, Opened};
 
 /// All sessions of a server.
@@ -141,9 +142,10 @@ impl Endable for Arc<Session> {
 }
 
 impl Held {
-    /// What a call of the session says of itself, but for what it does.
-    pub(super) fn arrival(call: &Call) -> Arrival {
-        let fingerprint = fingerprint(&call.method, &call.args);
+    /// What a call of the session says of itself, whose method's name has this hash.
+    #[inline]
+    pub(super) fn arrival(call: &Call, method: u64) -> Arrival {
+        let fingerprint = of_call(method, &call.args);
         Arrival { xid: call.xid, first_incomplete: call.first_incomplete(), fingerprint, turn: None }
     }
 

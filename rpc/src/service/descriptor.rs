@@ -166,8 +166,8 @@ impl Method {
     }
 
     /// The name, for an error: free if it is a constant.
-    pub(crate) fn shared_name(&self) -> Cow<'static, str> {
-        self.full_name.clone()
+    pub(crate) fn shared_name(&self) -> &Cow<'static, str> {
+        &self.full_name
     }
 
     /// What comes after the last dot of the full name.

@@ -24,18 +24,20 @@ use crate::wire::failure::Code;
 pub struct Args<'a> {
     body: Bytes,
     decoding: &'a Cell<bool>,
-    streams: Option<CallStreams>,
+    streams: Option<&'a mut CallStreams>,
 }
 
 impl<'a> Args<'a> {
     /// Arguments that came some way or other. `decoding` is true while they are decoded: a panic at any other time is one of the handler,
     /// which has then run.
+    #[inline]
     pub fn new(body: Bytes, decoding: &'a Cell<bool>) -> Self {
         Self { body, decoding, streams: None }
     }
 
     /// With the streams of the call.
-    pub(crate) fn with_streams(mut self, streams: Option<CallStreams>) -> Self {
+    #[inline]
+    pub(crate) fn with_streams(mut self, streams: Option<&'a mut CallStreams>) -> Self {
         self.streams = streams;
         self
     }
@@ -46,7 +48,7 @@ impl<'a> Args<'a> {
     ///
     /// [`Rejected::Arguments`] if not.
     pub fn receiver<T: DeserializeOwned>(&mut self) -> Result<Receiver<T>, Rejected> {
-        let receiver = self.streams.as_mut().and_then(CallStreams::receiver);
+        let receiver = self.streams.as_mut().and_then(|streams| streams.receiver());
         receiver.ok_or_else(|| Rejected::Arguments("the call has no stream of the client's".to_owned()))
     }
 
@@ -56,7 +58,7 @@ impl<'a> Args<'a> {
     ///
     /// [`Rejected::Arguments`] if not.
     pub fn sender<T: Serialize>(&mut self) -> Result<Sender<T>, Rejected> {
-        let sender = self.streams.as_mut().and_then(CallStreams::sender);
+        let sender = self.streams.as_mut().and_then(|streams| streams.sender());
         sender.ok_or_else(|| Rejected::Arguments("the call has no stream of the server's".to_owned()))
     }
 
@@ -65,6 +67,7 @@ impl<'a> Args<'a> {
     /// # Errors
     ///
     /// [`Rejected::Arguments`] if they are malformed, nest too deep, or are others than `T`.
+    #[inline]
     pub fn decode<T: DeserializeOwned>(self, count: usize) -> Result<T, Rejected> {
         self.decode_by(|body| codec::decode_args(body, count))
     }
@@ -78,9 +81,10 @@ impl<'a> Args<'a> {
         self.decode_by(codec::decode_all_args)
     }
 
+    #[inline]
     fn decode_by<T>(self, decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>) -> Result<T, Rejected> {
         self.decoding.set(true);
-        let args = decode(&self.body).map_err(|error| Rejected::Arguments(error.to_string()));
+        let args = decode(&self.body).map_err(Rejected::from);
         self.decoding.set(false);
         args
     }
@@ -107,6 +111,13 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
+impl From<DecodeError> for Rejected {
+    #[cold]
+    fn from(error: DecodeError) -> Self {
+        Self::Arguments(error.0)
+    }
+}
+
 /// Where the answer to a call goes.
 #[derive(Debug)]
 pub struct Reply<'a> {
@@ -132,11 +143,13 @@ pub(crate) enum Answered {
 
 impl<'a> Reply<'a> {
     /// A reply that is appended to `out` as a frame, and is no longer than that; none, if the call is one-way.
+    #[inline]
     pub fn new(out: &'a mut Vec<u8>, xid: u64, one_way: bool, frame_bytes_max: usize) -> Self {
         Self { out, xid, one_way, frame_bytes_max }
     }
 
     /// Answers with the method's value.
+    #[inline]
     pub fn value<T: Serialize + ?Sized>(mut self, value: &T) -> Answer {
         if !self.one_way {
             self.ready();
@@ -200,6 +213,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Takes a buffer only now: a handler that parks for long holds none.
+    #[inline]
     fn ready(&mut self) {
         if self.out.capacity() == 0 {
             *self.out = scratch::take();

@@ -7,10 +7,17 @@ const FACTORS: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0xD6E8_FEB8_6659_FD93];
 
 /// The fingerprint of a call.
 pub fn fingerprint(method: &[u8], args: &[u8]) -> u64 {
-    mix(hash(method), args)
+    of_call(hash(method), args)
 }
 
-/// The same of a name alone.
+/// The same, of a method whose name has this [`hash`].
+#[inline]
+pub(crate) fn of_call(method: u64, args: &[u8]) -> u64 {
+    mix(method, args)
+}
+
+/// The hash of a name.
+#[inline]
 pub(crate) fn hash(name: &[u8]) -> u64 {
     mix(FACTORS[0], name)
 }

@@ -10,7 +10,8 @@ use std::rc::Rc;
 /// A shared, read-only piece of a connection's input. Stays on its thread, as the connection does.
 #[derive(Clone, Default)]
 pub struct Bytes {
-    chunk: Rc<Vec<u8>>,
+    /// `None`: what is empty holds no buffer.
+    chunk: Option<Rc<Vec<u8>>>,
     range: Range<usize>,
 }
 
@@ -19,7 +20,7 @@ impl Bytes {
     #[inline]
     pub(super) fn new(chunk: &Rc<Vec<u8>>, range: Range<usize>) -> Self {
         debug_assert!(range.start <= range.end && range.end <= chunk.len());
-        Self { chunk: Rc::clone(chunk), range }
+        Self { chunk: Some(Rc::clone(chunk)), range }
     }
 }
 
@@ -28,14 +29,14 @@ impl Deref for Bytes {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        self.chunk.get(self.range.clone()).unwrap_or_default()
+        self.chunk.as_ref().and_then(|chunk| chunk.get(self.range.clone())).unwrap_or_default()
     }
 }
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
         let range = 0..bytes.len();
-        Self { chunk: Rc::new(bytes), range }
+        Self { chunk: Some(Rc::new(bytes)), range }
     }
 }
 

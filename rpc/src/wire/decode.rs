@@ -129,7 +129,7 @@ impl Decoder {
     /// # Errors
     ///
     /// As [`next_frame`](Self::next_frame).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek(&self) -> Result<Option<Next>, Malformed> {
         let unread = &self.chunk[self.start..self.end];
         let Some((bytes, rest)) = unread.split_first_chunk::<{ header::LEN }>() else { return Ok(None) };
@@ -150,7 +150,7 @@ impl Decoder {
     /// # Errors
     ///
     /// As [`next_frame`](Self::next_frame).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_call(&mut self, next: Next) -> Result<Call, Malformed> {
         let Next { header, body } = next;
         let end = body.end;
@@ -191,7 +191,7 @@ impl Decoder {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&self, header: &Header, body: Range<usize>) -> Result<Call, Malformed> {
         let mut fields = Fields { chunk: &self.chunk, kind: header.kind, rest: body };
         let timeout = Duration::from_micros(u64::from_be_bytes(fields.array("lacks the timeout")?));

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::bytes::Bytes;
+use crate::service::Streams;
 
 /// One frame, as it comes out of the [`Decoder`](super::decode::Decoder).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +170,12 @@ impl Call {
     /// Whether it runs at most once in its session, however often it arrives.
     pub fn in_session(&self) -> bool {
         !self.one_way && !self.idempotent && !self.is_stream()
+    }
+
+    /// The streams that it wants.
+    #[inline]
+    pub(crate) fn streams(&self) -> Streams {
+        Streams::of(self.client_stream, self.server_stream.is_some())
     }
 
     /// Whether there are items in either direction.

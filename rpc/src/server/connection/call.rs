@@ -12,16 +12,22 @@ use super::super::handler::{self, Refusal, Serving};
 use super::super::reader::Reader;
 use super::super::sessions::{Arrived, Held, StillRuns};
 use super::{Connection, End, Role, Step};
-use crate::error::Peer;
 use crate::metrics::Shard;
+use crate::request::Request;
+use crate::session::fingerprint::hash;
 use crate::wire::frame::Call;
 
 impl Connection {
     /// Runs, refuses or repeats a call. Leaves the role, unless the handler parked.
     #[inline(always)] // In the one place where calls come from, so that they are not moved.
-    pub(super) fn take_call(self: &Rc<Self>, role: &mut Role, call: Call) -> Result<Step, End> {
+    pub(super) fn take_call(
+        self: &Rc<Self>,
+        role: &mut Role,
+        request: &mut Request,
+        mut call: Call,
+    ) -> Result<Step, End> {
         if call.is_stream() {
-            return self.take_stream(role, call);
+            return self.take_stream(role, request, call);
         }
         let Some(reader) = role else { return Ok(Step::HandedOver) };
         let (xid, one_way) = (call.xid, call.one_way);
@@ -33,8 +39,9 @@ impl Connection {
         let mut out = Vec::new();
         let deadline = reader.deadline(&call);
         let in_session = call.in_session();
+        let method = hash(&call.method);
         if in_session {
-            let arrival = Held::arrival(&call);
+            let arrival = Held::arrival(&call, method);
             match self.session.arrive(arrival, &mut out) {
                 Ok(Arrived::New) => {}
                 Ok(Arrived::Done) => {
@@ -87,22 +94,25 @@ impl Connection {
             }
             return Ok(self.answered(out));
         }
-        self.run_to_park(role, xid, out, |out| {
+        let mut hint = reader.hint();
+        let step = self.run_to_park(role, xid, out, |out| {
             let serving = self.serving(now);
-            let run = || handler::run(&serving, call, Peer::Remote(self.peer), deadline, None, out);
-            let ran = match deadline {
-                // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
-                Some(deadline) => cancel::with_deadline(deadline, run),
-                None => run(),
-            };
+            // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
+            let ran = cancel::with_deadline(deadline, || {
+                handler::run(&serving, &mut call, (method, &mut hint), request, deadline, None, out)
+            });
             if in_session {
                 self.session.finish(xid, out, ran.has_run);
             }
-        })
+        });
+        if let Some(reader) = role {
+            reader.set_hint(hint);
+        }
+        step
     }
 
     /// Does what may park, and sends the reply that it leaves in `out`. Leaves the role, unless it parked.
-    #[inline]
+    #[inline(always)] // As `take_call`.
     pub(super) fn run_to_park(
         self: &Rc<Self>,
         role: &mut Role,

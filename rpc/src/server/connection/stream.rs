@@ -15,10 +15,12 @@ use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::{cancel, clock};
 
 use super::super::handler::{self, Refusal};
+use super::super::registry::Hint;
 use super::super::streams::Streams;
 use super::{Connection, End, Role, Step};
-use crate::error::Peer;
 use crate::limits::GLITCHES_PER_STREAM;
+use crate::request::Request;
+use crate::session::fingerprint::hash;
 use crate::stream::Gone;
 use crate::wire::frame::Call;
 
@@ -43,7 +45,12 @@ impl Connection {
 
     /// Runs or refuses a call. Leaves the role, unless the handler parked.
     #[cold] // Not in the way of the others.
-    pub(super) fn take_stream(self: &Rc<Self>, role: &mut Role, call: Call) -> Result<Step, End> {
+    pub(super) fn take_stream(
+        self: &Rc<Self>,
+        role: &mut Role,
+        request: &mut Request,
+        mut call: Call,
+    ) -> Result<Step, End> {
         let Some(reader) = role else { return Ok(Step::HandedOver) };
         let xid = call.xid;
         self.glitches.earn(GLITCHES_PER_STREAM);
@@ -80,12 +87,10 @@ impl Connection {
             };
             park::on_first_park(&mut if_unread, || {
                 let serving = self.serving(now);
-                let peer = Peer::Remote(self.peer);
-                let run = || handler::run(&serving, call, peer, deadline, Some(streams), out);
-                let _ran = match deadline {
-                    Some(deadline) => cancel::with_deadline(deadline, run),
-                    None => run(),
-                };
+                let method = (hash(&call.method), &mut Hint::default());
+                let _ran = cancel::with_deadline(deadline, || {
+                    handler::run(&serving, &mut call, method, request, deadline, Some(streams), out)
+                });
             });
             // Before the answer is queued, so that no item comes behind it.
             self.streams().answered(xid);

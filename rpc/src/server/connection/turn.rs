@@ -8,7 +8,9 @@ use std::rc::Rc;
 use fibra_scheduler::clock;
 
 use super::{Connection, End};
+use crate::error::Peer;
 use crate::outbox::AtOnce;
+use crate::request::Request;
 use crate::scratch;
 use crate::server::reader::{Input, Reader};
 use crate::wire::encode;
@@ -62,8 +64,9 @@ impl Connection {
             return Ok(self.pause(reader));
         }
         let mut role = Some(reader);
+        let mut request = Request::from(Peer::Remote(self.peer));
         loop {
-            let step = self.step(&mut role)?;
+            let step = self.step(&mut role, &mut request)?;
             let Some(reader) = &mut role else { return Ok(Turn::HandedOver) };
             let has_room = match (step, input) {
                 (Step::Done, _) => true,
@@ -105,16 +108,17 @@ impl Connection {
             self.tell_of_drain();
         }
         let mut role = Some(Box::new(Reader::new(self.context.limits.frame_bytes, None)));
+        let mut request = Request::from(Peer::Remote(self.peer));
         let ended = loop {
-            if let Err(end) = self.step_by_thread(&mut role) {
+            if let Err(end) = self.step_by_thread(&mut role, &mut request) {
                 break end;
             }
         };
         self.end(ended);
     }
 
-    fn step_by_thread(self: &Rc<Self>, role: &mut Role) -> Result<(), End> {
-        match self.step(role)? {
+    fn step_by_thread(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<(), End> {
+        match self.step(role, request)? {
             Step::Done => Ok(()),
             Step::Filled => Ok(self.flush()?),
             Step::Empty => {
@@ -130,7 +134,7 @@ impl Connection {
 
     /// Acts on the next frame of what has been read. All of the way of a call that does not park is in its place here.
     #[inline(always)]
-    fn step(self: &Rc<Self>, role: &mut Role) -> Result<Step, End> {
+    fn step(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<Step, End> {
         let Some(reader) = role else { return Ok(Step::HandedOver) };
         let decoder = reader.decoder();
         match decoder.peek()? {
@@ -138,7 +142,7 @@ impl Connection {
             Some(next) if next.is_call() => {
                 let place = decoder.place();
                 let call = decoder.take_call(next)?;
-                let step = self.take_call(role, call)?;
+                let step = self.take_call(role, request, call)?;
                 if step == Step::Postponed
                     && let Some(reader) = role
                 {
@@ -149,15 +153,15 @@ impl Connection {
             }
             Some(next) => {
                 let frame = decoder.take(next)?;
-                self.act_on(role, frame)
+                self.act_on(role, request, frame)
             }
         }
     }
 
-    fn act_on(self: &Rc<Self>, role: &mut Role, frame: Frame) -> Result<Step, End> {
+    fn act_on(self: &Rc<Self>, role: &mut Role, request: &mut Request, frame: Frame) -> Result<Step, End> {
         let read_at = role.as_ref().map_or_else(clock::now, |reader| reader.read_at());
         let (kind, xid) = match frame {
-            Frame::Call(call) => return self.take_call(role, call),
+            Frame::Call(call) => return self.take_call(role, request, call),
             Frame::Cancel { xid } => {
                 self.glitches.spend(read_at)?;
                 // What has not parked has ended by now.
