@@ -204,7 +204,7 @@ pub fn with_timeout<T>(timeout: Duration, f: impl FnOnce() -> T) -> T {
 }
 
 /// As [`with_timeout`], with an instant; `None` is no deadline but that from outside.
-#[inline]
+#[inline(always)] // As `on_first_park`.
 pub fn with_deadline<T>(deadline: impl Into<Option<Instant>>, f: impl FnOnce() -> T) -> T {
     let deadline = deadline.into();
     let Some(ambient) = innermost() else { return under(with_ambient(|outer, _| outer.until(deadline)), f) };

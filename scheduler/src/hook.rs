@@ -39,7 +39,7 @@ pub(crate) struct Hook {
 /// # Panics
 ///
 /// Inside a [`fibra_fiber::Context`] that runs on a fiber.
-#[inline]
+#[inline(always)] // It is in the way of every call that is served.
 pub fn on_first_park<R>(hook: &mut dyn FnMut(), f: impl FnOnce() -> R) -> R {
     let Some(fiber) = Worker::with(|worker| worker?.running_raw()) else {
         return f();

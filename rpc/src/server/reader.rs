@@ -129,19 +129,21 @@ impl Reader {
         self.read_at
     }
 
-    /// What is to be said of a call that waits for its turn now, if it is late.
+    /// Whether a call that waits for its turn now is late.
     #[inline]
-    pub(super) fn late(&self, now: Instant, timeout: Duration, deadline: Option<Instant>) -> Option<Late> {
-        if self.late_at.is_none_or(|late_at| now <= late_at) {
-            return None;
-        }
-        Some(Late {
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.late_at.is_some_and(|late_at| now > late_at)
+    }
+
+    /// What is to be said of a call that is late now.
+    pub(super) fn late(&self, now: Instant, timeout: Duration, deadline: Option<Instant>) -> Late {
+        Late {
             now,
             waited: now.saturating_duration_since(self.came_after),
             empty_at: self.stood.empty_at.unwrap_or(self.read_at),
             timeout,
             left: deadline.map(|deadline| deadline.saturating_duration_since(now)),
-        })
+        }
     }
 
     /// Whether nobody waits for this call any more.

@@ -84,8 +84,10 @@ impl Connection {
             Some(Refusal::Draining)
         } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
-        } else {
+        } else if reader.is_late(now) {
             self.refuses_late(reader, now, call.timeout, deadline)
+        } else {
+            None
         };
         if let Some(refusal) = refusal {
             self.refuse(xid, one_way, refusal, &mut out);
@@ -121,10 +123,17 @@ impl Connection {
         work: impl FnOnce(&mut Vec<u8>),
     ) -> Result<Step, End> {
         self.in_flight.update(|count| count + 1);
-        park::on_first_park(&mut || *role = self.pass_on(xid, role.take()), || work(&mut out));
+        let mut has_parked = false;
+        let mut pass_on = || {
+            has_parked = true;
+            *role = self.pass_on(xid, role.take());
+        };
+        park::on_first_park(&mut pass_on, || work(&mut out));
         if role.is_some() {
             self.in_flight.update(|count| count - 1);
-            self.warn_if_refused();
+            if has_parked {
+                self.warn_if_refused();
+            }
             return Ok(self.answered(out));
         }
         // Whoever gave up on what ran here has not given up on the connection.
@@ -142,7 +151,7 @@ impl Connection {
     /// Says, once a connection, that there was no fiber to hand the role to.
     ///
     /// Not within the hook that was refused: what a logger does is not ours to know, and the hook must not wait.
-    #[inline]
+    #[cold]
     fn warn_if_refused(&self) {
         if let Some(error) = self.refused.take()
             && !self.warned.replace(true)
@@ -158,7 +167,7 @@ impl Connection {
     }
 
     /// Whether a call that waits for its turn is refused, since there is more to do than can be done.
-    #[inline]
+    #[inline(never)]
     fn refuses_late(
         &self,
         reader: &Reader,
@@ -166,7 +175,7 @@ impl Connection {
         timeout: Duration,
         deadline: Option<Instant>,
     ) -> Option<Refusal> {
-        let late = reader.late(now, timeout, deadline)?;
+        let late = reader.late(now, timeout, deadline);
         let dispatch = self.place.get()?.0.upgrade()?;
         (!dispatch.admits(late)).then_some(Refusal::Late { waited: late.waited })
     }

@@ -136,25 +136,19 @@ impl Connection {
     #[inline(always)]
     fn step(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<Step, End> {
         let Some(reader) = role else { return Ok(Step::HandedOver) };
-        let decoder = reader.decoder();
-        match decoder.peek()? {
+        match reader.decoder().next_plain_call() {
+            Some(call) => self.take_call(role, request, call),
+            None => self.step_otherwise(role, request),
+        }
+    }
+
+    /// As [`step`](Self::step), of whatever comes next.
+    #[inline(never)]
+    fn step_otherwise(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<Step, End> {
+        let Some(reader) = role else { return Ok(Step::HandedOver) };
+        match reader.decoder().next_frame()? {
             None => Ok(Step::Empty),
-            Some(next) if next.is_call() => {
-                let place = decoder.place();
-                let call = decoder.take_call(next)?;
-                let step = self.take_call(role, request, call)?;
-                if step == Step::Postponed
-                    && let Some(reader) = role
-                {
-                    self.postponed.set(true);
-                    reader.decoder().go_back(place);
-                }
-                Ok(step)
-            }
-            Some(next) => {
-                let frame = decoder.take(next)?;
-                self.act_on(role, request, frame)
-            }
+            Some(frame) => self.act_on(role, request, frame),
         }
     }
 
