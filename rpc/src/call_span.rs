@@ -27,13 +27,17 @@ pub(crate) struct CallSpan {
 }
 
 impl CallSpan {
-    /// Of a call that is served; `None`: it is part of no trace.
+    /// Whether a call that is served may be part of a trace.
     #[inline]
-    pub(crate) fn server(request: &Request) -> Option<Self> {
-        (may_be_recorded() || !request.metadata().is_empty()).then(|| Self::of_served(request))
+    pub(crate) fn is_wanted(request: &Request) -> bool {
+        may_be_recorded() || !request.metadata().is_empty()
     }
 
-    #[cold]
+    /// Of a call that is served; `None`: it is part of no trace.
+    pub(crate) fn server(request: &Request) -> Option<Self> {
+        Self::is_wanted(request).then(|| Self::of_served(request))
+    }
+
     fn of_served(request: &Request) -> Self {
         let came = TraceContext::of(request.metadata());
         let span = tracing::info_span!(

@@ -41,6 +41,7 @@ impl Request {
     }
 
     /// The next call begins, with nothing of the last one.
+    #[expect(clippy::ptr_arg, reason = "a name that is borrowed for ever is taken as it is")]
     #[inline]
     pub(crate) fn begin(&mut self, method: &Cow<'static, str>, xid: u64, deadline: Option<Instant>) {
         (self.xid, self.deadline) = (Some(xid), deadline);

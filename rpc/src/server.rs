@@ -23,6 +23,7 @@
 //! | `connection/stream` | a call of it that streams |
 //! | `streams` | the streams of a connection, and the rules for what comes for them |
 //! | `reader` | that role: the input read and not yet acted on |
+//! | `replies` | the replies of a turn, gathered to be written together |
 //! | `handler` | one call, from its frame to its reply, without I/O |
 //! | `local` | services without sockets, for callers of this process |
 //! | `admission` | which calls are refused when more come than can be served |
@@ -46,6 +47,7 @@ mod local;
 mod opening;
 mod reader;
 mod registry;
+mod replies;
 mod roster;
 mod sessions;
 mod sigterm;

@@ -76,7 +76,6 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         shard,
         in_flight: Cell::new(0),
         input: Cell::new(None),
-        replies: Cell::default(),
         postponed: Cell::new(false),
         has_fibers: Cell::new(false),
         paused: Cell::new(false),
@@ -115,8 +114,6 @@ pub(super) struct Connection {
     in_flight: Cell<usize>,
     /// What was read and not yet acted on, while nobody has the role.
     input: Cell<Option<Box<Reader>>>,
-    /// Replies of this turn, to be queued before the next write.
-    replies: Cell<Vec<u8>>,
     /// The next frame is a call for which there was no room.
     postponed: Cell<bool>,
     /// Its entry may still hold fibers that have run a call.
@@ -238,7 +235,6 @@ impl Connection {
                 let mut last_words = scratch::take();
                 encode::goaway(&mut last_words, GOAWAY_MALFORMED, &reason.to_string());
                 // If they cannot be said at once, the connection is as good as closed.
-                self.queue();
                 self.outbox.append_anyway(&mut last_words);
                 let _ = self.outbox.flush(AtOnce(self.stream()));
                 self.close();

@@ -101,13 +101,15 @@ pub(super) fn run(
         }
     }
     count.inspect(|(shard, _)| shard.begin(target.index, call.args.len()));
+    let index = target.index;
     let mut turn = Turn { target, call, streams, frame_bytes_max, out, has_run: false };
-    let ran = match CallSpan::server(request) {
-        None if middleware.is_empty() => turn.run(request),
-        span => turn.run_within(span, middleware, request),
+    let ran = if middleware.is_empty() && !CallSpan::is_wanted(request) {
+        turn.run(request)
+    } else {
+        turn.run_within(CallSpan::server(request), middleware, request)
     };
     if let Some((shard, began)) = count {
-        shard.end(target.index, ran.failure, clock::now().saturating_duration_since(began), out.len());
+        shard.end(index, ran.failure, clock::now().saturating_duration_since(began), out.len());
     }
     ran
 }

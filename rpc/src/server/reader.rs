@@ -2,7 +2,9 @@
 //!
 //! A value, so that it can be handed from one fiber to the next.
 //!
-//! Invariant: every whole frame is taken before more is read, so that one reading time holds for all that is buffered.
+//! Invariants:
+//! * Every whole frame is taken before more is read, so that one reading time holds for all that is buffered.
+//! * Whoever gives the role away leaves no replies in it.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use fibra_scheduler::clock;
 
 use super::admission::{Late, Stood};
 use super::registry::Hint;
+use super::replies::Replies;
 use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX};
 use crate::wire::decode::Decoder;
 use crate::wire::frame::Call;
@@ -26,6 +29,8 @@ pub(super) struct Reader {
     decoder: Decoder,
     /// When the bytes in the decoder were read, for the calls' deadlines.
     read_at: Instant,
+    /// The timeout of the last call, and when it passes: many have the same.
+    bound: (Duration, Option<Instant>),
     /// A time since then, and how many calls it is old.
     now: (Instant, u32),
     /// Calls that were cancelled by a frame behind their own.
@@ -41,6 +46,8 @@ pub(super) struct Reader {
     late_at: Option<Instant>,
     /// Where the method of the last call was found.
     hint: Hint,
+    /// What has been answered and not been queued.
+    pub(super) replies: Replies,
 }
 
 /// What a read brought.
@@ -60,6 +67,7 @@ impl Reader {
         Self {
             decoder: Decoder::new(frame_bytes_max),
             read_at: now,
+            bound: (Duration::ZERO, Some(now)),
             now: (now, 0),
             cancelled: Vec::new(),
             target,
@@ -68,6 +76,7 @@ impl Reader {
             came_after: now,
             late_at: None,
             hint: Hint::default(),
+            replies: Replies::default(),
         }
     }
 
@@ -105,6 +114,7 @@ impl Reader {
         let count = read(space)?;
         self.decoder.filled(count);
         self.read_at = clock::now();
+        self.bound = (Duration::ZERO, Some(self.read_at));
         self.now = (self.read_at, 0);
         let came_after = self.stood.after.map(|after| self.last_read_at.map_or(after, |last| after.max(last)));
         self.came_after = came_after.unwrap_or(self.read_at);
@@ -168,7 +178,10 @@ impl Reader {
 
     /// When the caller gives up on this call; `None` if that is further away than the clock reaches. Whatever it says, a call ends.
     #[inline]
-    pub(super) fn deadline(&self, call: &Call) -> Option<Instant> {
-        self.read_at.checked_add(call.timeout.min(CALL_TIMEOUT_MAX))
+    pub(super) fn deadline(&mut self, call: &Call) -> Option<Instant> {
+        if self.bound.0 != call.timeout {
+            self.bound = (call.timeout, self.read_at.checked_add(call.timeout.min(CALL_TIMEOUT_MAX)));
+        }
+        self.bound.1
     }
 }

@@ -21,13 +21,14 @@ use fibra_scheduler::clock;
 use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
 
+use super::replies::Ended;
 use crate::limits::{SERVER_REPLY_BYTES_MAX, SESSION_REPLY_BYTES_MAX};
 use crate::random;
 use crate::scratch;
 use crate::session::fingerprint::of_call;
 use crate::session::reply_cache::{Arrival, Progress};
 use crate::session::table::{self, Bounds, Endable, Unopened};
-use crate::session::{Allowance, ClientId, Pool, Principal, Refused, ReplyCache, Verdict, Xid};
+use crate::session::{Allowance, ClientId, Pool, Principal, Refused, ReplyCache, Verdict};
 use crate::wire::frame::{Call, Open, Opened};
 
 /// All sessions of a server.
@@ -149,10 +150,21 @@ impl Held {
         Arrival { xid: call.xid, first_incomplete: call.first_incomplete(), fingerprint, turn: None }
     }
 
-    /// A call of the session arrives. If it has been answered, that reply is put in `out`.
-    pub(super) fn arrive(&self, arrival: Arrival, out: &mut Vec<u8>) -> Result<Arrived, Refused> {
+    /// A call of the session arrives, after another has `ended`. If it has been answered, that reply is put in `out`.
+    pub(super) fn arrive(
+        &self,
+        ended: Option<Ended<'_>>,
+        arrival: Arrival,
+        out: &mut Vec<u8>,
+    ) -> Result<Arrived, Refused> {
         let mut guard = self.session.state.lock();
         let State { cache, progress, replaced_by } = &mut *guard;
+        if let Some(Ended { xid, reply, has_run }) = ended
+            && let Some(attached) = cache.finish(xid, reply, has_run, progress)
+            && !attached.is_empty()
+        {
+            progress.orphaned.extend(attached);
+        }
         if let Some(current) = *replaced_by {
             return Err(Refused::WrongIncarnation { current });
         }
@@ -191,7 +203,7 @@ impl Held {
             self.session.state.lock().cache.detach(arrival.xid, Unparker::is_current);
             waited.map_err(|_| StillRuns)?;
         }
-        match self.arrive(arrival, out) {
+        match self.arrive(None, arrival, out) {
             Ok(Arrived::Done) => Ok(Ok(())),
             // Whatever arrived is finished, so it is not new; and nothing else is told than what is certain.
             Ok(Arrived::New | Arrived::InProgress) => Err(StillRuns),
@@ -199,11 +211,12 @@ impl Held {
         }
     }
 
-    /// A new call has got its answer; whether that says that it has `run`.
-    pub(super) fn finish(&self, xid: Xid, reply: &[u8], run: bool) {
+    /// A new call has got its answer.
+    pub(super) fn finish(&self, ended: Ended<'_>) {
+        let Ended { xid, reply, has_run } = ended;
         let mut guard = self.session.state.lock();
         let State { cache, progress, .. } = &mut *guard;
-        let attached = cache.finish(xid, reply, run, progress);
+        let attached = cache.finish(xid, reply, has_run, progress);
         drop(guard);
         attached.iter().flatten().for_each(Unparker::unpark);
     }

@@ -10,11 +10,14 @@ use fibra_scheduler::{cancel, clock, park};
 use super::super::accept::Context;
 use super::super::handler::{self, Refusal, Serving};
 use super::super::reader::Reader;
+use super::super::replies::Ended;
 use super::super::sessions::{Arrived, Held, StillRuns};
+use super::turn::answered;
 use super::{Connection, End, Role, Step};
 use crate::metrics::Shard;
 use crate::request::Request;
 use crate::session::fingerprint::hash;
+use crate::session::reply_cache::Arrival;
 use crate::wire::frame::Call;
 
 impl Connection {
@@ -42,12 +45,12 @@ impl Connection {
         let method = hash(&call.method);
         if in_session {
             let arrival = Held::arrival(&call, method);
-            match self.session.arrive(arrival, &mut out) {
+            match self.session.arrive(reader.replies.take_ended(), arrival, &mut out) {
                 Ok(Arrived::New) => {}
                 Ok(Arrived::Done) => {
                     self.glitches.spend(reader.read_at())?;
                     self.count(|shard| shard.replay());
-                    return Ok(self.answered(out));
+                    return Ok(answered(role, out, None));
                 }
                 Ok(Arrived::InProgress) => {
                     if self.is_full() && self.in_flight.get() > 0 {
@@ -58,20 +61,12 @@ impl Connection {
                     self.count(|shard| shard.attach());
                     // The input buffer is not held meanwhile.
                     drop(call);
-                    let await_run = |out: &mut Vec<u8>| {
-                        let refusal = match self.session.wait(arrival, deadline, out) {
-                            Ok(Ok(())) => return,
-                            Ok(Err(refused)) => Refusal::Session(refused),
-                            Err(StillRuns) => Refusal::InProgress,
-                        };
-                        self.refuse(xid, one_way, refusal, out);
-                    };
-                    return self.run_to_park(role, xid, out, await_run);
+                    return self.attach(role, one_way, arrival, deadline);
                 }
                 Err(refused) => {
                     self.glitches.spend(reader.read_at())?;
                     self.refuse(xid, one_way, Refusal::Session(refused), &mut out);
-                    return Ok(self.answered(out));
+                    return Ok(answered(role, out, None));
                 }
             }
         }
@@ -91,10 +86,7 @@ impl Connection {
         };
         if let Some(refusal) = refusal {
             self.refuse(xid, one_way, refusal, &mut out);
-            if in_session {
-                self.session.finish(xid, &out, false);
-            }
-            return Ok(self.answered(out));
+            return Ok(answered(role, out, in_session.then_some((xid, false))));
         }
         let mut hint = reader.hint();
         let step = self.run_to_park(role, xid, out, |out| {
@@ -103,9 +95,7 @@ impl Connection {
             let ran = cancel::with_deadline(deadline, || {
                 handler::run(&serving, &mut call, (method, &mut hint), request, deadline, None, out)
             });
-            if in_session {
-                self.session.finish(xid, out, ran.has_run);
-            }
+            in_session.then_some(ran.has_run)
         });
         if let Some(reader) = role {
             reader.set_hint(hint);
@@ -113,14 +103,35 @@ impl Connection {
         step
     }
 
-    /// Does what may park, and sends the reply that it leaves in `out`. Leaves the role, unless it parked.
+    /// Waits for the answer to a call that runs already.
+    #[cold]
+    fn attach(
+        self: &Rc<Self>,
+        role: &mut Role,
+        one_way: bool,
+        arrival: Arrival,
+        deadline: Option<Instant>,
+    ) -> Result<Step, End> {
+        self.run_to_park(role, arrival.xid, Vec::new(), |out| {
+            let refusal = match self.session.wait(arrival, deadline, out) {
+                Ok(Ok(())) => return None,
+                Ok(Err(refused)) => Refusal::Session(refused),
+                Err(StillRuns) => Refusal::InProgress,
+            };
+            self.refuse(arrival.xid, one_way, refusal, out);
+            None
+        })
+    }
+
+    /// Does what may park, and sends the reply that it leaves in `out`. Leaves the role, unless it parked. What it returns is for the
+    /// session, if the call is of one: whether the reply says that it has run.
     #[inline(always)] // As `take_call`.
     pub(super) fn run_to_park(
         self: &Rc<Self>,
         role: &mut Role,
         xid: u64,
         mut out: Vec<u8>,
-        work: impl FnOnce(&mut Vec<u8>),
+        work: impl FnOnce(&mut Vec<u8>) -> Option<bool>,
     ) -> Result<Step, End> {
         self.in_flight.update(|count| count + 1);
         let mut has_parked = false;
@@ -128,13 +139,16 @@ impl Connection {
             has_parked = true;
             *role = self.pass_on(xid, role.take());
         };
-        park::on_first_park(&mut pass_on, || work(&mut out));
+        let ended = park::on_first_park(&mut pass_on, || work(&mut out)).map(|has_run| (xid, has_run));
         if role.is_some() {
             self.in_flight.update(|count| count - 1);
             if has_parked {
                 self.warn_if_refused();
             }
-            return Ok(self.answered(out));
+            return Ok(answered(role, out, ended));
+        }
+        if let Some((xid, has_run)) = ended {
+            self.session.finish(Ended { xid, reply: &out, has_run });
         }
         // Whoever gave up on what ran here has not given up on the connection.
         let answered = cancel::shield(|| self.answer(out));
@@ -158,12 +172,6 @@ impl Connection {
         {
             tracing::warn!(peer = %self.peer, %error, "while a call waited, no other of its worker was served: no fiber to do so");
         }
-    }
-
-    /// Adds the reply in `out`, if there is one, to those of this turn.
-    #[inline]
-    pub(super) fn answered(&self, out: Vec<u8>) -> Step {
-        if self.batch(out) { Step::Filled } else { Step::Done }
     }
 
     /// Whether a call that waits for its turn is refused, since there is more to do than can be done.

@@ -10,36 +10,21 @@ use std::rc::Rc;
 use fibra_scheduler::{cancel, in_fiber};
 
 use super::{Connection, End};
-use crate::limits::FLUSH_BYTES;
 use crate::outbox::{AtOnce, Refused};
 use crate::scratch;
+use crate::server::replies::Replies;
 
 impl Connection {
-    /// Adds a reply to those of this turn: by who has the role, who writes them together. Whether they are enough for a write.
-    #[inline]
-    pub(super) fn batch(&self, mut reply: Vec<u8>) -> bool {
-        if reply.is_empty() {
-            return false;
+    /// Queues the replies of this turn, once the session knows of all of them.
+    pub(super) fn queue(&self, replies: &mut Replies) {
+        if let Some(ended) = replies.take_ended() {
+            self.session.finish(ended);
         }
-        let mut replies = self.replies.take();
-        if replies.is_empty() {
-            std::mem::swap(&mut replies, &mut reply);
-        } else {
-            replies.extend_from_slice(&reply);
+        let mut leaving = replies.leave();
+        if !leaving.is_empty() {
+            self.outbox.append_anyway(&mut leaving);
         }
-        scratch::give(reply);
-        let is_enough = replies.len() >= FLUSH_BYTES;
-        self.replies.set(replies);
-        is_enough
-    }
-
-    /// Queues the replies of this turn.
-    pub(super) fn queue(&self) {
-        let mut replies = self.replies.take();
-        if !replies.is_empty() {
-            self.outbox.append_anyway(&mut replies);
-        }
-        scratch::give(replies);
+        scratch::give(leaving);
     }
 
     /// Sends a reply, by who does not have the role.
@@ -62,7 +47,6 @@ impl Connection {
 
     /// Writes what is queued, for as long as that takes.
     pub(super) fn flush(&self) -> io::Result<()> {
-        self.queue();
         let flushed = self.outbox.flush(self.stream());
         self.resume();
         flushed
@@ -73,7 +57,6 @@ impl Connection {
         if !in_fiber() {
             return self.flush();
         }
-        self.queue();
         self.outbox.flush(AtOnce(self.stream()))?;
         if !self.outbox.is_stuck() || self.draining.get() {
             return Ok(());
@@ -99,9 +82,15 @@ impl Connection {
         }
     }
 
-    /// Writes what is in the way; whether there is room then.
-    pub(super) fn make_room(self: &Rc<Self>) -> io::Result<bool> {
-        self.write_now()?;
+    /// Queues the replies of this turn, and writes what the peer takes at once.
+    pub(super) fn send(self: &Rc<Self>, replies: &mut Replies) -> io::Result<()> {
+        self.queue(replies);
+        self.write_now()
+    }
+
+    /// As [`send`](Self::send); whether there is room then.
+    pub(super) fn make_room(self: &Rc<Self>, replies: &mut Replies) -> io::Result<bool> {
+        self.send(replies)?;
         Ok(!self.outbox.is_full())
     }
 }

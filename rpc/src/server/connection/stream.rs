@@ -17,6 +17,7 @@ use fibra_scheduler::{cancel, clock};
 use super::super::handler::{self, Refusal};
 use super::super::registry::Hint;
 use super::super::streams::Streams;
+use super::turn::answered;
 use super::{Connection, End, Role, Step};
 use crate::limits::GLITCHES_PER_STREAM;
 use crate::request::Request;
@@ -76,7 +77,7 @@ impl Connection {
         if let Some(refusal) = refusal {
             self.streams().refuse(&call)?;
             self.refuse(xid, false, refusal, &mut out);
-            return Ok(self.answered(out));
+            return Ok(answered(role, out, None));
         }
         let (duplex, streams) = self.streams().begin(&call)?;
         self.run_to_park(role, xid, out, |out| {
@@ -94,6 +95,7 @@ impl Connection {
             });
             // Before the answer is queued, so that no item comes behind it.
             self.streams().answered(xid);
+            None
         })
     }
 

@@ -13,6 +13,7 @@ use crate::outbox::AtOnce;
 use crate::request::Request;
 use crate::scratch;
 use crate::server::reader::{Input, Reader};
+use crate::session::Xid;
 use crate::wire::encode;
 use crate::wire::frame::Frame;
 use crate::wire::header::{Kind, Malformed};
@@ -49,56 +50,75 @@ pub(super) enum Step {
     HandedOver,
 }
 
+/// Adds a reply to those of this turn, with what its session is to be told.
+#[inline]
+pub(super) fn answered(role: &mut Role, out: Vec<u8>, ended: Option<(Xid, bool)>) -> Step {
+    let is_enough = role.as_mut().is_some_and(|reader| reader.replies.add(out, ended));
+    if is_enough { Step::Filled } else { Step::Done }
+}
+
 impl Connection {
     /// Acts on what there is, with at most one read.
     pub(in crate::server) fn turn(self: &Rc<Self>, reader: Box<Reader>) -> Turn {
-        self.try_turn(reader).unwrap_or_else(|end| {
-            self.end(end);
+        let mut role = Some(reader);
+        self.try_turn(&mut role).unwrap_or_else(|end| {
+            self.end_by(end, role);
             Turn::Ended
         })
     }
 
-    fn try_turn(self: &Rc<Self>, reader: Box<Reader>) -> Result<Turn, End> {
-        let mut input = None;
-        if self.outbox.is_full() && !self.make_room()? {
-            return Ok(self.pause(reader));
+    /// Ends the connection behind what has been answered.
+    fn end_by(&self, end: End, role: Role) {
+        if let Some(mut reader) = role {
+            self.queue(&mut reader.replies);
         }
-        let mut role = Some(reader);
+        self.end(end);
+    }
+
+    fn try_turn(self: &Rc<Self>, role: &mut Role) -> Result<Turn, End> {
+        let mut input = None;
         let mut request = Request::from(Peer::Remote(self.peer));
+        let mut step = if self.outbox.is_full() { Step::Filled } else { Step::Done };
         loop {
-            let step = self.step(&mut role, &mut request)?;
-            let Some(reader) = &mut role else { return Ok(Turn::HandedOver) };
-            let has_room = match (step, input) {
-                (Step::Done, _) => true,
-                (Step::Filled, _) => self.make_room()?,
-                (Step::Postponed, _) => {
-                    self.write_now()?;
+            let Some(reader) = role else { return Ok(Turn::HandedOver) };
+            let has_room = match step {
+                Step::Done => true,
+                Step::Filled => self.make_room(&mut reader.replies)?,
+                Step::Postponed => {
+                    self.send(&mut reader.replies)?;
                     false
                 }
-                (Step::HandedOver, _) => return Ok(Turn::HandedOver),
-                (Step::Empty, None) => {
+                Step::HandedOver => return Ok(Turn::HandedOver),
+                Step::Empty if let Some(input) = input => {
+                    self.send(&mut reader.replies)?;
+                    return self.all_done(input, role);
+                }
+                Step::Empty => {
                     input = match reader.read(|space| self.stream().try_read(space)) {
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(Input::Drained),
                         read => Some(read?),
                     };
                     true
                 }
-                (Step::Empty, Some(input)) => {
-                    self.write_now()?;
-                    if self.in_flight.get() == 0 && self.has_fibers.replace(false) {
-                        let fibers_are_left = self.seat.entry().forget_finished();
-                        self.has_fibers.set(fibers_are_left);
-                    }
-                    return match (input, role) {
-                        (Input::End, _) | (_, None) => Err(End::Eof),
-                        (Input::Drained, Some(reader)) => Ok(Turn::Drained(reader)),
-                        (Input::Filled, Some(reader)) => Ok(Turn::Filled(reader)),
-                    };
-                }
             };
-            if !has_room && let Some(reader) = role.take() {
-                return Ok(self.pause(reader));
+            if !has_room {
+                return Ok(role.take().map_or(Turn::HandedOver, |reader| self.pause(reader)));
             }
+            step = self.step(role, &mut request)?;
+        }
+    }
+
+    /// The turn is over: all that was read has been acted on.
+    fn all_done(&self, input: Input, role: &mut Role) -> Result<Turn, End> {
+        if self.in_flight.get() == 0 && self.has_fibers.replace(false) {
+            let fibers_are_left = self.seat.entry().forget_finished();
+            self.has_fibers.set(fibers_are_left);
+        }
+        match (input, role.take()) {
+            (Input::End, _) => Err(End::Eof),
+            (_, None) => Ok(Turn::HandedOver),
+            (Input::Drained, Some(reader)) => Ok(Turn::Drained(reader)),
+            (Input::Filled, Some(reader)) => Ok(Turn::Filled(reader)),
         }
     }
 
@@ -114,22 +134,30 @@ impl Connection {
                 break end;
             }
         };
-        self.end(ended);
+        self.end_by(ended, role);
     }
 
     fn step_by_thread(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<(), End> {
-        match self.step(role, request)? {
-            Step::Done => Ok(()),
-            Step::Filled => Ok(self.flush()?),
+        let step = self.step(role, request)?;
+        let Some(reader) = role else { return Err(End::Eof) };
+        match step {
+            Step::Done => {}
+            Step::Filled => {
+                self.queue(&mut reader.replies);
+                self.flush()?;
+            }
             Step::Empty => {
+                self.queue(&mut reader.replies);
                 self.flush()?;
                 let mut stream = self.stream();
-                let input = role.as_mut().map(|reader| reader.read(|space| stream.read(space))).transpose()?;
-                if input == Some(Input::End) { Err(End::Eof) } else { Ok(()) }
+                if reader.read(|space| stream.read(space))? == Input::End {
+                    return Err(End::Eof);
+                }
             }
             // Both need another fiber, or another call under way.
-            Step::Postponed | Step::HandedOver => Err(End::Eof),
+            Step::Postponed | Step::HandedOver => return Err(End::Eof),
         }
+        Ok(())
     }
 
     /// Acts on the next frame of what has been read. All of the way of a call that does not park is in its place here.
@@ -185,7 +213,7 @@ impl Connection {
                 self.pings.set(pings);
                 let mut pong = scratch::take();
                 encode::pong(&mut pong, echo);
-                return Ok(self.answered(pong));
+                return Ok(answered(role, pong, None));
             }
             // This side asks nothing.
             Frame::Pong { .. } => (Kind::Pong, 0),
@@ -229,9 +257,10 @@ impl Connection {
     pub(super) fn pass_on(&self, xid: u64, role: Role) -> Role {
         let Some((dispatch, key)) = self.place.get() else { return role };
         let Some(dispatch) = dispatch.upgrade() else { return role };
-        // Its writing is for who leads next.
-        self.queue();
-        if let Some(reader) = &role {
+        let mut role = role;
+        if let Some(reader) = &mut role {
+            // Its writing is for who leads next.
+            self.queue(&mut reader.replies);
             dispatch.turn_ended(reader, self, true);
         }
         self.input.set(role);

@@ -197,7 +197,45 @@ fn decoded(bytes: &[u8], pieces: &[usize]) -> Result<Vec<Frame>, Malformed> {
     Ok(frames)
 }
 
+/// A call, cut or with a byte of its header changed, as often as not into one of little difference.
+fn nearly_a_call() -> impl Strategy<Value = Vec<u8>> {
+    let at = prop_oneof![0..header::LEN + 10, 4..8_usize];
+    let change = prop::option::of((at, prop_oneof![0_u8..=16, any::<u8>()]));
+    (call(), change, prop::option::of(any::<prop::sample::Index>())).prop_map(|(call, change, cut)| {
+        let mut bytes = encoded(&[Frame::Call(call)]);
+        if let Some((at, byte)) = change
+            && let Some(changed) = bytes.get_mut(at)
+        {
+            *changed = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        bytes
+    })
+}
+
 proptest! {
+    #[test]
+    fn the_short_way_of_a_plain_call_leads_to_the_same(bytes in nearly_a_call()) {
+        let (mut short, mut long) = (Decoder::of(bytes.clone(), FRAME_BYTES_MAX), Decoder::of(bytes, FRAME_BYTES_MAX));
+        let plain = short.next_plain_call();
+        let frame = long.next_frame();
+        let is_plain = |call: &Call| {
+            let with_more = call.one_way || call.is_stream() || call.metadata.is_some();
+            !with_more
+        };
+        match &frame {
+            Ok(Some(Frame::Call(call))) if is_plain(call) => prop_assert_eq!(plain.as_ref(), Some(call)),
+            _ => {
+                prop_assert_eq!(plain, None);
+                // It has taken nothing.
+                prop_assert_eq!(short.next_frame(), frame);
+            }
+        }
+        prop_assert_eq!(short.next_frame(), long.next_frame());
+    }
+
     #[test]
     fn what_is_encoded_is_decoded(frames in vec(frame(), 0..8)) {
         prop_assert_eq!(decoded(&encoded(&frames), &[]), Ok(frames));
