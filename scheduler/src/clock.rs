@@ -8,8 +8,10 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 thread_local! {
-    /// The time of the seeded run on this thread; `None` where time is real.
+    /// The time that whoever runs on this thread sees in a seeded run; `None` where time is real.
     static VIRTUAL: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// How long the seeded run on this thread has taken by its own clock.
+    static ELAPSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// The current instant, as every timer and deadline of fibra sees it.
@@ -38,6 +40,11 @@ pub(crate) fn monotonic() -> Option<Duration> {
     if is_virtual() { None } else { fibra_fiber::monotonic_time() }
 }
 
+/// How long the seeded run on this thread has taken.
+pub(crate) fn elapsed() -> Option<Duration> {
+    is_virtual().then(|| ELAPSED.get())
+}
+
 /// Makes this thread's time virtual, as long as it lives: time stands still but for [`advance`](Virtual::advance).
 #[derive(Debug)]
 pub(crate) struct Virtual {
@@ -51,17 +58,24 @@ impl Virtual {
     pub(crate) fn start() -> Self {
         assert!(!is_virtual(), "this thread is in a seeded run already");
         let start = real();
+        ELAPSED.set(Duration::ZERO);
         VIRTUAL.set(Some(start));
         Virtual { start, not_send: PhantomData }
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        VIRTUAL.set(Some(now() + by));
+        ELAPSED.set(ELAPSED.get() + by);
+        self.show(ELAPSED.get());
+    }
+
+    /// What [`now`] shows from here on, counted from the beginning.
+    pub(crate) fn show(&self, elapsed: Duration) {
+        VIRTUAL.set(Some(self.start + elapsed));
     }
 
     /// How much virtual time has passed.
     pub(crate) fn elapsed(&self) -> Duration {
-        now().saturating_duration_since(self.start)
+        ELAPSED.get()
     }
 }
 

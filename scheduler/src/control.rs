@@ -237,8 +237,8 @@ impl Control {
         unsafe { self.owned.context.get_unchecked() }.is_innermost()
     }
 
-    /// As [`cancel`](FiberRef::cancel), for a fiber that is just about to start.
-    pub(crate) fn cancel_unstarted(&self) {
+    /// As [`cancel`](FiberRef::cancel), for a fiber that does not wait: it is just about to start, or runs on this thread.
+    pub(crate) fn cancel_awake(&self) {
         self.cancelled.store(true, Ordering::Release);
     }
 

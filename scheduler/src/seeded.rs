@@ -44,12 +44,19 @@
 //!
 //! * **Randomness.** [`random`] gives numbers of the seed. fibra's own draws (names, jitter) come from there.
 //!
+//! # Hosts
+//!
+//! Fibers may be grouped as those of one machine, see [`Host`]: with a clock that differs from the run's, to be paused, to crash. What
+//! is around them, such as a network, is a [`World`]; what it does goes into the trace by [`note`].
+//!
 //! What a program draws from elsewhere is its own affair: the addresses and iteration orders of its hash maps, the wall clock,
 //! [`FiberId`](crate::FiberId)s (unique in the process, so different in each run).
 
 mod deadlock;
+mod host;
 mod order;
 mod trace;
+mod world;
 
 use std::time::Duration;
 
@@ -58,9 +65,12 @@ use crate::rng;
 
 pub use deadlock::Deadlock;
 pub(crate) use deadlock::Waiting;
+pub use host::{Host, Skew};
+pub(crate) use host::{Scope, enter, have_changed, host_of, refuse, take_crashed};
 use order::Order;
-pub use trace::Trace;
 pub(crate) use trace::{Event, Recorder};
+pub use trace::{Trace, note};
+pub use world::{World, elapsed};
 
 /// How far time moves at each switch: about what a short turn of a fiber takes.
 pub const STEP: Duration = Duration::from_micros(1);
@@ -92,33 +102,52 @@ pub(crate) struct Run {
     pub(crate) recorder: Recorder,
     /// The first deadlock: what comes after it is the shutdown.
     pub(crate) deadlock: Option<Deadlock>,
-    /// The numbers of started fibers, from 0 in the order of their starts, by where the worker lists them.
-    numbers: Vec<u64>,
+    pub(crate) world: Option<Box<dyn World>>,
+    pub(crate) hosts: Scope,
+    /// By where the worker lists them: the numbers of started fibers, from 0 in the order of their starts, and their hosts.
+    listed: Vec<(u64, Option<Host>)>,
 }
 
 impl Run {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, world: Option<Box<dyn World>>) -> Self {
         Run {
             clock: Virtual::start(),
             random: rng::Seeded::start(seed),
             order: Order::new(seed),
             recorder: Recorder::new(seed),
             deadlock: None,
-            numbers: Vec::new(),
+            world,
+            hosts: Scope::begin(),
+            listed: Vec::new(),
         }
     }
 
-    /// Notes the number of the fiber that the worker lists under `key`.
-    pub(crate) fn enlist(&mut self, key: usize, number: u64) {
-        if self.numbers.len() <= key {
-            self.numbers.resize(key + 1, 0);
+    /// Notes the number and the host of the fiber that the worker lists under `key`.
+    pub(crate) fn enlist(&mut self, key: usize, number: u64, host: Option<Host>) {
+        if self.listed.len() <= key {
+            self.listed.resize(key + 1, (0, None));
         }
-        self.numbers[key] = number;
+        self.listed[key] = (number, host);
     }
 
     /// The number of the live fiber that the worker lists under `key`.
     pub(crate) fn number(&self, key: usize) -> u64 {
-        self.numbers[key]
+        self.listed[key].0
+    }
+
+    /// The host of the live fiber that the worker lists under `key`.
+    pub(crate) fn host(&self, key: usize) -> Option<Host> {
+        self.listed[key].1
+    }
+
+    /// Lets happen what of the world is due.
+    pub(crate) fn happen(&mut self) {
+        let now = self.clock.elapsed();
+        if let Some(world) = &mut self.world
+            && world.next().is_some_and(|at| at <= now)
+        {
+            world.happen(now);
+        }
     }
 
     pub(crate) fn record(&mut self, fiber: u64, event: Event) {

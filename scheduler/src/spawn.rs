@@ -183,7 +183,16 @@ impl Builder {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
-        let spawned_at = Location::caller();
+        self.spawn_here(Location::caller(), f)
+    }
+
+    /// As [`spawn_local`](Builder::spawn_local), at a place in the code that the caller has found out.
+    #[inline]
+    pub(crate) fn spawn_here<F, T>(self, spawned_at: &'static Location<'static>, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
         in_runtime(|worker| {
             let (runnable, handle) = self.allocate(worker.here(), spawned_at, f);
             worker.spawn(runnable);

@@ -49,6 +49,22 @@ impl Timers {
         unsafe { self.wheel.remove(node) };
     }
 
+    /// Moves an armed `node` to when `translate` says, in nanoseconds since the beginning, for an instant of another clock. Nothing happens
+    /// if it is not armed.
+    ///
+    /// # Safety
+    ///
+    /// As [`cancel`](Timers::cancel); and it stays in place until it has fired or is cancelled.
+    pub(crate) unsafe fn translate(&mut self, node: NonNull<Node>, translate: impl FnOnce(u64) -> u64) {
+        // SAFETY: the caller's promise, passed on.
+        let Some(tick) = (unsafe { self.wheel.armed_for(node) }) else { return };
+        // SAFETY: as above.
+        unsafe { self.wheel.remove(node) };
+        let nanos = translate(tick.saturating_mul(1 << TICK_SHIFT));
+        // SAFETY: as above, and it is not armed any more.
+        unsafe { self.wheel.insert(node, (nanos >> TICK_SHIFT) + 1) };
+    }
+
     /// A node whose deadline has passed, disarmed; `None` when there is no further one.
     pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<NonNull<Node>> {
         let tick = self.nanos(now) >> TICK_SHIFT;

@@ -8,6 +8,7 @@
 mod a_burst_leaves_no_memory_behind;
 mod a_cancelled_waiter_passes_its_turn_on;
 mod a_channel_delivers_each_message_once;
+mod a_crashed_host_only_unwinds;
 mod a_dump_shows_every_fiber;
 mod a_dump_waits_for_no_lookup_of_names;
 mod a_fiber_never_changes_its_thread;

@@ -62,6 +62,11 @@ impl FiberRef {
         NonNull::new(note.cast()).map(FiberRef)
     }
 
+    /// Uncounted, for who keeps the reference meanwhile.
+    pub(crate) fn as_ptr(&self) -> NonNull<Control> {
+        self.0
+    }
+
     /// Whether both are the same fiber.
     pub(crate) fn is(&self, other: NonNull<Control>) -> bool {
         self.0 == other

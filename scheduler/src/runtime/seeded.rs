@@ -6,7 +6,7 @@ use std::{fmt, io};
 use parking_lot::Mutex;
 
 use super::{Builder, Crew, Shared, WORKER_PANICKED, as_io_error};
-use crate::seeded::{Run, Trace};
+use crate::seeded::{Run, Trace, World};
 use crate::spawn;
 use crate::worker::Worker;
 use crate::{abort, cancel, spans};
@@ -16,7 +16,7 @@ impl Builder {
     ///
     /// The number of workers and the driver that this builder was given play no part.
     pub fn seed(self, seed: u64) -> Seeded {
-        Seeded { builder: self, seed }
+        Seeded { builder: self, seed, world: None }
     }
 }
 
@@ -25,9 +25,15 @@ impl Builder {
 pub struct Seeded {
     builder: Builder,
     seed: u64,
+    world: Option<Box<dyn World>>,
 }
 
 impl Seeded {
+    /// Puts `world` around the fibers: whatever of it is due happens before the next of them runs.
+    pub fn world(self, world: impl World + 'static) -> Self {
+        Seeded { world: Some(Box::new(world)), ..self }
+    }
+
     /// As [`run_traced`](Seeded::run_traced), without the trace.
     ///
     /// # Errors
@@ -69,7 +75,7 @@ impl Seeded {
         let spawned_at = Location::caller();
         assert!(!Worker::with(|worker| worker.is_some()), "a seeded run inside a fibra runtime: runtimes do not nest");
         let builder = self.builder.workers(1).blocking_threads(1).pin_workers(false);
-        let mut run = Run::new(self.seed);
+        let mut run = Run::new(self.seed, self.world);
         let (shared, mut seats) = Shared::new(&builder, false);
         let crew = Crew { shared: shared.clone(), threads: Mutex::default(), quit: None, watchdog: None };
         let worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
@@ -86,10 +92,10 @@ impl Seeded {
         worker.spawn(runnable);
         spans::outside(|| abort::on_unwind(WORKER_PANICKED, || worker.run_seeded(&mut run)));
         crew.dismiss();
-        let Run { clock, random, recorder, deadlock, .. } = run;
+        let Run { clock, random, recorder, deadlock, world, hosts, .. } = run;
         let trace = recorder.finish(clock.elapsed());
         // What follows is outside the run.
-        drop((clock, random));
+        drop((world, hosts, clock, random));
         if let Some(deadlock) = deadlock {
             return Err(io::Error::new(io::ErrorKind::Deadlock, deadlock));
         }

@@ -3,10 +3,22 @@
 //! Two runs with the same hash switched between the same fibers, for the same reasons, at the same times. Nothing goes in that differs
 //! between machines, builds or processes: no addresses, no [`FiberId`](crate::FiberId)s, no file descriptors.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::park::Reason;
 use crate::rng::mix;
+
+thread_local! {
+    /// What has been noted since the last event; 0: nothing.
+    static NOTED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Makes `word` part of the trace hash of the seeded run on this thread: for what happens around its fibers, and must be the same on each rerun.
+#[inline]
+pub fn note(word: u64) {
+    NOTED.set(mix(NOTED.get() ^ word).wrapping_add(word) | 1);
+}
 
 /// What happened in a seeded run. Equal for equal runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +116,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(seed: u64) -> Self {
+        NOTED.set(0);
         // The seed itself is not hashed: two seeds that lead to the same run have the same hash.
         Recorder {
             trace: Trace { seed, hash: 0, events: 0, started: 0, refused: 0, ended: 0, elapsed: Duration::ZERO },
@@ -127,6 +140,10 @@ impl Recorder {
             Event::Refuse => trace.refused += 1,
             Event::End => trace.ended += 1,
             _ => {}
+        }
+        let noted = NOTED.take();
+        if noted != 0 {
+            trace.hash = mix(trace.hash ^ noted);
         }
         // Within the horizon, so it fits.
         let nanos = at.as_nanos() as u64;

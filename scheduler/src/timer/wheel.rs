@@ -104,6 +104,17 @@ impl Wheel {
         }
     }
 
+    /// The tick that `node` is armed for, if it is.
+    ///
+    /// # Safety
+    ///
+    /// `node` is valid.
+    pub(crate) unsafe fn armed_for(&self, node: NonNull<Node>) -> Option<u64> {
+        // SAFETY: valid, as the caller says.
+        let fields = unsafe { node.as_ref() };
+        (fields.place.get() != Place::Nowhere).then(|| fields.when.get())
+    }
+
     /// A node whose tick is at or before `now`, disarmed.
     pub(crate) fn pop_expired(&mut self, now: u64) -> Option<NonNull<Node>> {
         loop {

@@ -59,7 +59,7 @@ impl Worker {
                     self.pace.tally.take_turn();
                 }
                 match self.next() {
-                    Some(runnable) => self.resume(runnable),
+                    Some(runnable) => self.resume(runnable, || self.shared.is_stopping()),
                     None if self.is_finished() => break,
                     None => {
                         self.pace.tally.return_turn();
@@ -135,15 +135,16 @@ impl Worker {
         self.shared.sleepers.wake_one(&self.shared.workers);
     }
 
-    /// Runs a fiber until it parks, yields or ends, or until one does to which it has handed over.
+    /// Runs a fiber until it parks, yields or ends, or until one does to which it has handed over. If it has not started, and
+    /// `is_too_late` for that, its closure is dropped instead.
     #[inline(always)] // No return may come between two switches: what a fiber has called before it left is what is returned from next.
-    fn resume(&self, runnable: Runnable) {
+    fn resume(&self, runnable: Runnable, is_too_late: impl FnOnce() -> bool) {
         let fiber = runnable.into_raw();
         // SAFETY: the fiber has not ended, so it is live.
         let control = unsafe { fiber.as_ref() };
         // SAFETY: we run on its home worker's thread, or are about to become that.
         let owned = unsafe { control.owned() };
-        if !owned.context.is_filled() && !self.start(fiber) {
+        if !owned.context.is_filled() && !self.start(fiber, is_too_late()) {
             return;
         }
         self.running.set(Some(fiber));
@@ -193,7 +194,7 @@ impl Worker {
     }
 
     /// Gives a fresh fiber a stack and makes it ours. `false`: there was no stack, and the fiber has ended with that error.
-    fn start(&self, fiber: NonNull<Control>) -> bool {
+    fn start(&self, fiber: NonNull<Control>, refused: bool) -> bool {
         // SAFETY: the caller has dissolved the runnable and gives it to us.
         let runnable = unsafe { Runnable::from_raw(fiber) };
         let stack = self.stacks.borrow_mut().take(runnable.control().origin.stack_size);
@@ -206,11 +207,10 @@ impl Worker {
                 return false;
             }
         };
-        // Too late to start: its closure is dropped instead, on a stack, since destructors may wait.
-        let refused = self.shared.is_stopping();
         let control = runnable.control();
+        // Its closure is dropped on a stack, since destructors may wait.
         if refused {
-            control.cancel_unstarted();
+            control.cancel_awake();
         }
         control.settle(self.address);
         // SAFETY: we have just become its home worker.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use crate::control::{Control, Runnable};
+use crate::control::{Control, FiberRef, Runnable};
 use crate::driver::{Driver, DriverWaker};
 use crate::park::Reason;
-use crate::seeded::{Deadlock, Event, HORIZON, Run, STEP, Waiting};
+use crate::seeded::{self, Deadlock, Event, HORIZON, Host, Run, STEP, Waiting};
 
 /// Stands in for the driver: nothing ever happens outside.
 struct Nothing;
@@ -25,6 +25,10 @@ impl Driver for Nothing {
     }
 }
 
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Worker {
     /// Runs fibers until the runtime has shut down and all have ended (or the grace period has).
     pub(crate) fn run_seeded(&self, run: &mut Run) {
@@ -32,54 +36,103 @@ impl Worker {
         self.is_seeded.set(true);
         self.enter(|| {
             loop {
-                // At each turn, so that a timer fires as soon as its time has come, also among fibers that never wait.
+                // At each turn, so that what is due happens as soon as its time has come, also among fibers that never wait.
+                run.happen();
                 self.look_outside(&mut Nothing, Some(Duration::ZERO));
                 if self.is_grace_over() {
                     break;
                 }
-                self.gather(run);
+                if seeded::have_changed() {
+                    self.cancel_crashed(run);
+                    run.order.sort();
+                }
+                self.gather(run, None);
                 match run.order.pop() {
-                    Some(runnable) => self.turn(run, runnable),
+                    Some((runnable, host)) => {
+                        self.turn(run, runnable, host);
+                        self.gather(run, host);
+                    }
                     None if self.is_finished() => break,
                     None => self.jump(run),
                 }
             }
-            while let Some(runnable) = run.order.pop() {
+            while let Some(runnable) = run.order.pop_rest() {
                 self.ready.push_back(runnable);
             }
             self.leave();
         });
     }
 
-    /// Moves what became runnable from the worker's queues to where the seed decides.
-    fn gather(&self, run: &mut Run) {
+    /// Moves what became runnable from the worker's queues to where the seed decides. What is new there was spawned by a fiber of
+    /// `spawner`.
+    fn gather(&self, run: &mut Run, spawner: Option<Host>) {
         while let Some(runnable) = self.pop_ready().or_else(|| self.fresh.pop()) {
-            run.order.push(runnable);
+            let control = runnable.control();
+            // SAFETY: we hold the runnable, of a fiber that has not started or is at home here.
+            let owned = unsafe { control.owned() };
+            let host = match owned.context.is_filled() {
+                true => run.host(owned.live_key.get()),
+                false => seeded::host_of(control.origin.id, spawner),
+            };
+            run.order.push(runnable, host);
+        }
+    }
+
+    /// Asks the fibers of hosts that have crashed to end.
+    fn cancel_crashed(&self, run: &Run) {
+        for crashed in seeded::take_crashed() {
+            let live = self.live.borrow();
+            let left = live.iter().filter(|&(key, _)| run.host(key) == Some(crashed));
+            // SAFETY: listed as live.
+            let left: Vec<_> = left.map(|(_, fiber)| unsafe { FiberRef::acquire(fiber) }).collect();
+            drop(live);
+            left.iter().for_each(FiberRef::cancel);
         }
     }
 
     /// Runs a fiber until it parks, yields or ends, and records that.
-    fn turn(&self, run: &mut Run, runnable: Runnable) {
+    fn turn(&self, run: &mut Run, runnable: Runnable, host: Option<Host>) {
         let fiber = runnable.reference();
         // SAFETY: we run on its home worker's thread, or are about to become that; the reference keeps it allocated.
         let owned = unsafe { fiber.control().owned() };
         let fresh = !owned.context.is_filled();
         run.clock.advance(STEP);
+        let is_too_late = self.shared.is_stopping() || host.is_some_and(|host| !host.is_up());
         let number = if !fresh {
             let number = run.number(owned.live_key.get());
             run.record(number, Event::Resume);
             number
         } else {
             let number = run.recorder.next_number();
-            run.record(number, if self.shared.is_stopping() { Event::Refuse } else { Event::Start });
+            run.record(number, if is_too_late { Event::Refuse } else { Event::Start });
             number
         };
-        self.resume(runnable);
+        let skew = host.map(Host::skew).filter(|skew| !skew.is_none());
+        if let Some(skew) = skew {
+            run.clock.show(skew.shows(run.clock.elapsed()));
+        }
+        if fresh && let Some(host) = host {
+            host.count(true);
+        }
+        seeded::enter(host);
+        self.resume(runnable, || is_too_late);
+        seeded::enter(None);
+        if skew.is_some() {
+            run.clock.show(run.clock.elapsed());
+        }
         if !owned.context.is_filled() {
+            if let Some(host) = host {
+                host.count(false);
+            }
             return run.record(number, Event::End);
         }
         if fresh {
-            run.enlist(owned.live_key.get(), number);
+            run.enlist(owned.live_key.get(), number, host);
+        }
+        if let Some(skew) = skew {
+            let passes = |shown| nanos(skew.passes(Duration::from_nanos(shown)));
+            // SAFETY: the node is in the control block, and stays armed no longer than the fiber waits.
+            unsafe { self.timers.borrow_mut().translate(Control::timer(fiber.as_ptr()), passes) };
         }
         let event = if owned.token.is_awaited() { Event::Park(owned.reason.get()) } else { Event::Yield };
         run.record(number, event);
@@ -88,7 +141,10 @@ impl Worker {
     /// No fiber can run: time goes on to the next timer. If there is none, the run ends here.
     fn jump(&self, run: &mut Run) {
         let stopping = self.shared.is_stopping();
-        match self.until_next_timer() {
+        let happens = run.world.as_ref().and_then(|world| world.next());
+        let happens = happens.map(|at| at.saturating_sub(run.clock.elapsed()));
+        let timer = self.until_next_timer();
+        match [timer, happens].into_iter().flatten().min() {
             Some(wait) if stopping || run.clock.elapsed() + wait <= HORIZON => run.clock.advance(wait),
             _ => {
                 run.deadlock = Some(self.deadlock(run));
