@@ -187,7 +187,7 @@ impl Outbox {
     }
 
     /// Writes what is queued, and what is queued meanwhile. Returns at once if another is at it. If `stream` would block,
-    /// leaves the rest to the writing fiber.
+    /// leaves the rest to the writing fiber; to which it also leaves the end, if it is [finished](Self::finish).
     ///
     /// # Errors
     ///
@@ -233,6 +233,12 @@ impl Outbox {
                 return Ok(());
             }
             state.closed = true;
+        }
+        // The writer may have looked meanwhile, and found what was in hand here: nobody else would tell it that all is written.
+        let writer = if state.finished { state.writer.clone() } else { None };
+        drop(state);
+        if let Some(writer) = writer {
+            writer.unpark();
         }
         result
     }

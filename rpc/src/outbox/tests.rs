@@ -1,6 +1,9 @@
 //! What the outbox says about frames that left and frames that did not, when writing stops half way.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+
+use fibra_scheduler::{driver, runtime};
 
 use super::{Outbox, Refused};
 
@@ -108,4 +111,36 @@ fn what_was_queued_before_the_finish_is_written() {
     let mut stream = Cut::after(1000);
     outbox.write_for_ever(&mut stream, || None).expect("it ends");
     assert_eq!(stream.taken, [1; 10]);
+}
+
+/// Takes all, but is finished while it is at it, and lets the writing fiber look.
+struct FinishedMeanwhile<'a>(&'a Outbox);
+
+impl Write for FinishedMeanwhile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.finish();
+        fibra_scheduler::yield_now();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A writer that is not woken is a deadlock of the run, which says so.
+#[test]
+fn a_finish_while_another_writes_ends_the_writer() {
+    for seed in 0..50 {
+        let run = runtime::Builder::new(driver::idle).seed(seed).run(|| {
+            let outbox = Arc::new(Outbox::new(1000));
+            let writing = Arc::clone(&outbox);
+            let writer = fibra_scheduler::spawn(move || writing.write_for_ever(io::sink(), || None));
+            fibra_scheduler::yield_now();
+            append(&outbox, 1);
+            outbox.flush(FinishedMeanwhile(&outbox)).expect("it takes all");
+            writer.join().expect("it does not panic").expect("it ends");
+        });
+        run.expect("no deadlock");
+    }
 }
