@@ -9,6 +9,7 @@ mod a_call_is_started_and_joined_later;
 mod a_call_that_is_no_longer_awaited_does_not_run;
 mod a_call_that_moves_is_sent_once;
 mod a_caller_is_never_held_by_a_write;
+mod a_cancel_waits_for_room;
 mod a_cancelled_call_frees_its_handler;
 mod a_cancelled_caller_stops_waiting;
 mod a_cut_before_the_request_arrives_is_sent_again;

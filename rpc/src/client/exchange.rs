@@ -468,11 +468,12 @@ pub(super) fn enter(
 pub(super) fn tell(xid: Xid, ended: Ended) -> Ended {
     ended.map_err(|mut end| {
         if let Some(connection) = end.cancel_at.take() {
-            // Not worth waiting for: if that cannot be queued, so be it.
+            // Who gives up does not wait for room. While there is none no call is queued either, so that there are no more of these than calls.
             let mut frame = scratch::take();
             encode::cancel(&mut frame, xid);
-            let _ = connection.outbox().append_and_wake(&mut frame);
+            connection.outbox().append_anyway(&mut frame);
             scratch::give(frame);
+            connection.outbox().wake_writer();
         }
         end
     })
