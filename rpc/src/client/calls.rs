@@ -41,7 +41,7 @@ use parking_lot::Mutex;
 use super::Stats;
 use super::connection::Connection;
 use crate::error::{ConnectError, Disconnect, Executed};
-use crate::outbox::Refused;
+use crate::outbox::{Outbox, Refused};
 use crate::scratch;
 use crate::session::Xid;
 use crate::waiters::Ticket;
@@ -367,6 +367,17 @@ impl Calls {
     pub(super) fn seen(&self) -> (u64, bool) {
         let state = self.state.lock();
         (state.made(), state.unanswered > 0)
+    }
+
+    /// Lets no more calls go out by this output, if none waits and none was made since there were `made`. What begins later waits for the next
+    /// connection; what has begun would be lost with this one, and a call that streams ends with that.
+    pub(super) fn finish_unused(&self, outbox: &Outbox, made: u64) -> bool {
+        let state = self.state.lock();
+        let is_unused = state.unanswered == 0 && state.made() == made;
+        if is_unused {
+            outbox.finish();
+        }
+        is_unused
     }
 
     pub(super) fn stats(&self) -> Stats {

@@ -105,18 +105,20 @@ impl Connection {
         let mut idle = false;
         let written = self.outbox.write_for_ever(&self.stream, || {
             loop {
-                match monitor.look(clock::now(), seen()) {
+                let seen = seen();
+                match monitor.look(clock::now(), seen) {
                     Action::Wait(next) => return next,
                     Action::Ping => self.ping(),
                     Action::Lost(silent) => {
                         self.lose(Disconnect::Silent { silent });
                         return None;
                     }
-                    Action::Idle => {
+                    Action::Idle if link.calls().finish_unused(&self.outbox, seen.made) => {
                         idle = true;
-                        self.outbox.finish();
                         return None;
                     }
+                    // Somebody has called meanwhile, as the next look sees.
+                    Action::Idle => {}
                 }
             }
         });
@@ -255,5 +257,57 @@ struct Ending(Arc<Connection>);
 impl Drop for Ending {
     fn drop(&mut self) {
         self.0.lose(Disconnect::RuntimeEnded);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use fibra_net::TcpListener;
+
+    use super::super::streams::Stream;
+    use super::*;
+    use crate::metadata::Metadata;
+    use crate::stream::Duplex;
+
+    fn connected(calls: &Calls) -> Arc<Connection> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let stream = TcpStream::connect(listener.local_addr().expect("it is bound")).expect("it listens");
+        let connection = Arc::new(Connection {
+            stream,
+            outbox: Outbox::new(1024),
+            heard: AtomicU64::new(0),
+            pings: AtomicU64::new(0),
+            lost: Mutex::default(),
+            streams: Streams::default(),
+        });
+        calls.connected(&connection, true, 8);
+        connection
+    }
+
+    fn frame() -> Vec<u8> {
+        let mut frame = Vec::new();
+        let call = encode::call_with(&mut frame, "tap.sum", 0, &Metadata::new(), None, 1024);
+        call.finish().expect("it is short");
+        frame
+    }
+
+    /// Between the look that finds a connection unused and its end, on another worker.
+    #[test]
+    fn a_stream_that_opens_as_its_connection_is_found_unused_keeps_it() {
+        let calls = Calls::new(8, false);
+        let connection = connected(&calls);
+        let (made, waits) = calls.seen();
+        assert!(!waits);
+        let stream = |xid| Stream::new(Duplex::new(xid, 1024, true, None, None));
+        let (opened, _) = calls.open(&mut frame(), None, stream).unwrap_or_else(|_| panic!("it is connected"));
+        assert!(!calls.finish_unused(&connection.outbox, made), "a call waits");
+        calls.closed(&connection, &opened);
+        assert!(!calls.finish_unused(&connection.outbox, made), "one was made");
+        assert!(connection.outbox.append(&mut vec![0]).is_ok());
+
+        assert!(calls.finish_unused(&connection.outbox, calls.seen().0));
+        assert!(connection.outbox.append(&mut vec![0]).is_err(), "what comes now waits for the next connection");
     }
 }
