@@ -39,6 +39,7 @@ mod a_refused_connection_says_so;
 mod a_restarted_server_leaves_maybe;
 mod a_rolling_restart_loses_no_call;
 mod a_runtime_full_of_fibers_keeps_serving;
+mod a_second_copy_never_waits;
 mod a_second_copy_overtakes_a_slow_one;
 mod a_sent_call_stays_with_its_session;
 mod a_server_says_what_it_serves;

@@ -52,6 +52,12 @@ impl Budget {
         let take = |tokens: u32| tokens.checked_sub(TOKEN);
         self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
+
+    /// An attempt for which a token was taken was not made.
+    pub(super) fn give_back(&self) {
+        let add = |tokens: u32| Some(tokens.saturating_add(TOKEN).min(self.most));
+        let _ = self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
 }
 
 #[cfg(test)]

@@ -220,6 +220,25 @@ impl Calls {
         }
     }
 
+    /// As [`begin`](Self::begin), of a call that is not of the session, but only if it can be sent without waiting; else `None`.
+    pub(super) fn begin_at_once(
+        &self,
+        frame: Vec<u8>,
+        deadline: Option<Instant>,
+        caller: Unparker,
+    ) -> Option<(Xid, Arc<Connection>)> {
+        let mut state = self.state.lock();
+        let has_place = state.admits() && state.unanswered < self.in_flight_max;
+        let connection = state.connection().filter(|connection| has_place && !connection.outbox().is_full());
+        let (Some(connection), Some(xid)) = (connection, state.next_xid(false)) else {
+            drop(state);
+            scratch::give(frame);
+            return None;
+        };
+        state.enter_anyway(xid, Entry::new(frame, false, deadline, Some(caller)));
+        Some((xid, connection))
+    }
+
     /// After a park at a gate: whether it had been signalled; or why to give up, and then the signal has been passed on.
     fn leave(&self, gate: Gate, ticket: Ticket, parked: Result<(), Interrupted>) -> Result<bool, Why> {
         let mut state = self.state.lock();

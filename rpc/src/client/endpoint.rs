@@ -116,6 +116,14 @@ impl Endpoints {
         }
     }
 
+    /// As [`choose`](Self::choose), if that takes no waiting.
+    pub(super) fn choose_at_once(&self, avoid: Option<usize>) -> Option<(Chosen<'_>, usize)> {
+        match &*self.all {
+            [only] => Some((Chosen::only(only.current()), 0)),
+            _ => self.look(avoid),
+        }
+    }
+
     fn choose_of_several(
         &self,
         avoid: Option<usize>,

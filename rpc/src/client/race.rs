@@ -4,6 +4,7 @@
 //! * Both wake the caller; it waits for both at once, and nothing is spawned.
 //! * The copy that is not needed any more is taken out, and its server told so.
 //! * A refusal does not win while the other copy is under way.
+//! * The second copy waits for nothing: neither for a server nor for a place or room. There is none of it then.
 
 use std::time::Instant;
 
@@ -62,7 +63,10 @@ impl<'a> Race<'a> {
         common.hedges.succeeded();
         let may_be_hedged = is_slow && cancel::check().is_ok() && common.hedges.take();
         let second = if may_be_hedged {
-            self.begin(spare, Some(first.place)).ok()
+            self.begin_at_once(spare, first.place).or_else(|| {
+                common.hedges.give_back();
+                None
+            })
         } else {
             scratch::give(spare);
             None
@@ -112,6 +116,17 @@ impl<'a> Race<'a> {
         // Who waits for two cannot see to one.
         chosen.calls().push(xid, self.deadline);
         Ok(Copy { chosen, place, xid })
+    }
+
+    /// Sends the second copy, unless it would have to wait: meanwhile the first may be answered.
+    fn begin_at_once(&self, frame: Vec<u8>, avoid: usize) -> Option<Copy<'a>> {
+        let Some((chosen, place)) = self.endpoints.choose_at_once(Some(avoid)) else {
+            scratch::give(frame);
+            return None;
+        };
+        let (xid, connection) = chosen.calls().begin_at_once(frame, self.deadline, park::current())?;
+        connection.outbox().wake_writer();
+        Some(Copy { chosen, place, xid })
     }
 
     /// Waits for a copy's end, whatever it is.

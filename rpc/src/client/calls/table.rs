@@ -297,6 +297,13 @@ impl State {
         sent
     }
 
+    /// As [`enter`](Self::enter), but as [`send_anyway`](Self::send_anyway): whoever looked whether there is room may find that another was faster.
+    pub(super) fn enter_anyway(&mut self, xid: Xid, entry: Entry) {
+        self.calls.insert(xid, entry);
+        self.unanswered += 1;
+        let _ = self.send_anyway(xid);
+    }
+
     /// Queues a call that is sent on this connection only, as `last_outside`.
     pub(super) fn post(
         &mut self,
