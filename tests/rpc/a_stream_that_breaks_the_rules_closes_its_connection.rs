@@ -228,7 +228,14 @@ fn a_server_never_sends_beyond_its_credit() {
 #[test]
 fn what_a_server_sends_behind_its_answer() {
     on_one_worker(|| {
-        for behind in [|xid| raw::frame(REPLY, xid, &[0xc0]), |xid| item(xid, &[1])] {
+        let frames: [fn(u64) -> Vec<u8>; 4] = [
+            |xid| raw::frame(REPLY, xid, &[0xc0]),
+            |xid| item(xid, &[1]),
+            // Both of the client's stream, which this call has: it takes no more of it, nor has it any use for credit.
+            |xid| credit(xid, 1024),
+            |xid| flagged(end(xid), 2),
+        ];
+        for behind in frames {
             // The first is not answered, and the second more than once.
             let stub = Stub::start(move |nth, xid| match nth {
                 0 => Vec::new(),
@@ -236,11 +243,11 @@ fn what_a_server_sends_behind_its_answer() {
             });
             let proxy = TapClient::connect(stub.addr()).expect("it listens");
             let mut other = proxy.sleep().expect("it begins");
-            let mut beats = proxy.sleep().expect("it begins");
-            assert_eq!(beats.recv().expect("an answer"), None);
+            let mut lines = proxy.shout().expect("it begins");
+            assert_eq!(lines.recv().expect("an answer"), None);
             let error = other.recv().expect_err("the connection is closed");
             assert!(matches!(error, CallError::Disconnected { cause: Disconnect::Malformed(_), .. }), "{error:?}");
-            drop((beats, other, proxy));
+            drop((lines, other, proxy));
             stub.kill();
         }
     });

@@ -152,10 +152,8 @@ impl Streams {
         let state = self.state.lock();
         let Some(stream) = state.streams.get(&xid) else { return Ok(Some((kind, xid))) };
         let taken = match frame {
-            // Its stream ended with its answer.
-            Frame::Item { .. } if stream.end.lock().outcome.is_some() => {
-                return Err(Malformed::Unexpected { kind, xid });
-            }
+            // Its streams ended with its answer: the server takes no more of the client's then, and has said so.
+            _ if stream.end.lock().outcome.is_some() => return Err(Malformed::Unexpected { kind, xid }),
             Frame::Item { more, piece, .. } => stream.duplex.received(&piece, more),
             Frame::Credit { bytes, .. } => stream.duplex.granted(bytes),
             Frame::End { how: Ending::Stop, .. } => stream.duplex.peer_stopped(),
