@@ -11,6 +11,7 @@
 //! | this one | [`Channel`]: what callers share |
 //! | [`proxy`] | [`Proxy`]: a channel and options; what a generated proxy is made of |
 //! | [`pending`] | [`Pending`]: a call that was started and is not waited for yet |
+//! | `follower` | such a call that goes elsewhere while nobody waits for it |
 //! | `options` | how a call is made: its timeout, and what else can be said of it |
 //! | `exchange` | one call, from its arguments to its outcome |
 //! | `around` | what its middleware makes of it |
@@ -54,6 +55,7 @@ mod connect;
 mod connection;
 mod endpoint;
 mod exchange;
+mod follower;
 mod health;
 pub mod hedge;
 mod keepalive;

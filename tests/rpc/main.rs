@@ -54,6 +54,7 @@ mod a_sigterm_drains_its_server;
 mod a_silent_server_is_noticed;
 mod a_slow_consumer_holds_its_producer_at_the_credit;
 mod a_slow_opening_is_cut_short;
+mod a_started_call_goes_where_it_can;
 mod a_started_call_has_its_server;
 mod a_stream_ends_with_its_call;
 mod a_stream_stays_with_its_server;

@@ -11,13 +11,15 @@
 //! Invariants:
 //! * A handle gives its result once. It is then no longer ready, so that a loop of `select!` passes it over.
 //! * The deadline of a call counts from its start, whoever joins it and when; an answer that is there is given, however late.
-//! * Who joins a call waits for its retries, too; who only looks, or waits for a while or for several, is told of a failure as it comes.
+//! * A call goes on where it can, and is made again where that is safe, however it is waited for: who joins it does so itself; of one that is only
+//!   looked at, or waited for with others, a [follower](super::follower) does.
 //! * A handle that goes without having given its result takes its entry with it.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fibra_scheduler::cancel::Interrupted;
@@ -25,12 +27,15 @@ use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::sync::Joinable;
 use fibra_scheduler::{cancel, clock};
 
+use super::attempts::Ended;
 use super::calls::handle::Answer;
-use super::calls::{Calls, Outcome};
+use super::calls::{Calls, Outcome, Why};
 use super::chosen::Stay;
+use super::endpoint::Endpoints;
 use super::exchange::{Exchange, Terms, To, tell};
-use crate::error::CallError;
-use crate::service::Method;
+use super::follower::{Follower, Last, goes_on};
+use crate::error::{CallError, Disconnect, Executed};
+use crate::service::{Method, Semantics};
 use crate::session::Xid;
 
 /// A call under way: a handle to its result. Made by the methods of `proxy.start()`.
@@ -53,9 +58,10 @@ use crate::session::Xid;
 ///
 /// In a `select!`, beside channels, it is `join(handle) -> result => ..`.
 ///
-/// [`join`](Self::join) waits for all attempts of a call, as the plain call does. The other ways to wait are told how the first one has ended: what
-/// would be [retried](super::retry), and what of a channel to several servers, or to one that is going down, has to go to another connection, is
-/// an error here. It then says that the call has not run, unless the call is idempotent: it may be started again.
+/// However it is waited for, it goes on where the plain call would: it is [retried](super::retry), and goes to another connection if its server goes
+/// down. Only [`join`](Self::join) does so in its caller's fiber; for whoever looks, or waits for a while or for several, a fiber is started then. On
+/// a plain thread there is none to be had: there they are told how the first attempt has ended. Such an error says that the call has not run, unless it
+/// is idempotent: it may be started again.
 #[must_use = "a call is cancelled when its handle is dropped: join it"]
 pub struct Pending<T, E = Infallible> {
     stage: Stage<T, E>,
@@ -63,6 +69,7 @@ pub struct Pending<T, E = Infallible> {
 
 enum Stage<T, E> {
     UnderWay(Call<T, E>),
+    Followed(Followed<T, E>),
     Ended(Result<T, CallError<E>>),
     /// The result has been given.
     Given,
@@ -76,6 +83,15 @@ struct Call<T, E> {
     /// Whether its frame was left to be sent with others.
     held: bool,
     terms: Terms,
+    read: Read<T, E>,
+}
+
+/// A call that has left its entry, and goes on.
+struct Followed<T, E> {
+    follower: Follower,
+    endpoints: Arc<Endpoints>,
+    method: Cow<'static, Method>,
+    deadline: Option<Instant>,
     read: Read<T, E>,
 }
 
@@ -111,10 +127,16 @@ impl<T, E> Pending<T, E> {
     #[track_caller]
     pub fn join(mut self) -> Result<T, CallError<E>> {
         match mem::replace(&mut self.stage, Stage::Given) {
-            Stage::UnderWay(call) => call.end(true, |call| {
+            Stage::UnderWay(call) => {
                 call.subscribe();
-                call.calls().wait(call.xid, call.terms.deadline)
-            }),
+                let answer = call.calls().wait(call.xid, call.terms.deadline);
+                let (call, ended) = call.ended(answer);
+                call.end(ended, true)
+            }
+            Stage::Followed(mut call) => {
+                let last = call.follower.wait(None);
+                call.end(last)
+            }
             Stage::Ended(result) => result,
             Stage::Given => panic!("the result of this call has been given before"),
         }
@@ -123,19 +145,27 @@ impl<T, E> Pending<T, E> {
     /// Waits for up to `timeout`; `None` if the call is still under way then. It then goes on.
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<T, CallError<E>>> {
         let until = clock::now().checked_add(timeout);
-        self.take(|call| {
+        let result = self.take(|call| {
             call.subscribe();
             let calls = call.calls();
             match until.filter(|&until| call.terms.deadline.is_none_or(|deadline| until < deadline)) {
                 Some(until) => calls.wait_until(call.xid, call.terms.deadline, until),
                 None => Some(calls.wait(call.xid, call.terms.deadline)),
             }
-        })
+        });
+        if result.is_some() {
+            return result;
+        }
+        self.take_followed(|follower| follower.wait(until))
     }
 
     /// The result, if it is there. `None` also if it has been given before.
     pub fn try_join(&mut self) -> Option<Result<T, CallError<E>>> {
-        self.take(|call| call.calls().try_join(call.xid, call.terms.deadline))
+        let result = self.take(|call| call.calls().try_join(call.xid, call.terms.deadline));
+        if result.is_some() {
+            return result;
+        }
+        self.take_followed(|follower| follower.ended())
     }
 
     /// Gives the call up, as dropping the handle does: the server is told.
@@ -173,32 +203,58 @@ impl<T, E> Pending<T, E> {
                 if let Some(result) = handle.try_join() {
                     return Some((index, result));
                 }
-                if let Stage::UnderWay(call) = &handle.stage {
+                if handle.is_under_way() {
                     first_left.get_or_insert(index);
-                    until = [until, call.terms.deadline].into_iter().flatten().min();
+                    until = [until, handle.deadline()].into_iter().flatten().min();
                 }
             }
             let first_left = first_left?;
             if let Err(interrupted) = park::wait(Reason::Call, until)
                 && cancel::check().is_err()
                 && let Some(handle) = handles.get_mut(first_left)
-                && let Some(result) = handle.take(|call| Some(call.calls().give_up(call.xid, interrupted)))
+                && let Some(result) = handle.interrupt(interrupted)
             {
                 return Some((first_left, result));
             }
         }
     }
 
-    /// Ends the call if `answer` has one.
+    fn is_under_way(&self) -> bool {
+        matches!(self.stage, Stage::UnderWay(_) | Stage::Followed(_))
+    }
+
+    /// Ends the call if `answer` has one; if that is not its last, it goes on, and there is no result yet.
     fn take(&mut self, answer: impl FnOnce(&Call<T, E>) -> Option<Answer>) -> Option<Result<T, CallError<E>>> {
         let answer = match &self.stage {
             Stage::UnderWay(call) => Some(answer(call)?),
             Stage::Ended(_) => None,
-            Stage::Given => return None,
+            Stage::Followed(_) | Stage::Given => return None,
         };
         match (mem::replace(&mut self.stage, Stage::Given), answer) {
-            (Stage::UnderWay(call), Some(answer)) => Some(call.end(false, |_| answer)),
+            (Stage::UnderWay(call), Some(answer)) => {
+                let (call, ended) = call.ended(answer);
+                match call.go_on(ended) {
+                    Ok(follower) => {
+                        let endpoints = Arc::clone(call.at.endpoints());
+                        let Call { method, terms, read, .. } = call;
+                        self.stage =
+                            Stage::Followed(Followed { follower, endpoints, method, deadline: terms.deadline, read });
+                        None
+                    }
+                    Err(ended) => Some(call.end(ended, false)),
+                }
+            }
             (Stage::Ended(result), _) => Some(result),
+            _ => None,
+        }
+    }
+
+    /// The same of one that goes on.
+    fn take_followed(&mut self, last: impl FnOnce(&mut Follower) -> Option<Last>) -> Option<Result<T, CallError<E>>> {
+        let Stage::Followed(call) = &mut self.stage else { return None };
+        let last = last(&mut call.follower)?;
+        match mem::replace(&mut self.stage, Stage::Given) {
+            Stage::Followed(call) => Some(call.end(Some(last))),
             _ => None,
         }
     }
@@ -219,13 +275,42 @@ impl<T, E> Call<T, E> {
         self.at.link().calls()
     }
 
-    /// Makes a result of the answer; of one that is a refusal, once it is made again, if that `may_wait`.
-    fn end(mut self, may_wait: bool, answer: impl FnOnce(&Self) -> Answer) -> Result<T, CallError<E>> {
-        let ended = tell(self.xid, answer(&self));
+    /// Its attempt has ended so.
+    fn ended(mut self, answer: Answer) -> (Self, Ended) {
+        let ended = tell(self.xid, answer);
         self.at.ended(&ended);
+        (self, ended)
+    }
+
+    /// Lets it go on, if it is to.
+    fn go_on(&self, ended: Ended) -> Result<Follower, Ended> {
+        let is_idempotent = self.method.semantics() == Semantics::Idempotent;
+        if !goes_on(&ended, is_idempotent) || !fibra_scheduler::in_fiber() {
+            return Err(ended);
+        }
+        Follower::start(self.at.endpoints(), self.method.clone(), self.terms, ended)
+    }
+
+    /// Makes a result of how it has ended; of a refusal, once it is made again, if that `may_wait`.
+    fn end(self, ended: Ended, may_wait: bool) -> Result<T, CallError<E>> {
         let exchange = Exchange::again(To::Remote(self.at.endpoints()), &self.method, self.terms);
         let outcome = exchange.settle(ended, may_wait);
         outcome.map_err(CallError::widen).and_then(|outcome| (self.read)(&exchange, outcome))
+    }
+}
+
+impl<T, E> Followed<T, E> {
+    /// Makes a result of its last end.
+    fn end(self, last: Option<Last>) -> Result<T, CallError<E>> {
+        let Self { follower: _, endpoints, method, deadline, read } = self;
+        let (outcome, terms) = last.unwrap_or_else(|| {
+            // Unreachable while a follower leaves its end once, and it is taken once.
+            let terms = Terms { place: None, timeout: Duration::ZERO, deadline, retry: None };
+            let exchange = Exchange::again(To::Remote(&endpoints), &method, terms);
+            (Err(exchange.ended(Why::Lost(Disconnect::RuntimeEnded), Executed::Maybe)), terms)
+        });
+        let exchange = Exchange::again(To::Remote(&endpoints), &method, terms);
+        outcome.map_err(CallError::widen).and_then(|outcome| read(&exchange, outcome))
     }
 }
 
@@ -249,6 +334,7 @@ impl<T, E> Joinable for Pending<T, E> {
     fn subscribe(&mut self) -> bool {
         match &self.stage {
             Stage::UnderWay(call) => call.subscribe(),
+            Stage::Followed(call) => call.follower.subscribe(),
             Stage::Ended(_) => true,
             Stage::Given => false,
         }
@@ -259,14 +345,29 @@ impl<T, E> Joinable for Pending<T, E> {
     }
 
     fn interrupt(&mut self, interrupted: Interrupted) -> Option<Self::Output> {
-        self.take(|call| Some(call.calls().give_up(call.xid, interrupted)))
+        match &mut self.stage {
+            // Who is interrupted does not let it go on.
+            Stage::UnderWay(_) => match mem::replace(&mut self.stage, Stage::Given) {
+                Stage::UnderWay(call) => {
+                    let answer = call.calls().give_up(call.xid, interrupted);
+                    let (call, ended) = call.ended(answer);
+                    Some(call.end(ended, false))
+                }
+                _ => None,
+            },
+            Stage::Followed(_) => self.take_followed(|follower| follower.give_up(interrupted)),
+            Stage::Ended(_) => self.take(|_| None),
+            Stage::Given => None,
+        }
     }
 }
 
 impl<T, E> fmt::Debug for Pending<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
-            Stage::UnderWay(call) => return f.debug_tuple("Pending").field(&call.method.full_name()).finish(),
+            Stage::UnderWay(Call { method, .. }) | Stage::Followed(Followed { method, .. }) => {
+                return f.debug_tuple("Pending").field(&method.full_name()).finish();
+            }
             Stage::Ended(_) => "ended",
             Stage::Given => "given",
         };
