@@ -65,7 +65,7 @@ use accept::{Acceptor, Context};
 pub use builder::Builder;
 use drain::Drain;
 pub use drain::Drained;
-pub(crate) use local::Local;
+pub(crate) use local::{Local, LocalPlace};
 use roster::Roster;
 use sigterm::Sigterm;
 

@@ -25,6 +25,7 @@
 //! | [`outbound`] | the sending half, without I/O |
 //! | `duplex` | both halves of one call, and who waits for them |
 //! | `sender`, `receiver` | [`Sender`], [`Receiver`]: the same by type |
+//! | `share` | what all windows of a connection may have together |
 //! | `error` | [`StreamError`] |
 //!
 //! Invariants:
@@ -38,6 +39,7 @@ pub mod inbound;
 pub mod outbound;
 mod receiver;
 mod sender;
+mod share;
 
 #[cfg(test)]
 mod tests;
@@ -49,3 +51,4 @@ pub use receiver::Receiver;
 pub(crate) use receiver::reuse;
 pub use sender::Sender;
 pub(crate) use sender::send;
+pub(crate) use share::{Share, Shares};

@@ -145,13 +145,6 @@ fn a_call_that_does_not_stream_is_told_what_the_method_has() {
 }
 
 #[test]
-fn a_service_of_this_process_has_none_and_says_so() {
-    let proxy = streams::TapClient::local(streams::Spring::default());
-    let error = proxy.sum().expect_err("there is no connection");
-    assert!(matches!(error, CallError::Refused { executed: Executed::No, .. }), "{error:?}");
-}
-
-#[test]
 fn its_method_says_what_its_items_are() {
     let [sum, count, shout, ..] = streams::TapClient::DESCRIPTOR.methods() else { panic!("three at least") };
     assert_eq!(sum.to_string(), "tap.sum(Receiver<i64>) -> Result<i64, StreamError>");

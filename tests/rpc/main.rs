@@ -25,6 +25,7 @@ mod a_full_server_closes_new_connections;
 mod a_full_window_parks_its_caller;
 mod a_handler_knows_its_own_request;
 mod a_local_proxy_calls_as_a_remote_one_does;
+mod a_local_proxy_streams_as_a_remote_one_does;
 mod a_lost_connection_says_whether_the_call_ran;
 mod a_lost_reply_executes_once;
 mod a_malformed_frame_closes_its_connection_only;

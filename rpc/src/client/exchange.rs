@@ -338,9 +338,7 @@ impl<'a> Exchange<'a> {
         window: usize,
     ) -> Result<Option<Opened>, CallError> {
         let streams = self.method.streams();
-        let flags = if streams.client() { FLAG_CLIENT_STREAM } else { 0 };
-        let credit = streams.server().then(|| u32::try_from(window).unwrap_or(u32::MAX));
-        let mut frame = self.encode_with(args, flags, credit, metadata)?;
+        let mut frame = self.opening(args, metadata, window)?;
         let frame_bytes = self.to.frame_bytes();
         let opened = link.calls().open(&mut frame, self.deadline, |xid| {
             let inbound = streams.server().then(|| Inbound::new(window, frame_bytes));
@@ -354,6 +352,19 @@ impl<'a> Exchange<'a> {
             Err(Unanswered { why: Why::Moved { .. }, .. }) => Ok(None),
             Err(end) => Err(self.unanswered(end)),
         }
+    }
+
+    /// The frame of a call with streams.
+    pub(super) fn opening<A: Serialize>(
+        &self,
+        args: &A,
+        metadata: &Metadata,
+        window: usize,
+    ) -> Result<Vec<u8>, CallError> {
+        let streams = self.method.streams();
+        let flags = if streams.client() { FLAG_CLIENT_STREAM } else { 0 };
+        let credit = streams.server().then(|| u32::try_from(window).unwrap_or(u32::MAX));
+        self.encode_with(args, flags, credit, metadata)
     }
 
     /// Sends a call that nobody answers.

@@ -13,7 +13,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use fibra_scheduler::park::{self, Reason};
@@ -29,6 +28,7 @@ use super::connection::Connection;
 use super::target::Target;
 use crate::error::{ConnectError, Disconnect};
 use crate::random;
+use crate::stream::{Share, Shares};
 
 pub(super) struct Link {
     /// Where the connection is, or was last.
@@ -38,7 +38,7 @@ pub(super) struct Link {
     /// Once the server has said that it is going down: the link for new calls.
     next: Mutex<Option<Arc<Self>>>,
     /// What the windows of streams have of [`Limits::stream_bytes`](crate::Limits::stream_bytes).
-    stream_bytes: AtomicUsize,
+    stream_bytes: Arc<Shares>,
 }
 
 impl Link {
@@ -67,7 +67,7 @@ impl Link {
 
     fn new(peer: SocketAddr, common: Arc<Common>, mobile: bool) -> Arc<Self> {
         let calls = Calls::new(common.settings.limits.in_flight, mobile);
-        let (peer, next, stream_bytes) = (Mutex::new(peer), Mutex::default(), AtomicUsize::new(0));
+        let (peer, next, stream_bytes) = (Mutex::new(peer), Mutex::default(), Arc::default());
         let link = Arc::new(Self { peer, common, calls, next, stream_bytes });
         link.common.enlist(&link);
         link
@@ -125,16 +125,8 @@ impl Link {
     }
 
     /// Takes so much of what the windows of streams may have together, or what is left of it.
-    pub(super) fn take_stream_bytes(&self, wanted: usize) -> usize {
-        let max = self.settings().limits.stream_bytes;
-        let share = |taken: usize| wanted.min(max.saturating_sub(taken));
-        let taken = self.stream_bytes.update(Ordering::Relaxed, Ordering::Relaxed, |taken| taken + share(taken));
-        share(taken)
-    }
-
-    /// Gives back what [was taken](Self::take_stream_bytes).
-    pub(super) fn give_stream_bytes(&self, share: usize) {
-        self.stream_bytes.fetch_sub(share, Ordering::Relaxed);
+    pub(super) fn take_stream_bytes(&self, wanted: usize) -> Share {
+        self.stream_bytes.take(wanted, self.settings().limits.stream_bytes)
     }
 
     /// Serves the link until nobody will call any more, or its runtime ends.

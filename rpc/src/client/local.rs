@@ -1,7 +1,9 @@
 //! Calls of a service in this process: no connection, no other fiber, and yet the values, errors and deadlines of a remote call.
 //!
 //! Invariant: the service runs before the call returns, on the caller's fiber. So what is started is over at once, and a call whose time
-//! runs out has run: its handler is not left behind.
+//! runs out has run: its handler is not left behind. Only one that [streams](stream) has a fiber for its handler, which goes on beside its caller.
+
+pub(super) mod stream;
 
 use std::time::Duration;
 
@@ -33,18 +35,22 @@ pub(super) fn call(exchange: &Exchange<'_>, local: &Local, mut frame: Vec<u8>) -
         Ok(()) if is_late => return Err(exchange.ended(Why::Interrupted(Interrupted::TimedOut), executed)),
         Ok(()) => {}
     }
-    Ok(match reply {
-        Some(Frame::Failure { code, message, details, .. }) => {
-            let message = failure::message(&message);
-            Outcome::Failure { code, message, details: details.to_vec(), frame: Vec::new(), repeated: false }
-        }
-        Some(Frame::Reply { value, .. }) => Outcome::Value(copy(&value)),
+    reply.and_then(outcome).ok_or_else(|| {
         // There is none to a one-way call, and nobody looks.
-        _ => {
-            let (callee, message) = (exchange.callee(), "it was not answered".to_owned());
-            return Err(CallError::BadReply { callee, message, executed });
-        }
+        CallError::BadReply { callee: exchange.callee(), message: "it was not answered".to_owned(), executed }
     })
+}
+
+/// What an answer says.
+fn outcome(reply: Frame) -> Option<Outcome> {
+    match reply {
+        Frame::Failure { code, message, details, .. } => {
+            let message = failure::message(&message);
+            Some(Outcome::Failure { code, message, details: details.to_vec(), frame: Vec::new(), repeated: false })
+        }
+        Frame::Reply { value, .. } => Some(Outcome::Value(copy(&value))),
+        _ => None,
+    }
 }
 
 fn copy(value: &[u8]) -> Vec<u8> {

@@ -14,18 +14,19 @@ use super::chosen::Stay;
 use super::connection::Connection;
 use super::endpoint::Endpoints;
 use super::exchange::{Exchange, Terms, To};
-use super::link::Link;
+use super::local;
 use super::options::CallOptions;
 use super::proxy;
 use super::streams::Stream;
 use super::{Channel, Way};
 use crate::codec;
 use crate::error::{CallError, Callee, Disconnect, Executed};
-use crate::limits::STREAM_CREDIT_INITIAL;
+use crate::limits::{Limits, STREAM_CREDIT_INITIAL};
 use crate::metadata::Metadata;
 use crate::outbox::Outbox;
+use crate::server::Local;
 use crate::service::Method;
-use crate::stream::{self, Carrier, Sender, StreamError};
+use crate::stream::{self, Carrier, Sender, Share, StreamError};
 use crate::wire::frame::Ending;
 
 /// A call that is under way and has streams: it sends `S`, takes `T`, and ends with an `R` or the method's own error `E`.
@@ -74,16 +75,31 @@ pub enum Nothing {}
 /// The same, whatever its types.
 struct Call {
     stream: Arc<Stream>,
-    carrier: Arc<ClientCarrier>,
-    at: Stay,
+    carrier: Arc<dyn Carrier>,
+    at: At,
     method: Method,
     terms: Terms,
     timed_out: bool,
     /// The item that is being put together.
     item: Vec<u8>,
-    /// Held for its window.
-    _share: Share,
 }
+
+/// Where it goes.
+enum At {
+    Server {
+        stay: Stay,
+        connection: Arc<Connection>,
+        /// Held for its window.
+        _share: Share,
+    },
+    Here {
+        local: Arc<Local>,
+        _share: Share,
+    },
+}
+
+/// A call that has begun.
+type Begun = (At, Arc<Stream>, Arc<dyn Carrier>);
 
 impl<S, T, R, E> Streaming<S, T, R, E> {
     pub(super) fn begin<A: Serialize>(
@@ -94,23 +110,12 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
         own_error: fn(&[u8], Callee) -> CallError<E>,
     ) -> Result<Self, CallError> {
         let exchange = Exchange::new(channel.to(), method, options);
-        let Way::Remote(endpoints) = &channel.way else {
-            let message = "it streams, which takes a connection: this channel has none".to_owned();
-            return Err(CallError::Refused { callee: exchange.callee(), message, executed: Executed::No });
-        };
-        let begun = exchange.begin_traced(|metadata| open(&exchange, endpoints, args, metadata));
-        let (at, stream, connection, share) = begun?;
-        let carrier = Arc::new(ClientCarrier { connection, _open: Arc::clone(endpoints) });
-        let call = Call {
-            stream,
-            carrier,
-            at,
-            method: method.clone(),
-            terms: exchange.terms(),
-            timed_out: false,
-            item: Vec::new(),
-            _share: share,
-        };
+        let (at, stream, carrier) = exchange.begin_traced(|metadata| match &channel.way {
+            Way::Remote(endpoints) => open(&exchange, endpoints, args, metadata),
+            Way::Local(local) => open_here(&exchange, local, args, metadata),
+        })?;
+        let (method, terms) = (method.clone(), exchange.terms());
+        let call = Call { stream, carrier, at, method, terms, timed_out: false, item: Vec::new() };
         Ok(Self { call, is_split: false, ended: false, own_error, types: PhantomData })
     }
 
@@ -133,7 +138,7 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
         Err(match error {
             StreamError::Cancelled => CallError::Cancelled { callee, executed },
             StreamError::Disconnected => {
-                let cause = call.carrier.connection.cause().unwrap_or(Disconnect::ClosedByPeer);
+                let cause = call.at.cause().unwrap_or(Disconnect::ClosedByPeer);
                 CallError::Disconnected { callee, cause, executed }
             }
             _ => {
@@ -170,7 +175,7 @@ impl<S: Serialize, T, R, E> Streaming<S, T, R, E> {
     /// does not, but tells the handler that there should have been more.
     pub fn split(self) -> (Sender<S>, Streaming<Nothing, T, R, E>) {
         let Self { call, ended, own_error, .. } = self;
-        let sender = Sender::new(Arc::clone(call.stream.duplex()), call.carrier.clone(), call.terms.deadline);
+        let sender = Sender::new(Arc::clone(call.stream.duplex()), Arc::clone(&call.carrier), call.terms.deadline);
         (sender, Streaming { call, is_split: true, ended, own_error, types: PhantomData })
     }
 }
@@ -237,17 +242,32 @@ impl<S, T, R, E> fmt::Debug for Streaming<S, T, R, E> {
 impl Call {
     /// What its answer is read with.
     fn exchange(&self) -> Exchange<'_> {
-        Exchange::again(To::Remote(self.at.endpoints()), &self.method, self.terms)
+        let to = match &self.at {
+            At::Server { stay, .. } => To::Remote(stay.endpoints()),
+            At::Here { local, .. } => To::Local(local),
+        };
+        Exchange::again(to, &self.method, self.terms)
+    }
+}
+
+impl At {
+    /// Why nothing more comes from there, if that is so.
+    fn cause(&self) -> Option<Disconnect> {
+        match self {
+            Self::Server { connection, .. } => connection.cause(),
+            Self::Here { .. } => Some(Disconnect::RuntimeEnded),
+        }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
         self.stream.duplex().give_up(&*self.carrier);
-        self.at.link().calls().closed(&self.carrier.connection, &self.stream);
-        let is_lost = || self.carrier.connection.cause().is_some();
+        let At::Server { stay, connection, .. } = &mut self.at else { return };
+        stay.link().calls().closed(connection, &self.stream);
+        let is_lost = || connection.cause().is_some();
         let success = self.stream.is_refused().map(|is_refused| !is_refused).or_else(|| is_lost().then_some(false));
-        self.at.fared(success);
+        stay.fared(success);
     }
 }
 
@@ -257,18 +277,47 @@ fn open<A: Serialize>(
     endpoints: &Arc<Endpoints>,
     args: &A,
     metadata: &Metadata,
-) -> Result<(Stay, Arc<Stream>, Arc<Connection>, Share), CallError> {
-    let initial = STREAM_CREDIT_INITIAL as usize;
-    let stream_window = endpoints.common().settings.limits.stream_window;
+) -> Result<Begun, CallError> {
+    let wanted = wanted(exchange, &endpoints.common().settings.limits);
     loop {
         let chosen = exchange.choose(endpoints)?;
-        let link = chosen.link();
-        let wanted = if exchange.method().streams().server() { stream_window - initial } else { 0 };
-        let share = Share { bytes: link.take_stream_bytes(wanted), link };
-        if let Some((stream, connection)) = exchange.open(&chosen, args, metadata, initial + share.bytes)? {
-            return Ok((chosen.stay(endpoints), stream, connection, share));
+        let share = chosen.take_stream_bytes(wanted);
+        if let Some((stream, connection)) = exchange.open(&chosen, args, metadata, INITIAL + share.bytes())? {
+            let carrier = ClientCarrier { connection: Arc::clone(&connection), _open: Arc::clone(endpoints) };
+            let at = At::Server { stay: chosen.stay(endpoints), connection, _share: share };
+            return Ok((at, stream, Arc::new(carrier)));
         }
     }
+}
+
+/// Has the call run in this process.
+fn open_here<A: Serialize>(
+    exchange: &Exchange<'_>,
+    local: &Arc<Local>,
+    args: &A,
+    metadata: &Metadata,
+) -> Result<Begun, CallError> {
+    let callee = || exchange.callee();
+    if !fibra_scheduler::in_fiber() {
+        let message = "it streams, which takes a fiber for its handler: here is no runtime".to_owned();
+        return Err(CallError::Refused { callee: callee(), message, executed: Executed::No });
+    }
+    let share = local.caller_shares().take(wanted(exchange, local.limits()), local.limits().stream_bytes);
+    let window = INITIAL + share.bytes();
+    let frame = exchange.opening(args, metadata, window)?;
+    let opened = local::stream::open(local, frame, exchange.method().streams(), window, exchange.deadline());
+    let (stream, carrier) = opened.map_err(|error| {
+        let message = format!("its handler has no fiber: {error}");
+        CallError::Overloaded { callee: callee(), message, pushback: None }
+    })?;
+    Ok((At::Here { local: Arc::clone(local), _share: share }, stream, carrier))
+}
+
+const INITIAL: usize = STREAM_CREDIT_INITIAL as usize;
+
+/// What the caller's window is to have beyond [`INITIAL`].
+fn wanted(exchange: &Exchange<'_>, limits: &Limits) -> usize {
+    if exchange.method().streams().server() { limits.stream_window - INITIAL } else { 0 }
 }
 
 /// How the frames of a client's streams are written: by the connection's writer fiber. Keeps that open.
@@ -284,17 +333,5 @@ impl Carrier for ClientCarrier {
 
     fn write_soon(&self, _queued_bytes: usize) {
         self.connection.outbox().wake_writer();
-    }
-}
-
-/// What a stream's window has of its connection's share.
-struct Share {
-    link: Arc<Link>,
-    bytes: usize,
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.link.give_stream_bytes(self.bytes);
     }
 }

@@ -60,6 +60,16 @@ impl Stream {
         self.end.lock().sent = Some(queued.end);
     }
 
+    /// The server has answered. There is nothing more to come.
+    pub(super) fn answer(&self, outcome: Outcome) {
+        self.end.lock().outcome.get_or_insert(outcome);
+        self.duplex.close(Gone::Ended);
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.end.lock().outcome.is_some()
+    }
+
     /// What the server has answered, if it has.
     pub(super) fn outcome(&self) -> Option<Outcome> {
         self.end.lock().outcome.clone()
@@ -84,7 +94,8 @@ impl Stream {
         }
     }
 
-    fn lose(&self, exposed: u64) {
+    /// There is nobody any more who would answer.
+    pub(super) fn lose(&self, exposed: u64) {
         self.end.lock().exposed.get_or_insert(exposed);
         self.duplex.close(Gone::Lost);
     }
@@ -131,13 +142,10 @@ impl Streams {
         }
         let state = self.state.lock();
         let Some(stream) = state.streams.get(&xid) else { return Ok(false) };
-        let mut end = stream.end.lock();
-        if end.outcome.is_some() {
+        if stream.is_answered() {
             return Err(Malformed::Unexpected { kind, xid });
         }
-        end.outcome = Some(outcome());
-        drop(end);
-        stream.duplex.close(Gone::Ended);
+        stream.answer(outcome());
         Ok(true)
     }
 
@@ -153,7 +161,7 @@ impl Streams {
         let Some(stream) = state.streams.get(&xid) else { return Ok(Some((kind, xid))) };
         let taken = match frame {
             // Its streams ended with its answer: the server takes no more of the client's then, and has said so.
-            _ if stream.end.lock().outcome.is_some() => return Err(Malformed::Unexpected { kind, xid }),
+            _ if stream.is_answered() => return Err(Malformed::Unexpected { kind, xid }),
             Frame::Item { more, piece, .. } => stream.duplex.received(&piece, more),
             Frame::Credit { bytes, .. } => stream.duplex.granted(bytes),
             Frame::End { how: Ending::Stop, .. } => stream.duplex.peer_stopped(),

@@ -188,7 +188,7 @@ impl Builder {
     /// What serves callers of this process.
     pub(crate) fn into_local(self) -> Result<Local, BindError> {
         let registry = Registry::new(self.services, self.reflection)?;
-        Ok(Local::new(registry, self.middleware, self.limits.frame_bytes))
+        Ok(Local::new(registry, self.middleware, self.limits))
     }
 
     /// Listens on `addr` and starts to serve. Port 0 takes any free one: see [`Server::local_addr`].
