@@ -184,8 +184,9 @@ impl Channel {
     /// The same connections and sessions, with calls that also go through `middleware`: what is added first is the outermost. It is around a call
     /// with all its [attempts](retry), and does not see one of them.
     ///
-    /// A call that is [started](proxy::Starter) is then made at once, as one of a local channel: middleware is code that waits. Calls with
-    /// streams do not go through it.
+    /// A call that is [started](proxy::Starter) is then made at once, as one of a local channel: middleware is code that waits. A call with
+    /// streams goes through it from its opening to its end, on a fiber beside its caller's: the middleware sees neither its items nor what they wait for,
+    /// and its caller is told of the end once the middleware has returned. Once it is open there is no second attempt.
     pub fn with_middleware(&self, middleware: impl Middleware) -> Self {
         Self { way: self.way.clone(), middleware: self.middleware.with(middleware) }
     }
@@ -239,9 +240,15 @@ impl Channel {
     }
 
     fn to(&self) -> To<'_> {
-        match &self.way {
-            Way::Remote(endpoints) => To::Remote(endpoints),
-            Way::Local(local) => To::Local(local),
+        self.way.to()
+    }
+}
+
+impl Way {
+    fn to(&self) -> To<'_> {
+        match self {
+            Self::Remote(endpoints) => To::Remote(endpoints),
+            Self::Local(local) => To::Local(local),
         }
     }
 }

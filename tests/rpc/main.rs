@@ -81,6 +81,7 @@ mod metadata_travels_with_its_call;
 mod metrics_count_what_was_answered;
 mod middleware_is_an_onion;
 mod middleware_never_makes_executed_lie;
+mod middleware_sees_a_stream_from_its_opening_to_its_end;
 mod outside_a_runtime_the_error_says_what_to_do;
 mod proxies_and_servers_go_anywhere;
 mod reconnecting_tries_every_address;

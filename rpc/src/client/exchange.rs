@@ -43,9 +43,9 @@ use crate::session::Xid;
 use crate::stream::Duplex;
 use crate::stream::inbound::Inbound;
 use crate::stream::outbound::Outbound;
-use crate::wire::encode;
+use crate::wire::encode::{self, Body};
 use crate::wire::failure::Code;
-use crate::wire::header::{FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_ONE_WAY};
+use crate::wire::header::{self, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_ONE_WAY};
 
 /// What becomes of a call's frame once it is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +132,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// The same, under the terms of another that stands for it.
+    pub(super) fn on(self, terms: Terms) -> Self {
+        let Terms { place: _, timeout, deadline, retry } = terms;
+        Self { timeout, deadline, retry, ..self }
+    }
+
     /// A call that was made before, whose answer has come.
     pub(super) fn again(to: To<'a>, method: &'a Method, terms: Terms) -> Self {
         let Terms { place, timeout, deadline, retry } = terms;
@@ -209,8 +215,8 @@ impl<'a> Exchange<'a> {
 
     /// As [`traced`](Self::traced), of a call that is only begun: its span is around the sending, for who waits for the answer, and when, is not
     /// known yet.
-    pub(super) fn begin_traced<R>(&self, begin: impl FnOnce(&Metadata) -> R) -> R {
-        let Some((span, metadata)) = self.span(self.metadata) else { return begin(self.metadata) };
+    pub(super) fn begin_traced<R>(&self, metadata: &Metadata, begin: impl FnOnce(&Metadata) -> R) -> R {
+        let Some((span, metadata)) = self.span(metadata) else { return begin(metadata) };
         let begin = || {
             let begun = begin(&metadata);
             self.tell_server(&span);
@@ -330,10 +336,10 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends a call with streams, as its method has them. `window` is for the server's. `None`: that link takes no calls any more.
-    pub(super) fn open<A: Serialize>(
+    pub(super) fn open(
         &self,
         link: &Link,
-        args: &A,
+        args: &[u8],
         metadata: &Metadata,
         window: usize,
     ) -> Result<Option<Opened>, CallError> {
@@ -354,17 +360,27 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The frame of a call with streams.
-    pub(super) fn opening<A: Serialize>(
-        &self,
-        args: &A,
-        metadata: &Metadata,
-        window: usize,
-    ) -> Result<Vec<u8>, CallError> {
+    /// The frame of a call with streams, and with these encoded `args`.
+    pub(super) fn opening(&self, args: &[u8], metadata: &Metadata, window: usize) -> Result<Vec<u8>, CallError> {
         let streams = self.method.streams();
         let flags = if streams.client() { FLAG_CLIENT_STREAM } else { 0 };
         let credit = streams.server().then(|| u32::try_from(window).unwrap_or(u32::MAX));
-        self.encode_with(args, flags, credit, metadata)
+        self.encode_with(flags, credit, metadata, |body| {
+            body.push(args);
+            Ok(())
+        })
+    }
+
+    /// The arguments, encoded, for a frame that is made later.
+    pub(super) fn args<A: Serialize>(&self, args: &A) -> Result<Vec<u8>, CallError> {
+        let max = self.to.frame_bytes();
+        let mut bytes = Vec::new();
+        let mut body = encode::item(&mut bytes, 0, max);
+        let encoded = codec::encode(&mut body, args);
+        let encoded = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
+        encoded.map_err(|error| self.unencodable(error))?;
+        bytes.drain(..header::LEN.min(bytes.len()));
+        Ok(bytes)
     }
 
     /// Sends a call that nobody answers.
@@ -397,15 +413,16 @@ impl<'a> Exchange<'a> {
 
     /// The call's frame, in a buffer of the pool.
     fn encode<A: Serialize>(&self, args: &A, flags: u8, metadata: &Metadata) -> Result<Vec<u8>, CallError> {
-        self.encode_with(args, flags, None, metadata)
+        self.encode_with(flags, None, metadata, |body| codec::encode(body, args))
     }
 
-    fn encode_with<A: Serialize>(
+    #[inline]
+    fn encode_with(
         &self,
-        args: &A,
         flags: u8,
         credit: Option<u32>,
         metadata: &Metadata,
+        args: impl FnOnce(&mut Body<'_>) -> Result<(), EncodeError>,
     ) -> Result<Vec<u8>, CallError> {
         if let Err(interrupted) = cancel::check() {
             return Err(self.ended(Why::Interrupted(interrupted), Executed::No));
@@ -421,16 +438,22 @@ impl<'a> Exchange<'a> {
         let max = self.to.frame_bytes();
         let mut frame = scratch::take();
         let mut body = encode::call_with(&mut frame, self.method.full_name(), flags, metadata, credit, max);
-        let encoded = codec::encode(&mut body, args);
+        let encoded = args(&mut body);
         let encoded = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
         match encoded {
             Ok(()) => Ok(frame),
-            Err(EncodeError::TooLarge) => Err(CallError::TooLarge {
-                callee: self.callee(),
-                side: Side::Request,
-                message: format!("over this client's limit of {max} bytes"),
-            }),
-            Err(EncodeError::Serialize(message)) => Err(CallError::BadArguments { callee: self.callee(), message }),
+            Err(error) => Err(self.unencodable(error)),
+        }
+    }
+
+    fn unencodable(&self, error: EncodeError) -> CallError {
+        let callee = self.callee();
+        match error {
+            EncodeError::TooLarge => {
+                let message = format!("over this client's limit of {} bytes", self.to.frame_bytes());
+                CallError::TooLarge { callee, side: Side::Request, message }
+            }
+            EncodeError::Serialize(message) => CallError::BadArguments { callee, message },
         }
     }
 

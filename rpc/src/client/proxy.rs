@@ -247,7 +247,8 @@ impl Starter<'_> {
                 return Pending::ended(outcome.and_then(|outcome| read(&exchange, outcome)));
             }
         };
-        let begun = exchange.begin_traced(|metadata| exchange.begin(endpoints, args, metadata, self.output));
+        let begun = exchange
+            .begin_traced(exchange.metadata(), |metadata| exchange.begin(endpoints, args, metadata, self.output));
         match begun {
             Ok(at) => {
                 let terms = exchange.terms();

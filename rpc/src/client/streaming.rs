@@ -1,33 +1,34 @@
 //! [`Streaming`]: a call with streams, as its caller has it.
+//!
+//! How it begins is in `begin`; what its middleware makes of it, in `around`.
+
+mod around;
+mod begin;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::clock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Channel;
 use super::calls::Outcome;
-use super::chosen::Stay;
-use super::connection::Connection;
-use super::endpoint::Endpoints;
 use super::exchange::{Exchange, Terms, To};
-use super::local;
 use super::options::CallOptions;
 use super::proxy;
 use super::streams::Stream;
-use super::{Channel, Way};
 use crate::codec;
-use crate::error::{CallError, Callee, Disconnect, Executed};
-use crate::limits::{Limits, STREAM_CREDIT_INITIAL};
+use crate::error::{CallError, Callee, Executed};
 use crate::metadata::Metadata;
-use crate::outbox::Outbox;
-use crate::server::Local;
 use crate::service::Method;
-use crate::stream::{self, Carrier, Sender, Share, StreamError};
+use crate::stream::{self, Carrier, Sender, StreamError};
 use crate::wire::frame::Ending;
+use around::Around;
+use begin::{At, Begun, begin};
 
 /// A call that is under way and has streams: it sends `S`, takes `T`, and ends with an `R` or the method's own error `E`.
 ///
@@ -82,24 +83,9 @@ struct Call {
     timed_out: bool,
     /// The item that is being put together.
     item: Vec<u8>,
+    /// What its middleware makes of its end, if it has any.
+    around: Option<Arc<Around>>,
 }
-
-/// Where it goes.
-enum At {
-    Server {
-        stay: Stay,
-        connection: Arc<Connection>,
-        /// Held for its window.
-        _share: Share,
-    },
-    Here {
-        local: Arc<Local>,
-        _share: Share,
-    },
-}
-
-/// A call that has begun.
-type Begun = (At, Arc<Stream>, Arc<dyn Carrier>);
 
 impl<S, T, R, E> Streaming<S, T, R, E> {
     pub(super) fn begin<A: Serialize>(
@@ -110,12 +96,18 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
         own_error: fn(&[u8], Callee) -> CallError<E>,
     ) -> Result<Self, CallError> {
         let exchange = Exchange::new(channel.to(), method, options);
-        let (at, stream, carrier) = exchange.begin_traced(|metadata| match &channel.way {
-            Way::Remote(endpoints) => open(&exchange, endpoints, args, metadata),
-            Way::Local(local) => open_here(&exchange, local, args, metadata),
-        })?;
-        let (method, terms) = (method.clone(), exchange.terms());
-        let call = Call { stream, carrier, at, method, terms, timed_out: false, item: Vec::new() };
+        let args = exchange.args(args)?;
+        let (begun, terms, around) = if channel.middleware().is_empty() {
+            let begin = |metadata: &Metadata| begin(&exchange, &channel.way, &args, metadata);
+            let begun = exchange.begin_traced(exchange.metadata(), begin)?;
+            (begun, exchange.terms(), None)
+        } else {
+            let (begun, terms, around) = around::begin(channel, &exchange, options, args)?;
+            (begun, terms, Some(around))
+        };
+        let Begun { at, stream, carrier } = begun;
+        let call =
+            Call { stream, carrier, at, method: method.clone(), terms, timed_out: false, item: Vec::new(), around };
         Ok(Self { call, is_split: false, ended: false, own_error, types: PhantomData })
     }
 
@@ -126,19 +118,21 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
         let Err(error) = received else { return Ok(true) };
         // Of a wait that was cut, an answer that comes just now says nothing: there may be items before it.
         let is_over = matches!(error, StreamError::CallEnded | StreamError::Disconnected);
-        match call.stream.outcome().filter(|_| is_over) {
-            Some(Outcome::Value(_)) => return Ok(false),
-            Some(failure) => {
+        let error = match call.ended(is_over) {
+            Ok(Some(Ok(Outcome::Value(_)))) => return Ok(false),
+            Ok(Some(Ok(failure))) => {
                 let failed: Result<(), _> = proxy::read(&call.exchange(), failure, self.own_error);
                 return failed.map(|()| false);
             }
-            None => {}
-        }
+            Ok(Some(Err(error))) => return Err(error.widen()),
+            Ok(None) => error,
+            Err(interrupted) => interrupted.into(),
+        };
         let (callee, executed) = (call.exchange().callee(), call.stream.executed());
         Err(match error {
             StreamError::Cancelled => CallError::Cancelled { callee, executed },
             StreamError::Disconnected => {
-                let cause = call.at.cause().unwrap_or(Disconnect::ClosedByPeer);
+                let cause = begin::cause(call.at.connection());
                 CallError::Disconnected { callee, cause, executed }
             }
             _ => {
@@ -214,8 +208,8 @@ impl<S, T, R: DeserializeOwned, E> Streaming<S, T, R, E> {
             stream::reuse(&mut self.call.item);
         }
         // There is an outcome, and it is a value: that is what ended the loop.
-        let outcome = self.call.stream.outcome().unwrap_or(Outcome::Value(Vec::new()));
-        proxy::read(&self.call.exchange(), outcome, self.own_error)
+        let outcome = self.call.ended(true).ok().flatten().and_then(Result::ok);
+        proxy::read(&self.call.exchange(), outcome.unwrap_or(Outcome::Value(Vec::new())), self.own_error)
     }
 }
 
@@ -248,14 +242,13 @@ impl Call {
         };
         Exchange::again(to, &self.method, self.terms)
     }
-}
 
-impl At {
-    /// Why nothing more comes from there, if that is so.
-    fn cause(&self) -> Option<Disconnect> {
-        match self {
-            Self::Server { connection, .. } => connection.cause(),
-            Self::Here { .. } => Some(Disconnect::RuntimeEnded),
+    /// How it has ended, if it `is_over`, and the server has said how. Waits for its middleware to have its say.
+    fn ended(&self, is_over: bool) -> Result<Option<Result<Outcome, CallError>>, Interrupted> {
+        match &self.around {
+            _ if !is_over => Ok(None),
+            Some(around) => around.ended().map(Some),
+            None => Ok(self.stream.outcome().map(Ok)),
         }
     }
 }
@@ -263,75 +256,11 @@ impl At {
 impl Drop for Call {
     fn drop(&mut self) {
         self.stream.duplex().give_up(&*self.carrier);
+        self.stream.give_up();
         let At::Server { stay, connection, .. } = &mut self.at else { return };
         stay.link().calls().closed(connection, &self.stream);
         let is_lost = || connection.cause().is_some();
         let success = self.stream.is_refused().map(|is_refused| !is_refused).or_else(|| is_lost().then_some(false));
         stay.fared(success);
-    }
-}
-
-/// Sends the call to a server, with what its window may have there. One that takes no calls any more is left for another: it has not got this one.
-fn open<A: Serialize>(
-    exchange: &Exchange<'_>,
-    endpoints: &Arc<Endpoints>,
-    args: &A,
-    metadata: &Metadata,
-) -> Result<Begun, CallError> {
-    let wanted = wanted(exchange, &endpoints.common().settings.limits);
-    loop {
-        let chosen = exchange.choose(endpoints)?;
-        let share = chosen.take_stream_bytes(wanted);
-        if let Some((stream, connection)) = exchange.open(&chosen, args, metadata, INITIAL + share.bytes())? {
-            let carrier = ClientCarrier { connection: Arc::clone(&connection), _open: Arc::clone(endpoints) };
-            let at = At::Server { stay: chosen.stay(endpoints), connection, _share: share };
-            return Ok((at, stream, Arc::new(carrier)));
-        }
-    }
-}
-
-/// Has the call run in this process.
-fn open_here<A: Serialize>(
-    exchange: &Exchange<'_>,
-    local: &Arc<Local>,
-    args: &A,
-    metadata: &Metadata,
-) -> Result<Begun, CallError> {
-    let callee = || exchange.callee();
-    if !fibra_scheduler::in_fiber() {
-        let message = "it streams, which takes a fiber for its handler: here is no runtime".to_owned();
-        return Err(CallError::Refused { callee: callee(), message, executed: Executed::No });
-    }
-    let share = local.caller_shares().take(wanted(exchange, local.limits()), local.limits().stream_bytes);
-    let window = INITIAL + share.bytes();
-    let frame = exchange.opening(args, metadata, window)?;
-    let opened = local::stream::open(local, frame, exchange.method().streams(), window, exchange.deadline());
-    let (stream, carrier) = opened.map_err(|error| {
-        let message = format!("its handler has no fiber: {error}");
-        CallError::Overloaded { callee: callee(), message, pushback: None }
-    })?;
-    Ok((At::Here { local: Arc::clone(local), _share: share }, stream, carrier))
-}
-
-const INITIAL: usize = STREAM_CREDIT_INITIAL as usize;
-
-/// What the caller's window is to have beyond [`INITIAL`].
-fn wanted(exchange: &Exchange<'_>, limits: &Limits) -> usize {
-    if exchange.method().streams().server() { limits.stream_window - INITIAL } else { 0 }
-}
-
-/// How the frames of a client's streams are written: by the connection's writer fiber. Keeps that open.
-struct ClientCarrier {
-    connection: Arc<Connection>,
-    _open: Arc<Endpoints>,
-}
-
-impl Carrier for ClientCarrier {
-    fn outbox(&self) -> &Outbox {
-        self.connection.outbox()
-    }
-
-    fn write_soon(&self, _queued_bytes: usize) {
-        self.connection.outbox().wake_writer();
     }
 }

@@ -9,6 +9,7 @@ use std::hash::BuildHasherDefault;
 use std::mem;
 use std::sync::Arc;
 
+use fibra_scheduler::park::{self, Unparker};
 use parking_lot::Mutex;
 
 use super::calls::{OUTSIDE, Outcome, XidHasher};
@@ -44,6 +45,18 @@ struct End {
     outcome: Option<Outcome>,
     /// The connection has been lost; how much of it the operating system had.
     exposed: Option<u64>,
+    /// Its caller has.
+    is_given_up: bool,
+    /// Who waits for its end besides its caller.
+    watcher: Option<Unparker>,
+}
+
+/// What has become of a call, for who only waits for its end.
+pub(super) enum Watched {
+    UnderWay,
+    Answered(Outcome),
+    Lost,
+    GivenUp,
 }
 
 impl Stream {
@@ -62,8 +75,36 @@ impl Stream {
 
     /// The server has answered. There is nothing more to come.
     pub(super) fn answer(&self, outcome: Outcome) {
-        self.end.lock().outcome.get_or_insert(outcome);
+        let mut end = self.end.lock();
+        end.outcome.get_or_insert(outcome);
+        let watcher = end.watcher.take();
+        drop(end);
         self.duplex.close(Gone::Ended);
+        wake(watcher);
+    }
+
+    /// Its caller takes no more of it.
+    pub(super) fn give_up(&self) {
+        let mut end = self.end.lock();
+        end.is_given_up = true;
+        let watcher = end.watcher.take();
+        drop(end);
+        wake(watcher);
+    }
+
+    /// What has become of it. From now on its end wakes the caller.
+    pub(super) fn watch(&self) -> Watched {
+        let mut end = self.end.lock();
+        if let Some(outcome) = &end.outcome {
+            Watched::Answered(outcome.clone())
+        } else if end.exposed.is_some() {
+            Watched::Lost
+        } else if end.is_given_up {
+            Watched::GivenUp
+        } else {
+            end.watcher = Some(park::current());
+            Watched::UnderWay
+        }
     }
 
     pub(super) fn is_answered(&self) -> bool {
@@ -96,8 +137,12 @@ impl Stream {
 
     /// There is nobody any more who would answer.
     pub(super) fn lose(&self, exposed: u64) {
-        self.end.lock().exposed.get_or_insert(exposed);
+        let mut end = self.end.lock();
+        end.exposed.get_or_insert(exposed);
+        let watcher = end.watcher.take();
+        drop(end);
         self.duplex.close(Gone::Lost);
+        wake(watcher);
     }
 }
 
@@ -169,5 +214,11 @@ impl Streams {
             _ => return Err(Malformed::Unexpected { kind, xid }),
         };
         taken.map(|()| None).map_err(|violation| Malformed::Stream { xid, violation })
+    }
+}
+
+fn wake(watcher: Option<Unparker>) {
+    if let Some(watcher) = watcher {
+        watcher.unpark();
     }
 }
