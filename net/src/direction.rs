@@ -23,74 +23,73 @@
 //!   under the lock.
 //! * Nobody parks or makes a system call under the lock, nor is a waker woken or dropped.
 
-use std::mem;
-
 use fibra_scheduler::park::Unparker;
 use parking_lot::Mutex;
 
-use crate::queue::{Queue, Ticket};
+use crate::queue::Ticket;
 use crate::readiness::{Readiness, Snapshot};
 use crate::ready_set::Watch;
+use crate::registration::Side;
 #[cfg(feature = "tokio-io")]
 use crate::task::Role;
-use crate::task::Tasks;
+use crate::waiting::Waiting;
 
 /// See the [module](self).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Direction<'a> {
+    pub(crate) side: Side,
+    pub(crate) readiness: &'a Readiness,
+    /// Of both directions of the socket: one lock for both takes less room.
+    pub(crate) lines: &'a Mutex<Lines>,
+}
+
+/// Who waits for either direction of a socket.
 #[derive(Debug)]
-pub(crate) struct Direction {
-    readiness: Readiness,
-    waiting: Mutex<Waiting>,
+pub(crate) struct Lines {
+    read: Waiting,
+    /// Made when somebody first waits to write; few sockets are ever waited for so.
+    write: Option<Box<Waiting>>,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    queue: Queue<Unparker>,
-    tasks: Tasks,
-    watch: Option<Watch>,
-}
-
-impl Waiting {
-    /// Whether somebody is to be told besides the queue's first.
-    fn has_others(&self) -> bool {
-        !self.tasks.is_nobody() || self.watch.is_some()
-    }
-}
-
-impl Direction {
+impl Lines {
     pub(crate) const fn new() -> Self {
-        Self {
-            readiness: Readiness::new(),
-            waiting: Mutex::new(Waiting { queue: Queue::new(), tasks: Tasks::nobody(), watch: None }),
+        Self { read: Waiting::Nobody, write: None }
+    }
+
+    fn of(&mut self, side: Side) -> &mut Waiting {
+        match side {
+            Side::Read => &mut self.read,
+            Side::Write => self.write.get_or_insert_default(),
         }
     }
+}
 
-    pub(crate) fn readiness(&self) -> &Readiness {
-        &self.readiness
+impl<'a> Direction<'a> {
+    pub(crate) fn readiness(self) -> &'a Readiness {
+        self.readiness
     }
 
-    pub(crate) fn load(&self) -> Snapshot {
+    pub(crate) fn load(self) -> Snapshot {
         self.readiness.load()
     }
 
     /// An event says that the direction may be ready. `probe`: from now on, only `EAGAIN` proves that it is not.
-    pub(crate) fn raise(&self, probe: bool) {
+    pub(crate) fn raise(self, probe: bool) {
         let before = self.readiness.raise(probe);
         // If it was ready before, then the first has been told, or is trying right now and will see the new tick.
         if before.is_waited() && !before.is_ready() {
-            let mut waiting = self.waiting.lock();
-            let first = waiting.queue.first().cloned();
-            let had_others = waiting.has_others();
-            let tasks = mem::take(&mut waiting.tasks);
-            let watch = waiting.watch.take();
-            if had_others {
-                self.readiness.set_waited(first.is_some());
+            let mut lines = self.lines.lock();
+            let waiting = lines.of(self.side);
+            let told = waiting.tell();
+            if waiting.is_nobody() {
+                self.readiness.set_waited(false);
             }
-            drop(waiting);
-            if let Some(first) = first {
+            drop(lines);
+            if let Some(first) = told.first {
                 first.unpark();
             }
-            tasks.wake();
-            if let Some(watch) = watch {
+            told.tasks.wake();
+            if let Some(watch) = told.watch {
                 watch.announce();
             }
         }
@@ -99,26 +98,26 @@ impl Direction {
     /// Has the task of `waker` woken when the direction is ready next, instead of who polled in the same `role` before. Who calls this
     /// looks at the readiness afterwards.
     #[cfg(feature = "tokio-io")]
-    pub(crate) fn leave_waker(&self, role: Role, waker: &std::task::Waker) {
-        let mut waiting = self.waiting.lock();
-        let before = waiting.tasks.replace(role, waker);
+    pub(crate) fn leave_waker(self, role: Role, waker: &std::task::Waker) {
+        let mut lines = self.lines.lock();
+        let before = lines.of(self.side).leave_waker(role, waker);
         self.readiness.set_waited(true);
-        drop(waiting);
+        drop(lines);
         drop(before);
     }
 
     /// Has `watch` announced once, when the direction is ready: at once if it may be. It takes the place of an earlier one.
-    pub(crate) fn announce_to(&self, watch: Watch) {
-        let mut waiting = self.waiting.lock();
-        let before = waiting.watch.replace(watch);
+    pub(crate) fn announce_to(self, watch: Watch) {
+        let mut lines = self.lines.lock();
+        let waiting = lines.of(self.side);
+        let before = waiting.watch(watch);
         self.readiness.set_waited(true);
         // After the bit: an event sees that, or is seen here.
-        let now = if self.load().is_ready() { waiting.watch.take() } else { None };
-        if now.is_some() {
-            let waited = waiting.queue.first().is_some() || waiting.has_others();
-            self.readiness.set_waited(waited);
+        let now = if self.load().is_ready() { waiting.take_watch() } else { None };
+        if waiting.is_nobody() {
+            self.readiness.set_waited(false);
         }
-        drop(waiting);
+        drop(lines);
         drop(before);
         if let Some(now) = now {
             now.announce();
@@ -126,12 +125,13 @@ impl Direction {
     }
 
     /// Lines up for the direction until the turn is dropped.
-    pub(crate) fn line_up(&self, unparker: Unparker) -> Turn<'_> {
-        let mut waiting = self.waiting.lock();
-        let ticket = waiting.queue.push(unparker);
+    pub(crate) fn line_up(self, unparker: Unparker) -> Turn<'a> {
+        let mut lines = self.lines.lock();
+        let waiting = lines.of(self.side);
+        let ticket = waiting.join(unparker);
         self.readiness.set_waited(true);
-        let come = waiting.queue.is_first(ticket);
-        drop(waiting);
+        let come = waiting.is_first(ticket);
+        drop(lines);
         Turn { direction: self, ticket, come }
     }
 }
@@ -139,7 +139,7 @@ impl Direction {
 /// A place in the queue for a direction; dropping it gives it up and lets the next one have its turn.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
-    direction: &'a Direction,
+    direction: Direction<'a>,
     ticket: Ticket,
     come: bool,
 }
@@ -147,24 +147,27 @@ pub(crate) struct Turn<'a> {
 impl Turn<'_> {
     /// Whether it is this one's turn to try. Stays true from then on.
     pub(crate) fn has_come(&mut self) -> bool {
-        self.come = self.come || self.direction.waiting.lock().queue.is_first(self.ticket);
+        self.come = self.come || self.direction.lines.lock().of(self.direction.side).is_first(self.ticket);
         self.come
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.direction.waiting.lock();
-        let was_first = waiting.queue.remove(self.ticket);
-        let next = match waiting.queue.first() {
+        let mut lines = self.direction.lines.lock();
+        let waiting = lines.of(self.direction.side);
+        let was_first = waiting.leave(self.ticket);
+        let next = match waiting.first() {
             None => {
-                self.direction.readiness.set_waited(waiting.has_others());
+                if waiting.is_nobody() {
+                    self.direction.readiness.set_waited(false);
+                }
                 None
             }
             Some(next) if was_first && self.direction.load().is_ready() => Some(next.clone()),
             Some(_) => None,
         };
-        drop(waiting);
+        drop(lines);
         if let Some(next) = next {
             next.unpark();
         }

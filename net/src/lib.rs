@@ -90,12 +90,13 @@
 //! | `handle`, `byte_stream`, `split`, `accept_loop` | what several of these types offer, written once |
 //! | `socket`, `listening` | what sockets share: descriptor, registration, timeouts; what listeners share |
 //! | `seats`, `serve` | accepting on every worker |
+//! | `timeout` | how long an operation may wait |
 //! | `lingering` | a `close` that takes time |
 //! | `ready_set` | [`ReadySet`]: one fiber for many sockets |
 //! | `wait` | the one loop in which every operation waits; or for the first of several |
 //! | `backoff` | waiting for what no event announces |
 //! | `budget` | how long a fiber may go on without waiting |
-//! | `registration`, `direction`, `queue`, `readiness`, `task` | a socket's readiness: who may try, who waits, in which order |
+//! | `registration`, `direction`, `waiting`, `queue`, `readiness`, `task` | a socket's readiness: who may try, who waits, in which order |
 //! | [`reactor`] | epoll behind the scheduler's [`Driver`](fibra_scheduler::driver::Driver) |
 //!
 //! What it does not know: stacks, run queues and timers (the scheduler's), and any protocol above the sockets'.
@@ -122,6 +123,7 @@ mod socket;
 mod split;
 mod task;
 mod tcp;
+mod timeout;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(feature = "tokio-io")]
@@ -129,6 +131,7 @@ mod tokio_io;
 mod udp;
 pub mod unix;
 mod wait;
+mod waiting;
 
 pub use ready_set::ReadySet;
 pub use resolve::ToSocketAddrs;

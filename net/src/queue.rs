@@ -1,7 +1,7 @@
 //! A short first-in first-out queue from which anyone may leave.
 //!
 //! Nearly always it holds nobody or one, so the first place is inline and allocates nothing. The rest is a deque that
-//! exists only while several fibers wait for one direction of one socket, boxed since every socket has two queues.
+//! exists only while several wait at once, boxed since it is so rare.
 //!
 //! Invariants: if there is a `rest`, it holds someone, and `first` is taken.
 
@@ -12,12 +12,12 @@ use std::collections::VecDeque;
 pub(crate) struct Queue<T> {
     issued: u32,
     first: Option<(Ticket, T)>,
-    #[expect(clippy::box_collection, reason = "a pointer instead of four words, in each of a socket's two queues")]
+    #[expect(clippy::box_collection, reason = "a pointer instead of four words, and nearly always none")]
     rest: Option<Box<VecDeque<(Ticket, T)>>>,
 }
 
 /// A place in one queue. Numbers come again after 2^32 others, of which none can be there still: each has a fiber that waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ticket(u32);
 
 impl<T> Default for Queue<T> {
@@ -27,8 +27,13 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { issued: 0, first: None, rest: None }
+    }
+
+    /// Of one who has a place already.
+    pub(crate) fn beginning_with(ticket: Ticket, who: T) -> Self {
+        Self { issued: ticket.0.wrapping_add(1), first: Some((ticket, who)), rest: None }
     }
 
     /// Joins at the end.

@@ -148,27 +148,23 @@ fn with_current<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
     CURRENT.try_with(|current| current.borrow().as_deref().map(f)).ok().flatten()
 }
 
-/// Where a socket is registered. Dropping it frees the slot.
+/// Where a socket is registered: until that is [released](Self::release), as its owner is to do.
 #[derive(Debug)]
-pub(crate) struct Home {
-    reactor: Weak<Handle>,
-    token: Token,
-}
+pub(crate) struct Home(Weak<Handle>);
 
 impl Home {
     /// Takes a descriptor that stays open out of epoll.
-    pub(crate) fn deregister(self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        match self.reactor.upgrade() {
+    pub(crate) fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        match self.0.upgrade() {
             Some(reactor) => reactor.registry.deregister(&mut SourceFd(&fd.as_raw_fd())),
             None => Ok(()),
         }
     }
-}
 
-impl Drop for Home {
-    fn drop(&mut self) {
-        if let Some(reactor) = self.reactor.upgrade() {
-            reactor.released.lock().push(self.token);
+    /// Frees the slot, from whichever thread.
+    pub(crate) fn release(self, slot: u32) {
+        if let Some(reactor) = self.0.upgrade() {
+            reactor.released.lock().push(slot);
         }
     }
 }
@@ -177,7 +173,7 @@ impl Drop for Home {
 #[derive(Debug)]
 struct Handle {
     registry: Registry,
-    released: Mutex<Vec<Token>>,
+    released: Mutex<Vec<u32>>,
     tally: Tally,
     waker: Waker,
     errands: Errands,
@@ -190,20 +186,21 @@ struct Local {
     crew: Arc<Crew>,
     slots: RefCell<Slots>,
     /// Swapped with `released`, so that neither is allocated anew each time.
-    reclaiming: RefCell<Vec<Token>>,
+    reclaiming: RefCell<Vec<u32>>,
 }
 
 impl Local {
     fn register(&self, fd: BorrowedFd<'_>, sides: &Arc<Sides>, interest: Interest) -> io::Result<Home> {
         self.reclaim();
-        let token = self.slots.borrow_mut().insert(Arc::clone(sides))?;
+        let (slot, token) = self.slots.borrow_mut().insert(Arc::clone(sides))?;
+        sides.settle(slot);
         let added = interest.register(&self.handle.registry, fd, token);
         if let Err(error) = added {
-            self.slots.borrow_mut().remove(token);
+            self.slots.borrow_mut().remove(slot);
             return Err(error);
         }
         Tally::bump(&self.handle.tally.registrations);
-        Ok(Home { reactor: Arc::downgrade(&self.handle), token })
+        Ok(Home(Arc::downgrade(&self.handle)))
     }
 
     /// Frees the slots of dropped sockets.
@@ -211,8 +208,8 @@ impl Local {
         let mut reclaiming = self.reclaiming.borrow_mut();
         std::mem::swap(&mut *reclaiming, &mut *self.handle.released.lock());
         let mut slots = self.slots.borrow_mut();
-        for token in reclaiming.drain(..) {
-            slots.remove(token);
+        for slot in reclaiming.drain(..) {
+            slots.remove(slot);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A socket's tie to a reactor: registered once, with the reactor of the worker whose fiber first has to wait.
 //!
 //! ```text
-//!   Socket ─▶ Registration ─▶ Home { Weak<reactor::Handle>, token }
-//!                  │                          token ▼
-//!                  └────────▶ Arc<Sides> ◀── slot in the reactor
+//!   Socket ─▶ Registration ─▶ Home: Weak<reactor::Handle>
+//!                  │                             ▼
+//!                  └────────▶ Arc<Sides> ◀── slot in the reactor, which the sides know by its number
 //! ```
 //!
 //! Invariants:
@@ -18,12 +18,13 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::direction::Direction;
+use crate::direction::{Direction, Lines};
 use crate::reactor::{self, Home, Interest};
+use crate::readiness::Readiness;
 
 /// Which direction of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,28 +51,42 @@ pub(crate) struct Happening {
 /// Both directions of a socket; shared with the reactor that reports its events.
 #[derive(Debug)]
 pub(crate) struct Sides {
-    read: Direction,
-    write: Direction,
+    read: Readiness,
+    write: Readiness,
+    lines: Mutex<Lines>,
+    /// Where the reactor has them; only while they are registered.
+    slot: AtomicU32,
     registered: AtomicBool,
     /// Whether nothing more is read, as far as events or we ourselves have said.
     ended: AtomicBool,
+    /// Whether other registrations of the same descriptor are to be told instead of this one, or this one instead of them.
+    shared: AtomicBool,
 }
 
 impl Sides {
     pub(crate) const fn new() -> Self {
         Self {
-            read: Direction::new(),
-            write: Direction::new(),
+            read: Readiness::new(),
+            write: Readiness::new(),
+            lines: Mutex::new(Lines::new()),
+            slot: AtomicU32::new(0),
             registered: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            shared: AtomicBool::new(false),
         }
     }
 
-    pub(crate) fn direction(&self, side: Side) -> &Direction {
-        match side {
+    pub(crate) fn direction(&self, side: Side) -> Direction<'_> {
+        let readiness = match side {
             Side::Read => &self.read,
             Side::Write => &self.write,
-        }
+        };
+        Direction { side, readiness, lines: &self.lines }
+    }
+
+    /// The reactor has them in that slot.
+    pub(crate) fn settle(&self, slot: u32) {
+        self.slot.store(slot, Ordering::Relaxed);
     }
 
     /// Notes an event and wakes who waited for it.
@@ -82,11 +97,11 @@ impl Sides {
         }
         let ended = read_ended || failed;
         if readable || urgent || ended {
-            self.read.raise(urgent || ended);
+            self.direction(Side::Read).raise(urgent || ended);
         }
         // The end of reading usually foretells the end of writing: let a waiting writer ask the kernel.
         if writable || ended {
-            self.write.raise(failed);
+            self.direction(Side::Write).raise(failed);
         }
     }
 
@@ -104,8 +119,8 @@ impl Sides {
     pub(crate) fn orphan(&self) {
         // In this order: one that wakes from `raise` has to find that it is not registered.
         self.registered.store(false, Ordering::Release);
-        self.read.raise(false);
-        self.write.raise(false);
+        self.direction(Side::Read).raise(false);
+        self.direction(Side::Write).raise(false);
     }
 }
 
@@ -114,8 +129,6 @@ impl Sides {
 pub(crate) struct Registration {
     sides: Arc<Sides>,
     home: Mutex<Option<Home>>,
-    /// Whether other registrations of the same descriptor are to be told instead of this one, or this one instead of them.
-    shared: AtomicBool,
 }
 
 // Its locks are never held while user code runs, so a panic finds it consistent; std's sockets are unwind safe, too.
@@ -124,7 +137,7 @@ impl RefUnwindSafe for Registration {}
 
 impl Registration {
     pub(crate) fn new() -> Self {
-        Self { sides: Arc::new(Sides::new()), home: Mutex::new(None), shared: AtomicBool::new(false) }
+        Self { sides: Arc::new(Sides::new()), home: Mutex::new(None) }
     }
 
     /// One whose events a test reports itself.
@@ -159,6 +172,7 @@ impl Registration {
         let mut home = self.home.lock();
         if !self.is_registered() {
             let interest = if self.is_shared() { Interest::ToAccept } else { Interest::Both };
+            // One that it had before is gone, slots and all.
             *home = Some(reactor::register(fd, &self.sides, interest)?);
             self.sides.registered.store(true, Ordering::Release);
         }
@@ -175,27 +189,54 @@ impl Registration {
         let mut home = self.home.lock();
         self.sides.registered.store(false, Ordering::Release);
         match home.take() {
-            Some(home) => home.deregister(fd),
+            Some(home) => {
+                let deregistered = home.deregister(fd);
+                home.release(self.slot());
+                deregistered
+            }
             None => Ok(()),
         }
     }
 
+    /// Where its reactor has it. Under the lock of its home, which is held when that changes.
+    fn slot(&self) -> u32 {
+        self.sides.slot.load(Ordering::Relaxed)
+    }
+
     /// From now on it is one of several of the same listener. Any thread; whoever waits registers it anew.
     pub(crate) fn share(&self, fd: BorrowedFd<'_>) {
-        self.shared.store(true, Ordering::Release);
+        self.sides.shared.store(true, Ordering::Release);
         // If it cannot be taken out, it is told of every arrival as before, which costs a system call in vain now and then.
         let _ = self.withdraw(fd);
         self.sides.direction(Side::Read).raise(false);
     }
 
     pub(crate) fn is_shared(&self) -> bool {
-        self.shared.load(Ordering::Acquire)
+        self.sides.shared.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let slot = self.slot();
+        if let Some(home) = self.home.get_mut().take() {
+            home.release(slot);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two of them, each with what the allocator adds, are what an idle connection takes here: 160 bytes.
+    #[test]
+    #[cfg(not(feature = "tls"))]
+    fn an_idle_socket_is_small() {
+        assert!(size_of::<Sides>() <= 56, "{}", size_of::<Sides>());
+        let socket = size_of::<crate::socket::Socket<std::net::TcpStream>>();
+        assert!(socket <= 48, "{socket}");
+    }
 
     /// Both directions drained, then the event; which are ready after it, and which still are after a short transfer?
     fn after(happening: Happening) -> [(bool, bool); 2] {
@@ -240,7 +281,7 @@ mod tests {
     #[test]
     fn an_orphan_is_ready_so_that_its_waiters_look_again() {
         let sides = Sides::new();
-        sides.read.readiness().drained(sides.read.load());
+        sides.read.drained(sides.read.load());
         sides.registered.store(true, Ordering::Release);
         sides.orphan();
         assert!(sides.read.load().is_ready());

@@ -11,7 +11,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "tokio-io")]
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -29,6 +29,7 @@ use crate::ready_set::Watch;
 use crate::registration::{Registration, Side};
 #[cfg(feature = "tokio-io")]
 use crate::task::Role;
+use crate::timeout::Timeout;
 #[cfg(feature = "tls")]
 use crate::wait::first;
 use crate::wait::{Evidence, Wait, uninterrupted};
@@ -321,63 +322,5 @@ impl<S: AsFd> Socket<S> {
 impl<S: AsRawFd> AsRawFd for Socket<S> {
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.io.as_raw_fd()
-    }
-}
-
-/// A timeout that may be changed while it is used; 0 ns stands for none.
-#[derive(Debug, Default)]
-pub(crate) struct Timeout(AtomicU64);
-
-impl Timeout {
-    pub(crate) fn get(&self) -> Option<Duration> {
-        match self.0.load(Ordering::Relaxed) {
-            0 => None,
-            nanos => Some(Duration::from_nanos(nanos)),
-        }
-    }
-
-    /// # Errors
-    ///
-    /// `InvalidInput` for zero, as std.
-    pub(crate) fn set(&self, timeout: Option<Duration>) -> io::Result<()> {
-        let nanos = match timeout {
-            Some(Duration::ZERO) => return Err(zero_timeout()),
-            // Longer than 584 years is 584 years.
-            Some(timeout) => u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX),
-            None => 0,
-        };
-        self.0.store(nanos, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// std refuses a timeout of zero, because for the kernel it would mean none.
-pub(crate) fn zero_timeout() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "cannot set a 0 duration timeout")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timeout_is_read_back_as_it_was_set() -> io::Result<()> {
-        let timeout = Timeout::default();
-        assert_eq!(timeout.get(), None);
-        for set in [Some(Duration::from_nanos(1)), Some(Duration::from_secs(3600)), None] {
-            timeout.set(set)?;
-            assert_eq!(timeout.get(), set);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn a_zero_timeout_is_refused_and_changes_nothing() -> io::Result<()> {
-        let timeout = Timeout::default();
-        timeout.set(Some(Duration::from_secs(1)))?;
-        let refused = timeout.set(Some(Duration::ZERO)).map_err(|error| error.kind());
-        assert_eq!(refused, Err(io::ErrorKind::InvalidInput));
-        assert_eq!(timeout.get(), Some(Duration::from_secs(1)));
-        Ok(())
     }
 }

@@ -26,14 +26,6 @@ pub(crate) struct Tasks {
 
 #[cfg(feature = "tokio-io")]
 impl Tasks {
-    pub(crate) const fn nobody() -> Self {
-        Self {
-            own: None,
-            #[cfg(feature = "tls")]
-            helper: None,
-        }
-    }
-
     pub(crate) fn is_nobody(&self) -> bool {
         #[cfg(feature = "tls")]
         if self.helper.is_some() {
@@ -64,10 +56,6 @@ impl Tasks {
 
 #[cfg(not(feature = "tokio-io"))]
 impl Tasks {
-    pub(crate) const fn nobody() -> Self {
-        Self {}
-    }
-
     pub(crate) fn is_nobody(&self) -> bool {
         true
     }

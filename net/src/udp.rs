@@ -44,7 +44,8 @@ use crate::socket::Socket;
 /// # Differences from std
 ///
 /// * An operation that runs out of its timeout fails with `TimedOut` instead of `WouldBlock`.
-/// * Timeouts are fibra's, not the kernel's: they hold for all clones, and are not seen through the raw descriptor.
+/// * Timeouts are fibra's, not the kernel's: they hold for all clones, and are not seen through the raw descriptor. Long ones are kept to a
+///   millionth.
 /// * [`try_clone`](Self::try_clone) shares the descriptor instead of duplicating it.
 /// * Conversions from and into std's type can fail; from `OwnedFd`, go through std's type.
 pub struct UdpSocket {

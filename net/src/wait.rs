@@ -181,7 +181,7 @@ impl Wait<'_> {
         }
     }
 
-    fn direction(&self) -> &Direction {
+    fn direction(&self) -> Direction<'_> {
         self.registration.sides().direction(self.side)
     }
 

@@ -13,7 +13,8 @@ use super::connect;
 use crate::byte_stream::{ByteStream, Received, byte_stream};
 use crate::handle::{handle, timeouts};
 use crate::resolve::ToSocketAddrs;
-use crate::socket::{Socket, zero_timeout};
+use crate::socket::Socket;
+use crate::timeout::zero_timeout;
 
 /// A TCP connection: [`std::net::TcpStream`] on fibers.
 ///
@@ -39,7 +40,8 @@ use crate::socket::{Socket, zero_timeout};
 ///
 /// * Several addresses are tried by [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305), see [`connect`](Self::connect).
 /// * An operation that runs out of its timeout fails with `TimedOut` instead of `WouldBlock`.
-/// * Timeouts are fibra's, not the kernel's: they hold for all clones, and are not seen through the raw descriptor.
+/// * Timeouts are fibra's, not the kernel's: they hold for all clones, and are not seen through the raw descriptor. Long ones are kept to a
+///   millionth.
 /// * [`try_clone`](Self::try_clone) shares the descriptor instead of duplicating it.
 /// * Conversions from and into std's type can fail; from `OwnedFd`, go through std's type.
 ///
