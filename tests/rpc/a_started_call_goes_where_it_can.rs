@@ -14,8 +14,10 @@ use crate::support::{DeskClient, LOOPBACK, join, on_one_worker, wait_until};
 
 const LONG: Duration = Duration::from_secs(60);
 
+type Way = fn(Pending<i64>) -> Result<i64, CallError>;
+
 /// Each way in which a handle gives its result while its holder could do something else.
-const WAYS: [fn(Pending<i64>) -> Result<i64, CallError>; 4] = [looks, waits, selects, joins_any];
+const WAYS: [Way; 4] = [looks, waits, selects, joins_any];
 
 fn looks(mut call: Pending<i64>) -> Result<i64, CallError> {
     loop {
