@@ -12,6 +12,7 @@ mod a_caller_is_never_held_by_a_write;
 mod a_cancel_waits_for_room;
 mod a_cancelled_call_frees_its_handler;
 mod a_cancelled_caller_stops_waiting;
+mod a_copy_without_room_is_answered;
 mod a_cut_before_the_request_arrives_is_sent_again;
 mod a_cut_connection_ends_its_streams;
 mod a_dead_server_costs_little;

@@ -30,6 +30,9 @@ const KEPT_BYTES: usize = 4 * READ_BYTES;
 /// Bytes before the name in the body of a call without anything beside its arguments: its timeout, and the name's length.
 const PLAIN_CALL_FIELDS: usize = 9;
 
+/// Bytes before the metadata: its length.
+const METADATA_LEN: usize = 2;
+
 /// Turns a byte stream into frames.
 ///
 /// ```
@@ -149,6 +152,12 @@ impl Decoder {
             method: Bytes::new(&self.chunk, method..args),
             args: Bytes::new(&self.chunk, args..end),
         })
+    }
+
+    /// Takes back that `call`, which does not stream, has been taken: it is the next frame again. To be called before anything else is.
+    pub(crate) fn put_back(&mut self, call: &Call) {
+        let metadata = call.metadata.as_ref().map_or(0, |metadata| METADATA_LEN + metadata.len());
+        self.start -= header::LEN + PLAIN_CALL_FIELDS + metadata + call.method.len() + call.args.len();
     }
 
     /// The xids of the cancels among the whole frames that have not been taken, in order.

@@ -55,6 +55,7 @@ impl Connection {
                 Ok(Arrived::InProgress) => {
                     if self.is_full() && self.in_flight.get() > 0 {
                         // It cannot be refused: it runs.
+                        reader.decoder().put_back(&call);
                         return Ok(Step::Postponed);
                     }
                     self.glitches.spend(reader.read_at())?;

@@ -85,6 +85,7 @@ impl Connection {
                 Step::Done => true,
                 Step::Filled => self.make_room(&mut reader.replies)?,
                 Step::Postponed => {
+                    self.postponed.set(true);
                     self.send(&mut reader.replies)?;
                     false
                 }
