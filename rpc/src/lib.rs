@@ -53,6 +53,7 @@
 //! | [`stream`] | any number of items while a call is under way, with flow control: state machines, and who waits for them |
 //! | `outbox`, `waiters`, `scratch` | the output half of a connection, and how senders wait |
 //! | `handshake`, `random` | the frame that opens a connection; names and secrets |
+//! | `buffered` | what the connections of a server hold because others are slow |
 //! | `rate` | how often a peer may send what makes no progress |
 //! | [`middleware`] | [`Middleware`](middleware::Middleware): what happens around calls, on either side |
 //! | [`trace_context`], `call_span` | [`TraceContext`]: which trace a call is part of; its span |
@@ -68,6 +69,7 @@
 
 #![forbid(unsafe_code)]
 
+mod buffered;
 mod call_span;
 pub mod client;
 pub mod codec;

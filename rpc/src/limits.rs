@@ -134,6 +134,19 @@ pub const SCRATCH_BUFFERS_MAX: usize = 256;
 /// Connections of one server at a time, unless the builder says otherwise. Those beyond are closed at once.
 pub const CONNECTIONS_MAX: usize = 100_000;
 
+/// Calls of one server, over all its connections, whose handlers wait for something, unless the
+/// [builder](crate::server::Builder::waiting_max) says otherwise. With as many, further calls are refused as overloaded.
+///
+/// Each holds a fiber: about 600 MB if a stack uses two pages.
+pub const SERVER_WAITING_MAX: usize = 64 * 1024;
+
+/// When a client is to try again whose call was refused because of [`SERVER_WAITING_MAX`].
+pub const PUSHBACK_FULL: Duration = Duration::from_millis(100);
+
+/// Bytes that all connections of a server together hold because their peers are slow, unless the
+/// [builder](crate::server::Builder::buffered_bytes_max) says otherwise.
+pub const SERVER_BUFFERED_BYTES_MAX: usize = 512 * 1024 * 1024;
+
 /// How long a call waits for its reply, unless [`Proxy::within`](crate::client::Proxy::within) says otherwise.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 

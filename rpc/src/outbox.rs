@@ -14,9 +14,11 @@
 //!   takes for done.
 //! * The writing fiber is woken to write what others queue in its turn, not at once: so those who are ready add theirs before.
 //! * At most `buffered_bytes` and one frame more are held, and what is appended `anyway`; other senders wait for room.
+//! * What was not written at once counts among what all connections of a server hold. If that is too much, whoever has any of it is full.
 
 use std::io::{self, Write};
 use std::mem;
+use std::sync::Arc;
 use std::time::Instant;
 
 use fibra_net::TcpStream;
@@ -24,6 +26,7 @@ use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
 
+use crate::buffered::{Buffered, Share};
 use crate::limits::FLUSH_BYTES;
 use crate::waiters::Waiters;
 
@@ -51,6 +54,8 @@ struct State {
     /// No more is to come; what is queued is still to be written.
     finished: bool,
     room: Waiters,
+    /// As of when a write last stopped half way, and since, until all is written.
+    share: Share,
     /// The fiber that does nothing but write, if this connection has one.
     writer: Option<Unparker>,
 }
@@ -76,6 +81,12 @@ impl Outbox {
         Self { state: Mutex::default(), buffered_bytes_max }
     }
 
+    /// The same, of one that counts among `all`.
+    pub(crate) fn counted(buffered_bytes_max: usize, all: Arc<Buffered>) -> Self {
+        let state = State { share: Share::new(all), ..State::default() };
+        Self { state: Mutex::new(state), buffered_bytes_max }
+    }
+
     /// Queues the frames in `frames` and leaves it empty. The caller is to [flush](Self::flush), or to see to it that the
     /// writing fiber does.
     pub(crate) fn append(&self, frames: &mut Vec<u8>) -> Result<Queued, Refused> {
@@ -98,7 +109,7 @@ impl Outbox {
     /// Whether senders have to wait for room.
     pub(crate) fn is_full(&self) -> bool {
         let state = self.state.lock();
-        !state.closed && state.buffered() >= self.buffered_bytes_max
+        !state.closed && self.has_no_room(&state)
     }
 
     /// Whether there is nothing that the operating system has not taken.
@@ -146,10 +157,15 @@ impl Outbox {
         if state.is_over() {
             return Err(Refused::Closed);
         }
-        if state.buffered() >= self.buffered_bytes_max {
+        if self.has_no_room(state) {
             return Err(Refused::Full);
         }
         Ok(())
+    }
+
+    fn has_no_room(&self, state: &State) -> bool {
+        let buffered = state.buffered();
+        buffered >= self.buffered_bytes_max || (buffered > 0 && state.share.is_over())
     }
 
     fn queue(&self, frames: &mut Vec<u8>, wake: bool) -> Result<Queued, Refused> {
@@ -170,7 +186,7 @@ impl Outbox {
     pub(crate) fn wait_for_room(&self, deadline: Option<Instant>) -> Result<(), Interrupted> {
         loop {
             let mut state = self.state.lock();
-            if state.closed || state.buffered() < self.buffered_bytes_max {
+            if state.closed || !self.has_no_room(&state) {
                 return Ok(());
             }
             let ticket = state.room.add();
@@ -216,6 +232,7 @@ impl Outbox {
             state.writing = 0;
             state.written += count;
             state.batch = batch;
+            state.count();
             if !state.room.is_empty() {
                 let room = state.room.take_all();
                 drop(state);
@@ -226,6 +243,10 @@ impl Outbox {
         state.flushing = false;
         if let Err(error) = &result {
             if error.kind() == io::ErrorKind::WouldBlock {
+                if !state.closed {
+                    let buffered = state.buffered();
+                    state.share.set(buffered);
+                }
                 let writer = state.writer.clone();
                 drop(state);
                 if let Some(writer) = writer {
@@ -234,6 +255,7 @@ impl Outbox {
                 return Ok(());
             }
             state.closed = true;
+            state.share.set(0);
         }
         // The writer may have looked meanwhile, and found what was in hand here: nobody else would tell it that all is written.
         let writer = if state.finished { state.writer.clone() } else { None };
@@ -289,7 +311,10 @@ impl Outbox {
 
     /// Takes no more frames, begins no more writes.
     pub(crate) fn close(&self) {
-        self.end(|state| state.closed = true);
+        self.end(|state| {
+            state.closed = true;
+            state.share.set(0);
+        });
     }
 
     fn end(&self, how: impl FnOnce(&mut State)) {
@@ -318,12 +343,23 @@ impl State {
         } else {
             self.queued.append(frames);
         }
+        self.count();
     }
 
     fn push_copy(&mut self, frame: &[u8]) -> Queued {
         self.end += frame.len() as u64;
         self.queued.extend_from_slice(frame);
+        self.count();
         Queued { end: self.end }
+    }
+
+    /// While there is something that was not written at once, all that is buffered counts.
+    #[inline]
+    fn count(&mut self) {
+        if self.share.is_some() && !self.closed {
+            let buffered = self.buffered();
+            self.share.set(buffered);
+        }
     }
 
     fn buffered(&self) -> usize {

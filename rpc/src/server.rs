@@ -27,6 +27,7 @@
 //! | `handler` | one call, from its frame to its reply, without I/O |
 //! | `local` | services without sockets, for callers of this process |
 //! | `admission` | which calls are refused when more come than can be served |
+//! | `load` | what all connections have under way, and how much of it there may be |
 //! | `drain`, `sigterm` | going down without failing a call |
 //! | `roster` | who serves which connection, so that shutting down reaches all |
 //!
@@ -43,6 +44,7 @@ mod drain;
 mod glitches;
 mod handler;
 mod leaders;
+mod load;
 mod local;
 mod opening;
 mod reader;
@@ -115,7 +117,7 @@ impl Server {
         &self.health
     }
 
-    /// What it has counted, as Prometheus text: connections, sessions, the scheduler's counters if the caller is on a runtime; and,
+    /// What it has counted, as Prometheus text: connections, sessions, calls that wait, bytes held for slow peers, the scheduler's counters if the caller is on a runtime; and,
     /// if it was [asked to](Builder::metrics), calls by method and outcome, in flight, latencies, bytes, refusals and copies.
     ///
     /// A name is listed from its first call on. What is read while calls are under way is as of a moment ago.
@@ -131,6 +133,8 @@ impl Server {
         let gauges = Gauges {
             connections: self.connections(),
             sessions: self.context.sessions.len(),
+            waiting: self.context.load.waiting(),
+            buffered: self.context.load.buffered.bytes(),
             scheduler: fibra_scheduler::counters(),
         };
         metrics::text::render(self.context.metrics.as_deref(), &gauges)

@@ -44,6 +44,8 @@ mod a_runtime_full_of_fibers_keeps_serving;
 mod a_second_copy_never_waits;
 mod a_second_copy_overtakes_a_slow_one;
 mod a_sent_call_stays_with_its_session;
+mod a_server_bounds_the_calls_that_wait;
+mod a_server_bounds_what_slow_peers_make_it_hold;
 mod a_server_says_what_it_serves;
 mod a_server_says_whether_it_is_healthy;
 mod a_server_that_fails_is_left_alone;

@@ -14,6 +14,10 @@ use crate::wire::failure::Code;
 pub(crate) struct Gauges {
     pub(crate) connections: usize,
     pub(crate) sessions: usize,
+    /// Calls whose handlers wait.
+    pub(crate) waiting: usize,
+    /// Bytes that connections hold because their peers are slow.
+    pub(crate) buffered: usize,
     /// Of the caller's runtime.
     pub(crate) scheduler: Counters,
 }
@@ -23,6 +27,9 @@ pub(crate) fn render(metrics: Option<&Metrics>, gauges: &Gauges) -> String {
     let mut text = Text(String::new());
     text.one("fibra_rpc_connections", "gauge", "Connections open now.", gauges.connections);
     text.one("fibra_rpc_sessions", "gauge", "Sessions, with a connection or without.", gauges.sessions);
+    text.one("fibra_rpc_waiting_calls", "gauge", "Calls whose handlers wait for something.", gauges.waiting);
+    let help = "Bytes of frames that have come in part, and of output that peers have not taken.";
+    text.one("fibra_rpc_buffered_bytes", "gauge", help, gauges.buffered);
     if let Some(metrics) = metrics {
         calls(&mut text, metrics.methods(), &metrics.totals());
     }

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use super::connection;
 use super::drain::DrainStage;
 use super::leaders::Leaders;
+use super::load::Load;
 use super::registry::Registry;
 use super::roster::{Refused, Roster, Task};
 use super::sessions::Sessions;
@@ -45,6 +46,7 @@ pub(super) struct Context {
     /// Where calls are counted, if they are.
     pub(super) metrics: Option<Arc<Metrics>>,
     pub(super) stage: DrainStage,
+    pub(super) load: Load,
     pub(super) queue_delay_max: Duration,
 }
 

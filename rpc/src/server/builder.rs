@@ -13,6 +13,7 @@ use super::Server;
 use super::accept::{Acceptor, Context, Mode};
 use super::drain::{Drain, DrainStage};
 use super::leaders::Leaders;
+use super::load::Load;
 use super::local::Local;
 use super::registry::Registry;
 use super::roster::Roster;
@@ -20,7 +21,9 @@ use super::sessions::Sessions;
 use super::sigterm::Sigterm;
 use crate::error::BindError;
 use crate::health::{Health, HealthService};
-use crate::limits::{CONNECTIONS_MAX, Limits, QUEUE_DELAY_MAX, SESSION_LEASE};
+use crate::limits::{
+    CONNECTIONS_MAX, Limits, QUEUE_DELAY_MAX, SERVER_BUFFERED_BYTES_MAX, SERVER_WAITING_MAX, SESSION_LEASE,
+};
 use crate::metrics::Metrics;
 use crate::middleware::{Chain, Middleware};
 use crate::service::{self, Arguments, Method, Service};
@@ -31,6 +34,8 @@ pub struct Builder {
     services: Vec<Box<dyn Service>>,
     limits: Limits,
     connections_max: usize,
+    waiting_max: usize,
+    buffered_bytes_max: usize,
     session_lease: Duration,
     middleware: Chain,
     counts: bool,
@@ -47,6 +52,8 @@ impl Builder {
             services: Vec::new(),
             limits: Limits::default(),
             connections_max: CONNECTIONS_MAX,
+            waiting_max: SERVER_WAITING_MAX,
+            buffered_bytes_max: SERVER_BUFFERED_BYTES_MAX,
             session_lease: SESSION_LEASE,
             middleware: Chain::default(),
             counts: false,
@@ -113,6 +120,26 @@ impl Builder {
     /// Connections at a time; those beyond are closed at once. Default: [`CONNECTIONS_MAX`].
     pub fn connections_max(mut self, connections: usize) -> Self {
         self.connections_max = connections;
+        self
+    }
+
+    /// Calls, over all connections, whose handlers wait for something: each holds a fiber. Default: [`SERVER_WAITING_MAX`].
+    ///
+    /// With as many, a call is refused as [`Overloaded`](crate::CallError::Overloaded), and has not run, also if it would not wait; its client is told
+    /// to try again [later](crate::limits::PUSHBACK_FULL). A copy of a call that runs is not refused, but if its connection has others that wait, it
+    /// is put off until one of them has ended. With a thread for each connection, the number of connections is the limit.
+    pub fn waiting_max(mut self, calls: usize) -> Self {
+        self.waiting_max = calls.max(1);
+        self
+    }
+
+    /// Bytes that all connections together hold because their peers are slow: memory for frames that have come in part, and output that was
+    /// not taken at once. Default: [`SERVER_BUFFERED_BYTES_MAX`].
+    ///
+    /// With more, a connection with such output is not read from until it has none, and who sends on one of its streams waits; one with a frame in
+    /// part is closed, with a warning, unless it holds no more than an equal part for each connection. So it may come to twice as much.
+    pub fn buffered_bytes_max(mut self, bytes: usize) -> Self {
+        self.buffered_bytes_max = bytes;
         self
     }
 
@@ -224,6 +251,7 @@ impl Builder {
             middleware: self.middleware,
             metrics,
             stage: DrainStage::default(),
+            load: Load::new(self.waiting_max, self.buffered_bytes_max),
             queue_delay_max: self.queue_delay_max,
         });
         let acceptor =
@@ -257,6 +285,8 @@ impl fmt::Debug for Builder {
             .field("services", &services)
             .field("limits", &self.limits)
             .field("connections_max", &self.connections_max)
+            .field("waiting_max", &self.waiting_max)
+            .field("buffered_bytes_max", &self.buffered_bytes_max)
             .field("session_lease", &self.session_lease)
             .field("middleware", &self.middleware)
             .field("mode", &self.mode)

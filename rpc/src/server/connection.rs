@@ -54,7 +54,7 @@ use crate::outbox::{AtOnce, Outbox};
 use crate::rate::Pings;
 use crate::scratch;
 use crate::wire::encode;
-use crate::wire::frame::GOAWAY_MALFORMED;
+use crate::wire::frame::{GOAWAY_FULL, GOAWAY_MALFORMED};
 use crate::wire::header::Malformed;
 
 /// Opens a connection, and has it served: on a plain thread until it ends, else by the worker's [`Dispatch`].
@@ -65,7 +65,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
     };
     let shard = context.metrics.as_ref().map(Metrics::shard);
     let connection = Rc::new(Connection {
-        outbox: Arc::new(Outbox::new(context.limits.buffered_bytes)),
+        outbox: Arc::new(Outbox::counted(context.limits.buffered_bytes, Arc::clone(&context.load.buffered))),
         streams: OnceCell::new(),
         session,
         glitches: Glitches::new(context.limits.window, clock::now()),
@@ -140,6 +140,8 @@ enum End {
     Eof,
     Io(io::Error),
     Malformed(Malformed),
+    /// Its peer is told this code and why.
+    Over(u8, String),
 }
 
 impl From<io::Error> for End {
@@ -163,7 +165,11 @@ impl Connection {
 
     /// What has been read and not yet acted on.
     pub(super) fn take_input(&self) -> Option<Box<Reader>> {
-        self.input.take()
+        let mut input = self.input.take();
+        if let Some(reader) = &mut input {
+            reader.is_taken();
+        }
+        input
     }
 
     /// When it was last read from.
@@ -175,8 +181,12 @@ impl Connection {
         self.read_at.set(Some(at));
     }
 
-    pub(super) fn keep_input(&self, reader: Box<Reader>) {
+    /// Keeps what has been read and not yet acted on. Whether it may: for the limit on all connections it may be too much.
+    pub(super) fn keep_input(&self, mut reader: Box<Reader>) -> bool {
+        let bytes = reader.is_kept();
         self.input.set(Some(reader));
+        let Context { load, roster, .. } = &*self.context;
+        !load.buffered.is_over() || bytes <= load.buffered.fair(roster.len())
     }
 
     /// `fiber` runs call `xid`, without the role.
@@ -230,20 +240,36 @@ impl Connection {
                 }
                 self.close();
             }
-            End::Malformed(reason) => {
-                tracing::warn!(peer = %self.peer, %reason, "closed a connection");
-                let mut last_words = scratch::take();
-                encode::goaway(&mut last_words, GOAWAY_MALFORMED, &reason.to_string());
-                // If they cannot be said at once, the connection is as good as closed.
-                self.outbox.append_anyway(&mut last_words);
-                let _ = self.outbox.flush(AtOnce(self.stream()));
-                self.close();
-            }
+            End::Malformed(reason) => self.say_last(GOAWAY_MALFORMED, &reason.to_string()),
+            End::Over(code, reason) => self.say_last(code, &reason),
         }
+    }
+
+    /// Closes it, and tells the log and the peer why.
+    fn say_last(&self, code: u8, reason: &str) {
+        tracing::warn!(peer = %self.peer, reason, "closed a connection");
+        let mut last_words = scratch::take();
+        encode::goaway(&mut last_words, code, reason);
+        // If they cannot be said at once, the connection is as good as closed.
+        self.outbox.append_anyway(&mut last_words);
+        let _ = self.outbox.flush(AtOnce(self.stream()));
+        self.close();
+    }
+
+    /// It holds more than its part, and all connections together more than they may.
+    pub(super) fn held_too_much(&self) {
+        drop(self.input.take());
+        let max = self.context.load.buffered.max();
+        self.end(End::Over(GOAWAY_FULL, format!("the server's connections hold more than {max} bytes")));
     }
 
     fn is_full(&self) -> bool {
         self.in_flight.get() >= self.context.limits.in_flight
+    }
+
+    /// Whether one that has run or runs, and so cannot be refused, has to wait for another of its connection to end.
+    fn has_to_postpone(&self) -> bool {
+        self.in_flight.get() > 0 && (self.is_full() || self.context.load.is_full().is_some())
     }
 
     pub(super) fn stream(&self) -> &TcpStream {

@@ -33,6 +33,7 @@ use super::admission::{Admission, Late, Line};
 use super::connection::{Connection, Turn};
 use super::leaders::{Leader, Seen};
 use super::reader::Reader;
+use crate::buffered::Share;
 
 /// Readers that a worker keeps for connections to come, each with an input buffer.
 const READERS_MAX: usize = 8;
@@ -183,7 +184,10 @@ impl Dispatch {
             match connection.turn(reader) {
                 Turn::Drained(reader) => {
                     self.turn_ended(&reader, &connection, false);
-                    self.put_aside(reader, &connection);
+                    if !self.put_aside(reader, &connection) {
+                        self.release(key);
+                        continue;
+                    }
                     if let Err(error) = self.watch(&connection, key) {
                         connection.lost(&error);
                         self.release(key);
@@ -191,8 +195,11 @@ impl Dispatch {
                 }
                 Turn::Filled(reader) => {
                     self.turn_ended(&reader, &connection, true);
-                    self.put_aside(reader, &connection);
-                    self.line_up(key);
+                    if self.put_aside(reader, &connection) {
+                        self.line_up(key);
+                    } else {
+                        self.release(key);
+                    }
                 }
                 Turn::Paused => {}
                 Turn::HandedOver => return,
@@ -261,20 +268,27 @@ impl Dispatch {
     fn reader(&self) -> Box<Reader> {
         let spare = self.readers.borrow_mut().pop();
         spare.unwrap_or_else(|| {
-            Box::new(Reader::new(self.context.limits.frame_bytes, Some(self.context.queue_delay_max)))
+            let Context { limits, queue_delay_max, load, .. } = &*self.context;
+            let share = Share::new(Arc::clone(&load.buffered));
+            Box::new(Reader::new(limits.frame_bytes, Some(*queue_delay_max), share))
         })
     }
 
-    /// Keeps the input with its connection if a frame has come in part, else for the next connection.
-    fn put_aside(&self, reader: Box<Reader>, connection: &Connection) {
+    /// Keeps the input with its connection if a frame has come in part, else for the next connection. False if that was too much, and the
+    /// connection has been closed for it.
+    fn put_aside(&self, reader: Box<Reader>, connection: &Connection) -> bool {
         if !reader.is_empty() {
-            connection.keep_input(reader);
-            return;
+            let may_keep = connection.keep_input(reader);
+            if !may_keep {
+                connection.held_too_much();
+            }
+            return may_keep;
         }
         let mut readers = self.readers.borrow_mut();
         if readers.len() < READERS_MAX {
             readers.push(reader);
         }
+        true
     }
 }
 

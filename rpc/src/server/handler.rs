@@ -14,7 +14,7 @@ use fibra_scheduler::clock;
 use super::registry::{Hint, Registry, Target};
 use crate::call_span::CallSpan;
 use crate::error::{CallError, Callee, Executed, Side};
-use crate::limits::{PUSHBACK_MAX, PUSHBACK_MIN};
+use crate::limits::{PUSHBACK_FULL, PUSHBACK_MAX, PUSHBACK_MIN};
 use crate::metadata::Metadata;
 use crate::metrics::Shard;
 use crate::middleware::{Chain, Denial, Kind, Outcome};
@@ -34,6 +34,8 @@ pub(super) enum Refusal {
     Expired,
     /// As many calls as this are under way on the connection.
     InFlight(usize),
+    /// As many calls as this wait at the server.
+    Waiting(usize),
     /// Its turn came too late, with more to do than can be done.
     Late {
         /// How long it has waited for that.
@@ -314,6 +316,10 @@ pub(super) fn refuse(xid: u64, one_way: bool, refusal: Refusal, frame_bytes_max:
         }
         Refusal::Expired => (Code::Expired, "its timeout had passed when its turn came".into()),
         Refusal::InFlight(max) => (Code::Overloaded, format!("{max} calls are in flight on this connection").into()),
+        Refusal::Waiting(max) => {
+            pushback = Some(Pushback::After(PUSHBACK_FULL));
+            (Code::Overloaded, format!("{max} calls wait at this server").into())
+        }
         Refusal::NoFibers => {
             (Code::UnknownMethod, "a server with a thread for each connection serves no streams".into())
         }

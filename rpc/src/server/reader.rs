@@ -14,6 +14,7 @@ use fibra_scheduler::clock;
 use super::admission::{Late, Stood};
 use super::registry::Hint;
 use super::replies::Replies;
+use crate::buffered::Share;
 use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX};
 use crate::wire::decode::Decoder;
 use crate::wire::frame::Call;
@@ -44,6 +45,8 @@ pub(super) struct Reader {
     came_after: Instant,
     /// From when on calls that were read are late.
     late_at: Option<Instant>,
+    /// Of what all connections hold: none, but while its connection keeps it.
+    share: Share,
     /// Where the method of the last call was found.
     hint: Hint,
     /// What has been answered and not been queued.
@@ -62,7 +65,7 @@ pub(super) enum Input {
 }
 
 impl Reader {
-    pub(super) fn new(frame_bytes_max: usize, target: Option<Duration>) -> Self {
+    pub(super) fn new(frame_bytes_max: usize, target: Option<Duration>, share: Share) -> Self {
         let now = clock::now();
         Self {
             decoder: Decoder::new(frame_bytes_max),
@@ -75,6 +78,7 @@ impl Reader {
             last_read_at: None,
             came_after: now,
             late_at: None,
+            share,
             hint: Hint::default(),
             replies: Replies::default(),
         }
@@ -127,6 +131,19 @@ impl Reader {
             _ if count == asked => Input::Filled,
             _ => Input::Drained,
         })
+    }
+
+    /// Its connection keeps it, and what was read with it; returns how many bytes of memory that takes.
+    pub(super) fn is_kept(&mut self) -> usize {
+        let bytes = self.decoder.held_bytes();
+        self.share.set(bytes);
+        bytes
+    }
+
+    /// Whoever reads has it.
+    #[inline]
+    pub(super) fn is_taken(&mut self) {
+        self.share.set(0);
     }
 
     /// Whether nothing has been read that was not taken.

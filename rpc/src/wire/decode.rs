@@ -100,6 +100,11 @@ impl Decoder {
         self.end = (self.end + count).min(self.chunk.len());
     }
 
+    /// Bytes of memory that it holds.
+    pub fn held_bytes(&self) -> usize {
+        self.chunk.capacity()
+    }
+
     /// Whether a frame has arrived in part.
     pub fn is_mid_frame(&self) -> bool {
         self.start < self.end

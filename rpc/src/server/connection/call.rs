@@ -53,7 +53,7 @@ impl Connection {
                     return Ok(answered(role, out, None));
                 }
                 Ok(Arrived::InProgress) => {
-                    if self.is_full() && self.in_flight.get() > 0 {
+                    if self.has_to_postpone() {
                         // It cannot be refused: it runs.
                         reader.decoder().put_back(&call);
                         return Ok(Step::Postponed);
@@ -80,6 +80,8 @@ impl Connection {
             Some(Refusal::Draining)
         } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
+        } else if let Some(max) = self.context.load.is_full() {
+            Some(Refusal::Waiting(max))
         } else if reader.is_late(now) {
             self.refuses_late(reader, now, call.timeout, deadline)
         } else {
@@ -135,15 +137,15 @@ impl Connection {
         work: impl FnOnce(&mut Vec<u8>) -> Option<bool>,
     ) -> Result<Step, End> {
         self.in_flight.update(|count| count + 1);
-        let mut has_parked = false;
+        let mut waits = None;
         let mut pass_on = || {
-            has_parked = true;
+            waits = Some(self.context.load.waits());
             *role = self.pass_on(xid, role.take());
         };
         let ended = park::on_first_park(&mut pass_on, || work(&mut out)).map(|has_run| (xid, has_run));
         if role.is_some() {
             self.in_flight.update(|count| count - 1);
-            if has_parked {
+            if waits.is_some() {
                 self.warn_if_refused();
             }
             return Ok(answered(role, out, ended));
@@ -155,6 +157,7 @@ impl Connection {
         let answered = cancel::shield(|| self.answer(out));
         // Only now: a reply that waits for room counts as in flight, so that their number is bounded.
         self.in_flight.update(|count| count - 1);
+        drop(waits);
         if let Err(error) = answered {
             // It is not this one's to tell how the connection ended.
             self.end(error.into());

@@ -47,7 +47,9 @@ impl Connection {
 
     /// Writes what is queued, for as long as that takes.
     pub(super) fn flush(&self) -> io::Result<()> {
-        let flushed = self.outbox.flush(self.stream());
+        // What goes at once is not counted among what connections hold.
+        self.outbox.flush(AtOnce(self.stream()))?;
+        let flushed = if self.outbox.is_stuck() { self.outbox.flush(self.stream()) } else { Ok(()) };
         self.resume();
         flushed
     }

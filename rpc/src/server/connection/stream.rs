@@ -70,6 +70,8 @@ impl Connection {
             Some(Refusal::Draining)
         } else if self.is_full() {
             Some(Refusal::InFlight(self.context.limits.in_flight))
+        } else if let Some(max) = self.context.load.is_full() {
+            Some(Refusal::Waiting(max))
         } else {
             self.start_writer().err().map(|_| Refusal::NoFiberLeft)
         };

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use fibra_scheduler::clock;
 
 use super::{Connection, End};
+use crate::buffered::Share;
 use crate::error::Peer;
 use crate::outbox::AtOnce;
 use crate::request::Request;
@@ -128,7 +129,7 @@ impl Connection {
         if self.seat.open(&self.outbox) {
             self.tell_of_drain();
         }
-        let mut role = Some(Box::new(Reader::new(self.context.limits.frame_bytes, None)));
+        let mut role = Some(Box::new(Reader::new(self.context.limits.frame_bytes, None, Share::default())));
         let mut request = Request::from(Peer::Remote(self.peer));
         let ended = loop {
             if let Err(end) = self.step_by_thread(&mut role, &mut request) {
@@ -229,6 +230,7 @@ impl Connection {
 
     /// Puts the connection aside until there is room. Who makes some looks here, on this same worker.
     fn pause(self: &Rc<Self>, reader: Box<Reader>) -> Turn {
+        // However much it is, the peer has not caused it alone.
         self.keep_input(reader);
         self.paused.set(true);
         // It may have been made while this was under way.
@@ -238,7 +240,7 @@ impl Connection {
 
     /// Gets in line again, if it is paused and there is room.
     pub(super) fn resume(&self) {
-        let has_room = !self.outbox.is_full() && (!self.postponed.get() || !self.is_full());
+        let has_room = !self.outbox.is_full() && (!self.postponed.get() || !self.has_to_postpone());
         if has_room && self.paused.replace(false) {
             self.postponed.set(false);
             self.line_up();
