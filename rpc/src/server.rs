@@ -174,7 +174,7 @@ impl Server {
     }
 
     /// Stops accepting, closes all connections, cancels the handlers' fibers, and waits until all have ended. Calling it
-    /// again does nothing more.
+    /// again does nothing more; calling it meanwhile waits, too.
     ///
     /// A handler sees the cancellation as an error of whatever it waits for; one that never waits is waited for, as is
     /// every handler that runs on a thread. Callers whose calls were under way get `Disconnected`.

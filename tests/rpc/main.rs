@@ -96,6 +96,7 @@ mod support;
 mod the_wire_is_as_documented;
 mod threads_serve_no_streams;
 mod threads_serve_the_same_handlers;
+mod two_who_shut_down_wait_for_the_end;
 mod types_grow_without_breaking_peers;
 mod what_cannot_be_a_service_does_not_compile;
 mod what_is_too_large_fails_its_own_call;

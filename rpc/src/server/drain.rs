@@ -14,14 +14,15 @@
 //! Invariants:
 //! * Nothing that runs is cancelled before the time is up.
 //! * It ends, when the time is up at the latest, but for handlers that ignore that they are cancelled.
+//! * Whoever shuts down goes on when all has ended, however many do so at once: one waits for fibers and threads, the others for that one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use fibra_net::Shutdown;
-use fibra_scheduler::clock;
 use fibra_scheduler::park::{self, Reason};
+use fibra_scheduler::{cancel, clock};
 use parking_lot::Mutex;
 
 use super::accept::{Acceptor, Context};
@@ -81,7 +82,18 @@ pub(super) struct Drain {
 struct State {
     has_begun: bool,
     ended: Option<Drained>,
+    down: Down,
     waiters: Waiters,
+}
+
+/// Whether the server is down.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Down {
+    #[default]
+    No,
+    /// Somebody waits for all that is to end.
+    Soon,
+    Yes,
 }
 
 impl Drain {
@@ -126,6 +138,27 @@ impl Drain {
     /// As [`stop`](Self::stop), and waits until all has ended.
     pub(super) fn shut_down(&self) {
         self.stop();
+        // As with joining: who shuts down wants to know that it is down, and is not cancelled away from that.
+        cancel::shield(|| self.wait_until_down());
+    }
+
+    fn wait_until_down(&self) {
+        loop {
+            let mut state = self.state.lock();
+            match state.down {
+                Down::Yes => return,
+                Down::No => {
+                    state.down = Down::Soon;
+                    break;
+                }
+                Down::Soon => {}
+            }
+            let ticket = state.waiters.add();
+            drop(state);
+            let _ = park::wait(Reason::Call, None);
+            self.state.lock().waiters.leave(ticket);
+        }
+        let _going = Going(self);
         // Why it stopped is for `Server::wait` to tell; that it did is enough here.
         let _ = self.acceptor.wait();
         self.context.roster.join();
@@ -222,6 +255,19 @@ fn pause(until: Instant) -> bool {
         }
     }
     true
+}
+
+/// Tells whoever waits that the server is down, when it is dropped: also if one of its fibers could not be waited for.
+struct Going<'a>(&'a Drain);
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.down = Down::Yes;
+        let waiters = state.waiters.take_all();
+        drop(state);
+        waiters.wake();
+    }
 }
 
 /// Tells whoever waits that the drain has ended, when it is dropped: also if it has panicked.
