@@ -107,6 +107,9 @@ pub const READ_BYTES: usize = 16 * 1024;
 /// A server writes its batch of replies once it is this long, even if more input waits.
 pub const FLUSH_BYTES: usize = 64 * 1024;
 
+/// What one write hands to the operating system: in between, who waits for room is told of it.
+pub const WRITE_BYTES_MAX: usize = 256 * 1024;
+
 /// Cancels that overtake the calls they were read with; any more take effect only in their turn, too late.
 pub const CANCELS_AHEAD_MAX: usize = 64;
 

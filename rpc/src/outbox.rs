@@ -12,6 +12,7 @@
 //! * Bytes leave in the order of the queue. What a flusher could not write stays, and the next goes on from there.
 //! * Once closed, no write begins. [`exposed`](Outbox::exposed) is exact for whole frames except while a write is under way, which it
 //!   takes for done.
+//! * Who waits for room is woken when half of it is free, not for each frame that leaves; in any case before nothing is left to write.
 //! * The writing fiber is woken to write what others queue in its turn, not at once: so those who are ready add theirs before.
 //! * At most `buffered_bytes` and one frame more are held, and what is appended `anyway`; other senders wait for room.
 //! * What was not written at once counts among what all connections of a server hold. If that is too much, whoever has any of it is full.
@@ -27,7 +28,7 @@ use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
 
 use crate::buffered::{Buffered, Share};
-use crate::limits::FLUSH_BYTES;
+use crate::limits::{FLUSH_BYTES, WRITE_BYTES_MAX};
 use crate::waiters::Waiters;
 
 #[derive(Debug)]
@@ -44,7 +45,7 @@ struct State {
     /// How much of `batch` has been written.
     written: usize,
     flushing: bool,
-    /// Bytes that the flusher has in hand.
+    /// Bytes of the batch that the flusher has in hand and has not written.
     writing: usize,
     /// Bytes ever queued: where in the stream `queued` ends.
     end: u64,
@@ -112,6 +113,12 @@ impl Outbox {
         !state.closed && self.has_no_room(&state)
     }
 
+    /// Whether there is room for many: who has stopped for want of it is not to begin again for one frame.
+    pub(crate) fn has_room(&self) -> bool {
+        let state = self.state.lock();
+        state.closed || self.has_much_room(&state)
+    }
+
     /// Whether there is nothing that the operating system has not taken.
     pub(crate) fn is_empty(&self) -> bool {
         let state = self.state.lock();
@@ -168,6 +175,10 @@ impl Outbox {
         buffered >= self.buffered_bytes_max || (buffered > 0 && state.share.is_over())
     }
 
+    fn has_much_room(&self, state: &State) -> bool {
+        state.buffered() <= self.buffered_bytes_max / 2 && !self.has_no_room(state)
+    }
+
     fn queue(&self, frames: &mut Vec<u8>, wake: bool) -> Result<Queued, Refused> {
         let mut state = self.state.lock();
         self.admit(&state)?;
@@ -209,7 +220,16 @@ impl Outbox {
     /// # Errors
     ///
     /// Those of `stream`, `WouldBlock` excepted; the outbox is closed then.
-    pub(crate) fn flush(&self, mut stream: impl Write) -> io::Result<()> {
+    pub(crate) fn flush(&self, stream: impl Write) -> io::Result<()> {
+        self.flush_telling(stream, || {})
+    }
+
+    /// As [`flush`](Self::flush); calls `has_room` after each piece with which there is, while more is left to write.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`flush`](Self::flush).
+    pub(crate) fn flush_telling(&self, mut stream: impl Write, mut has_room: impl FnMut()) -> io::Result<()> {
         let mut state = self.state.lock();
         if state.flushing {
             return Ok(());
@@ -220,12 +240,13 @@ impl Outbox {
             let batch = mem::take(&mut state.batch);
             let rest = batch.get(state.written..).unwrap_or_default();
             let begin = state.exposed;
-            state.exposed = begin + rest.len() as u64;
             state.writing = rest.len();
+            let piece = rest.get(..WRITE_BYTES_MAX).unwrap_or(rest);
+            state.exposed = begin + piece.len() as u64;
             drop(state);
 
             let count;
-            (count, result) = write_all(&mut stream, rest);
+            (count, result) = write_all(&mut stream, piece);
 
             state = self.state.lock();
             state.exposed = begin + count as u64;
@@ -233,10 +254,17 @@ impl Outbox {
             state.written += count;
             state.batch = batch;
             state.count();
-            if !state.room.is_empty() {
-                let room = state.room.take_all();
+            if result.is_ok() && !self.has_much_room(&state) {
+                continue;
+            }
+            let room = state.room.take_all();
+            let tells = result.is_ok() && state.buffered() > 0;
+            if tells || !room.is_empty() {
                 drop(state);
                 room.wake();
+                if tells {
+                    has_room();
+                }
                 state = self.state.lock();
             }
         }

@@ -35,6 +35,7 @@ mod a_narrower_window_holds_calls_back;
 mod a_one_way_call_awaits_no_reply;
 mod a_panicking_handler_fails_its_own_call_only;
 mod a_peer_that_does_not_read_is_not_read_from;
+mod a_peer_that_reads_again_is_read_from_again;
 mod a_ping_is_answered;
 mod a_refused_call_is_made_again;
 mod a_refused_connection_says_so;

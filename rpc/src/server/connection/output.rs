@@ -49,7 +49,8 @@ impl Connection {
     pub(super) fn flush(&self) -> io::Result<()> {
         // What goes at once is not counted among what connections hold.
         self.outbox.flush(AtOnce(self.stream()))?;
-        let flushed = if self.outbox.is_stuck() { self.outbox.flush(self.stream()) } else { Ok(()) };
+        let flushed =
+            if self.outbox.is_stuck() { self.outbox.flush_telling(self.stream(), || self.resume()) } else { Ok(()) };
         self.resume();
         flushed
     }

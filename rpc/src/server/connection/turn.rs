@@ -240,7 +240,10 @@ impl Connection {
 
     /// Gets in line again, if it is paused and there is room.
     pub(super) fn resume(&self) {
-        let has_room = !self.outbox.is_full() && (!self.postponed.get() || !self.has_to_postpone());
+        if !self.paused.get() {
+            return;
+        }
+        let has_room = self.outbox.has_room() && (!self.postponed.get() || !self.has_to_postpone());
         if has_room && self.paused.replace(false) {
             self.postponed.set(false);
             self.line_up();
