@@ -123,6 +123,16 @@ impl ReadySet {
         }
     }
 
+    /// Lets the others of the worker run now: for whoever knows that serving what was in line has taken long, which [`next`](Self::next) cannot
+    /// know, since it reads no clock. Nothing on a plain thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`] if the fiber was cancelled or its deadline has passed, and it knew that when it last was here or in `next`.
+    pub fn rest(&self) -> Result<(), Interrupted> {
+        if in_fiber() { budget::rest() } else { Ok(()) }
+    }
+
     /// Puts `key` at the end of the line, as if its socket had become readable.
     pub fn push(&self, key: u64) {
         self.line.push(key);

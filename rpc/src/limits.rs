@@ -195,6 +195,10 @@ pub const QUEUE_DELAY_CALLS: u32 = 4;
 /// a second.
 pub const QUEUE_DELAY_SHARE: u32 = 20;
 
+/// How long a connection's turn may take, and how long those who serve a worker's connections go on, before others have theirs: other connections,
+/// and other fibers. A call that takes longer ends first.
+pub const TURN_TIME_MAX: Duration = Duration::from_millis(1);
+
 /// Calls wait for their turn for so long without a break before any is refused for it, or twice as
 /// long as they may, if that is longer: what is shorter is a burst, which a server just works off.
 pub const QUEUE_STANDS_AFTER: Duration = Duration::from_millis(100);

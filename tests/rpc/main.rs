@@ -92,6 +92,7 @@ mod reconnecting_tries_every_address;
 #[cfg(target_os = "linux")]
 mod sessions_that_are_left_take_little_memory;
 mod shutting_down_ends_every_handler;
+mod slow_calls_let_others_run;
 mod streams_come_in_all_kinds;
 mod support;
 mod the_wire_is_as_documented;

@@ -23,6 +23,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Instant;
 
 use fibra_net::ReadySet;
 use fibra_scheduler::{JoinHandle, cancel, clock};
@@ -34,6 +35,7 @@ use super::connection::{Connection, Turn};
 use super::leaders::{Leader, Seen};
 use super::reader::Reader;
 use crate::buffered::Share;
+use crate::limits::TURN_TIME_MAX;
 
 /// Readers that a worker keeps for connections to come, each with an input buffer.
 const READERS_MAX: usize = 8;
@@ -162,6 +164,8 @@ impl Dispatch {
 
     /// Serves whoever is in line, until another fiber leads, or until cancelled.
     fn lead(self: &Rc<Self>) {
+        // When others last had their turn, about, and when this was last known.
+        let mut led = None;
         while let Ok(key) = self.set.next() {
             let key = Key(key);
             if key == Key::LOOK {
@@ -174,6 +178,9 @@ impl Dispatch {
                 }
                 continue;
             }
+            if has_led_for_long(&mut led) && self.set.rest().is_err() {
+                break;
+            }
             let Some(connection) = self.find(key) else { continue };
             let (stood, puts) = self.line.borrow_mut().begins();
             if puts {
@@ -181,7 +188,12 @@ impl Dispatch {
             }
             let mut reader = connection.take_input().unwrap_or_else(|| self.reader());
             reader.has_stood(stood, connection.read_at());
-            match connection.turn(reader) {
+            let turn = connection.turn(reader);
+            if let Turn::Drained(reader) | Turn::Filled(reader) | Turn::Cut(reader) = &turn {
+                let since = led.map_or(reader.read_at(), |(since, _)| since);
+                led = Some((since, reader.last_known()));
+            }
+            match turn {
                 Turn::Drained(reader) => {
                     self.turn_ended(&reader, &connection, false);
                     if !self.put_aside(reader, &connection) {
@@ -200,6 +212,12 @@ impl Dispatch {
                     } else {
                         self.release(key);
                     }
+                }
+                Turn::Cut(reader) => {
+                    self.turn_ended(&reader, &connection, true);
+                    // However much it is: it waits for this side.
+                    connection.keep_input(reader);
+                    self.line_up(key);
                 }
                 Turn::Paused => {}
                 Turn::HandedOver => return,
@@ -290,6 +308,11 @@ impl Dispatch {
         }
         true
     }
+}
+
+/// Whether others are to have their turn now. No clock is read for it.
+fn has_led_for_long(led: &mut Option<(Instant, Instant)>) -> bool {
+    led.take_if(|(since, now)| now.saturating_duration_since(*since) >= TURN_TIME_MAX).is_some()
 }
 
 /// What the leader runs. If it never does, since there was no stack for it, or panics, its connections end.

@@ -15,12 +15,15 @@ use super::admission::{Late, Stood};
 use super::registry::Hint;
 use super::replies::Replies;
 use crate::buffered::Share;
-use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX};
+use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX, TURN_TIME_MAX};
 use crate::wire::decode::Decoder;
 use crate::wire::frame::Call;
 
 /// How many calls of those that were read together share a look at the clock, ...
 const CLOCK_AGE_MAX: u32 = 8;
+
+/// ... unless the last so many took longer than this together, so that looks cost little, ...
+const SLOW_ABOVE: Duration = Duration::from_micros(100);
 
 /// ... unless they are waited for less long than this.
 const EXACT_BELOW: Duration = Duration::from_millis(100);
@@ -34,6 +37,11 @@ pub(super) struct Reader {
     bound: (Duration, Option<Instant>),
     /// A time since then, and how many calls it is old.
     now: (Instant, u32),
+    /// How old it may become.
+    age_max: u32,
+    /// When this turn began, as far as is known; and whether it has taken as long as it may.
+    turn_began: Option<Instant>,
+    turn_is_over: bool,
     /// Calls that were cancelled by a frame behind their own.
     cancelled: Vec<u64>,
     /// How long a call may wait for its turn before it is late; `None`: as long as it takes.
@@ -72,6 +80,9 @@ impl Reader {
             read_at: now,
             bound: (Duration::ZERO, Some(now)),
             now: (now, 0),
+            age_max: CLOCK_AGE_MAX,
+            turn_began: None,
+            turn_is_over: false,
             cancelled: Vec::new(),
             target,
             stood: Stood::default(),
@@ -87,6 +98,9 @@ impl Reader {
     /// It is for the turn of a connection that has stood in line so, and was last read from then.
     pub(super) fn has_stood(&mut self, stood: Stood, last_read_at: Option<Instant>) {
         (self.stood, self.last_read_at) = (stood, last_read_at);
+        (self.turn_began, self.turn_is_over) = (None, false);
+        // If it holds frames that were read in an earlier turn, time has passed.
+        self.now.1 = CLOCK_AGE_MAX;
     }
 
     /// Where the method of the last call was found.
@@ -120,6 +134,7 @@ impl Reader {
         self.read_at = clock::now();
         self.bound = (Duration::ZERO, Some(self.read_at));
         self.now = (self.read_at, 0);
+        self.turn_began.get_or_insert(self.read_at);
         let came_after = self.stood.after.map(|after| self.last_read_at.map_or(after, |last| after.max(last)));
         self.came_after = came_after.unwrap_or(self.read_at);
         self.late_at = self.target.and_then(|target| self.came_after.checked_add(target));
@@ -183,14 +198,35 @@ impl Reader {
     /// does.
     #[inline]
     pub(super) fn now(&mut self, timeout: Duration) -> Instant {
-        let (now, age) = &mut self.now;
-        let is_late = self.late_at.is_some_and(|late_at| *now > late_at);
-        if *age >= CLOCK_AGE_MAX || (*age > 0 && (timeout < EXACT_BELOW || is_late)) {
-            *now = clock::now();
-            *age = 0;
+        let (now, age) = self.now;
+        let is_late = self.late_at.is_some_and(|late_at| now > late_at);
+        if age >= self.age_max || (age > 0 && (timeout < EXACT_BELOW || is_late)) {
+            return self.now_exactly();
         }
-        *age += 1;
-        *now
+        self.now.1 += 1;
+        now
+    }
+
+    /// The same, asked for.
+    pub(super) fn now_exactly(&mut self) -> Instant {
+        let now = clock::now();
+        let since_last = now.saturating_duration_since(self.now.0);
+        self.age_max = if since_last > SLOW_ABOVE { 1 } else { CLOCK_AGE_MAX };
+        let began = *self.turn_began.get_or_insert(now);
+        self.turn_is_over = now.saturating_duration_since(began) >= TURN_TIME_MAX;
+        self.now = (now, 1);
+        now
+    }
+
+    /// Whether what is left is for another turn.
+    #[inline]
+    pub(super) fn turn_is_over(&self) -> bool {
+        self.turn_is_over
+    }
+
+    /// The time when that was last known.
+    pub(super) fn last_known(&self) -> Instant {
+        self.now.0
     }
 
     /// When the caller gives up on this call; `None` if that is further away than the clock reaches. Whatever it says, a call ends.

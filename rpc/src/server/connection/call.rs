@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use fibra_scheduler::{cancel, clock, park};
+use fibra_scheduler::{cancel, park};
 
 use super::super::accept::Context;
 use super::super::handler::{self, Refusal, Serving};
@@ -73,7 +73,7 @@ impl Connection {
         }
         self.glitches.earn(1);
         // What is counted is timed, too.
-        let now = if self.shard.is_some() { clock::now() } else { reader.now(call.timeout) };
+        let now = if self.shard.is_some() { reader.now_exactly() } else { reader.now(call.timeout) };
         let refusal = if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
         } else if self.context.stage.is_refusing() {

@@ -11,8 +11,8 @@
 use std::io;
 use std::rc::Rc;
 
+use fibra_scheduler::cancel;
 use fibra_scheduler::park::{self, Reason};
-use fibra_scheduler::{cancel, clock};
 
 use super::super::handler::{self, Refusal};
 use super::super::registry::Hint;
@@ -61,7 +61,7 @@ impl Connection {
             return Ok(Step::Done);
         }
         let deadline = reader.deadline(&call);
-        let now = clock::now();
+        let now = reader.now_exactly();
         let refusal = if !fibra_scheduler::in_fiber() {
             Some(Refusal::NoFibers)
         } else if deadline.is_some_and(|deadline| deadline <= now) {

@@ -25,6 +25,8 @@ pub(in crate::server) enum Turn {
     Drained(Box<Reader>),
     /// As before, and there may be more to read.
     Filled(Box<Reader>),
+    /// It has taken long, and there is more to act on.
+    Cut(Box<Reader>),
     /// It cannot go on for want of room, and gets in line by itself when there is some.
     Paused,
     /// A handler has parked: others have the role, and the lead.
@@ -83,6 +85,10 @@ impl Connection {
         loop {
             let Some(reader) = role else { return Ok(Turn::HandedOver) };
             let has_room = match step {
+                Step::Done if reader.turn_is_over() && !reader.is_empty() => {
+                    self.send(&mut reader.replies)?;
+                    return Ok(role.take().map_or(Turn::HandedOver, Turn::Cut));
+                }
                 Step::Done => true,
                 Step::Filled => self.make_room(&mut reader.replies)?,
                 Step::Postponed => {
