@@ -18,6 +18,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::in_fiber;
@@ -93,6 +94,15 @@ impl ReadySet {
     ///
     /// [`Interrupted`] if there is none, and the fiber was cancelled or its deadline has passed.
     pub fn next(&self) -> Result<u64, Interrupted> {
+        self.next_before(None)
+    }
+
+    /// As [`next`](Self::next), but waits until `deadline` only.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next`](Self::next); [`Interrupted::TimedOut`] if there is none by then.
+    pub fn next_before(&self, deadline: Option<Instant>) -> Result<u64, Interrupted> {
         if in_fiber() && budget::is_used_up() {
             budget::rest()?;
         }
@@ -119,7 +129,7 @@ impl ReadySet {
                 // Who waits does not hold the worker up.
                 budget::renew();
             }
-            waited = park::wait(Reason::AnyReadable, None);
+            waited = park::wait(Reason::AnyReadable, deadline);
         }
     }
 

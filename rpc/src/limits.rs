@@ -230,6 +230,10 @@ pub const GLITCHES_PER_STREAM: u32 = 4;
 /// How long a client may take to open its connection, from when it is served.
 pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a frame may take from its first byte to its last, after a connection has been opened, unless the
+/// [builder](crate::server::Builder::frame_timeout) says otherwise. The default limit on a frame then takes 70 KB a second.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Pings that a peer may send at once ...
 pub const PINGS_AT_ONCE: u32 = 100;
 

@@ -16,6 +16,7 @@
 //! | `opening` | the prefaces, and the session |
 //! | `sessions` | whose calls a connection brings, and what has been answered |
 //! | `dispatch` | the connections of one worker, and the fiber that serves those that have sent something |
+//! | `unfinished` | which connections have a frame in part, and until when it is to be whole |
 //! | `leaders` | who that is on which worker, for whoever drains or shuts down |
 //! | `connection` | a connection: reading, running, answering, and how the reader's role changes hands |
 //! | `connection/turn`, `connection/output` | its turn; what it sends |
@@ -54,6 +55,7 @@ mod roster;
 mod sessions;
 mod sigterm;
 mod streams;
+mod unfinished;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -21,6 +21,7 @@ mod a_deadline_travels_with_its_call;
 mod a_denial_is_the_calls_one_answer;
 mod a_drained_server_answers_what_it_has;
 mod a_flood_closes_its_connection_only;
+mod a_frame_that_drips_in_is_cut_short;
 mod a_full_connection_parks_or_refuses;
 mod a_full_server_closes_new_connections;
 mod a_full_window_parks_its_caller;

@@ -48,6 +48,7 @@ pub(super) struct Context {
     pub(super) stage: DrainStage,
     pub(super) load: Load,
     pub(super) queue_delay_max: Duration,
+    pub(super) frame_timeout: Duration,
 }
 
 /// The accept loop of one server.

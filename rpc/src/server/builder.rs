@@ -22,7 +22,8 @@ use super::sigterm::Sigterm;
 use crate::error::BindError;
 use crate::health::{Health, HealthService};
 use crate::limits::{
-    CONNECTIONS_MAX, Limits, QUEUE_DELAY_MAX, SERVER_BUFFERED_BYTES_MAX, SERVER_WAITING_MAX, SESSION_LEASE,
+    CONNECTIONS_MAX, FRAME_TIMEOUT, Limits, QUEUE_DELAY_MAX, SERVER_BUFFERED_BYTES_MAX, SERVER_WAITING_MAX,
+    SESSION_LEASE,
 };
 use crate::metrics::Metrics;
 use crate::middleware::{Chain, Middleware};
@@ -36,6 +37,7 @@ pub struct Builder {
     connections_max: usize,
     waiting_max: usize,
     buffered_bytes_max: usize,
+    frame_timeout: Duration,
     session_lease: Duration,
     middleware: Chain,
     counts: bool,
@@ -54,6 +56,7 @@ impl Builder {
             connections_max: CONNECTIONS_MAX,
             waiting_max: SERVER_WAITING_MAX,
             buffered_bytes_max: SERVER_BUFFERED_BYTES_MAX,
+            frame_timeout: FRAME_TIMEOUT,
             session_lease: SESSION_LEASE,
             middleware: Chain::default(),
             counts: false,
@@ -140,6 +143,13 @@ impl Builder {
     /// part is closed, with a warning, unless it holds no more than an equal part for each connection. So it may come to twice as much.
     pub fn buffered_bytes_max(mut self, bytes: usize) -> Self {
         self.buffered_bytes_max = bytes;
+        self
+    }
+
+    /// How long a client may take to send a frame, from its first byte to its last; the time in which this side does not read is not counted. One
+    /// that takes longer is closed, with a warning. Default: [`FRAME_TIMEOUT`]; `Duration::MAX`: as long as it takes.
+    pub fn frame_timeout(mut self, timeout: Duration) -> Self {
+        self.frame_timeout = timeout;
         self
     }
 
@@ -253,6 +263,7 @@ impl Builder {
             stage: DrainStage::default(),
             load: Load::new(self.waiting_max, self.buffered_bytes_max),
             queue_delay_max: self.queue_delay_max,
+            frame_timeout: self.frame_timeout,
         });
         let acceptor =
             Acceptor::start(self.mode, listener, local_addr, Arc::clone(&context)).map_err(BindError::Spawn)?;

@@ -256,6 +256,29 @@ impl Connection {
         self.close();
     }
 
+    /// A frame of it has not come whole in time.
+    pub(super) fn was_too_slow(&self) {
+        self.end(self.too_slow());
+    }
+
+    fn too_slow(&self) -> End {
+        let timeout = self.context.frame_timeout;
+        End::Over(GOAWAY_MALFORMED, format!("a frame was not there as a whole after {timeout:?}"))
+    }
+
+    /// Whether something has been read and not acted on.
+    pub(super) fn keeps_input(&self) -> bool {
+        let input = self.input.take();
+        let keeps = input.is_some();
+        self.input.set(input);
+        keeps
+    }
+
+    /// Whether it is not read from, for want of room.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused.get()
+    }
+
     /// It holds more than its part, and all connections together more than they may.
     pub(super) fn held_too_much(&self) {
         drop(self.input.take());

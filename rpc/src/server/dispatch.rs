@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fibra_net::ReadySet;
+use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::{JoinHandle, cancel, clock};
 use slab::Slab;
 
@@ -34,6 +35,7 @@ use super::admission::{Admission, Late, Line};
 use super::connection::{Connection, Turn};
 use super::leaders::{Leader, Seen};
 use super::reader::Reader;
+use super::unfinished::Unfinished;
 use crate::buffered::Share;
 use crate::limits::TURN_TIME_MAX;
 
@@ -62,15 +64,18 @@ pub(super) struct Dispatch {
     abandoned: Cell<bool>,
     line: RefCell<Line>,
     admission: RefCell<Admission>,
+    unfinished: RefCell<Unfinished<Key>>,
 }
 
 struct Tenant {
     generation: u32,
+    /// Whether it has an entry among the [unfinished](Dispatch::unfinished).
+    timed: bool,
     connection: Rc<Connection>,
 }
 
 /// The name of a connection in the line of its worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key(pub(super) u64);
 
 impl Key {
@@ -112,6 +117,7 @@ impl Dispatch {
             abandoned: Cell::new(false),
             line: RefCell::default(),
             admission: RefCell::new(Admission::new(context.queue_delay_max)),
+            unfinished: RefCell::new(Unfinished::new(context.frame_timeout)),
         });
         dispatch.clone().spawn_leader().inspect_err(|_| context.leaders.leave(&dispatch.leader))?;
         DISPATCHES.with_borrow_mut(|dispatches| dispatches.push(Rc::downgrade(&dispatch)));
@@ -126,7 +132,11 @@ impl Dispatch {
     pub(super) fn adopt(self: &Rc<Self>, connection: &Rc<Connection>) -> io::Result<()> {
         let generation = self.generation.get().wrapping_add(1);
         self.generation.set(generation);
-        let index = self.connections.borrow_mut().insert(Tenant { generation, connection: Rc::clone(connection) });
+        let index = self.connections.borrow_mut().insert(Tenant {
+            generation,
+            timed: false,
+            connection: Rc::clone(connection),
+        });
         let key = Key(u64::from(generation) << 32 | index as u64);
         connection.settle(Rc::downgrade(self), key);
         if self.context.stage.is_draining() {
@@ -166,8 +176,8 @@ impl Dispatch {
     fn lead(self: &Rc<Self>) {
         // When others last had their turn, about, and when this was last known.
         let mut led = None;
-        while let Ok(key) = self.set.next() {
-            let key = Key(key);
+        let mut looks = false;
+        while let Ok((key, is_due)) = self.next(&mut looks) {
             if key == Key::LOOK {
                 self.look();
                 continue;
@@ -178,8 +188,11 @@ impl Dispatch {
                 }
                 continue;
             }
-            if has_led_for_long(&mut led) && self.set.rest().is_err() {
-                break;
+            if has_led_for_long(&mut led) {
+                looks = true;
+                if self.set.rest().is_err() {
+                    break;
+                }
             }
             let Some(connection) = self.find(key) else { continue };
             let (stood, puts) = self.line.borrow_mut().begins();
@@ -194,8 +207,13 @@ impl Dispatch {
                 led = Some((since, reader.last_known()));
             }
             match turn {
-                Turn::Drained(reader) => {
+                Turn::Drained(mut reader) => {
                     self.turn_ended(&reader, &connection, false);
+                    if !reader.is_empty() && self.takes_too_long(&mut reader, key, is_due) {
+                        connection.was_too_slow();
+                        self.release(key);
+                        continue;
+                    }
                     if !self.put_aside(reader, &connection) {
                         self.release(key);
                         continue;
@@ -225,6 +243,68 @@ impl Dispatch {
             }
         }
         self.abandon();
+    }
+
+    /// Who is next in line; or one whose frame should have come as a whole by now, and who has a turn for that reason.
+    ///
+    /// The clock is read when nobody is in line, and if it `looks`, which it does until nobody is due.
+    fn next(&self, looks: &mut bool) -> Result<(Key, bool), Interrupted> {
+        loop {
+            let deadline = self.unfinished.borrow().next();
+            if *looks
+                && deadline.is_some()
+                && let Some(key) = self.due(clock::now())
+            {
+                return Ok((key, true));
+            }
+            *looks = false;
+            match self.set.next_before(deadline) {
+                Ok(key) => return Ok((Key(key), false)),
+                Err(Interrupted::TimedOut) if deadline.is_some() => *looks = true,
+                Err(interrupted) => return Err(interrupted),
+            }
+        }
+    }
+
+    /// One that has, or may have, waited too long for the rest of a frame.
+    fn due(&self, now: Instant) -> Option<Key> {
+        loop {
+            let key = self.unfinished.borrow_mut().due(now)?;
+            let Some(connection) = self.find(key) else { continue };
+            self.set_timed(key, false);
+            if connection.is_paused() {
+                self.time(key, now);
+            } else if connection.keeps_input() {
+                return Some(key);
+            }
+        }
+    }
+
+    /// Whether it has waited too long for the rest of a frame. If it was not `due` to be, that is found when it is.
+    fn takes_too_long(&self, reader: &mut Reader, key: Key, is_due: bool) -> bool {
+        let since = reader.unfinished_since();
+        let deadline = self.unfinished.borrow().deadline(since);
+        if is_due && deadline.is_some_and(|deadline| deadline <= clock::now()) {
+            return true;
+        }
+        self.time(key, since);
+        false
+    }
+
+    /// Sees to it that a connection is due in time.
+    fn time(&self, key: Key, since: Instant) {
+        if !self.set_timed(key, true) {
+            let connections = self.connections.borrow().len();
+            self.unfinished.borrow_mut().add(key, since, connections, |key| self.find(key).is_some());
+        }
+    }
+
+    /// Whether a connection has an entry; returns whether it had one.
+    fn set_timed(&self, key: Key, timed: bool) -> bool {
+        let (index, generation) = key.parts();
+        let mut connections = self.connections.borrow_mut();
+        let tenant = connections.get_mut(index).filter(|tenant| tenant.generation == generation);
+        tenant.is_some_and(|tenant| std::mem::replace(&mut tenant.timed, timed))
     }
 
     /// Ends all connections: nobody will serve them.

@@ -53,6 +53,8 @@ pub(super) struct Reader {
     came_after: Instant,
     /// From when on calls that were read are late.
     late_at: Option<Instant>,
+    /// Since when it is waited for the rest of a frame.
+    unfinished_since: Option<Instant>,
     /// Of what all connections hold: none, but while its connection keeps it.
     share: Share,
     /// Where the method of the last call was found.
@@ -89,6 +91,7 @@ impl Reader {
             last_read_at: None,
             came_after: now,
             late_at: None,
+            unfinished_since: None,
             share,
             hint: Hint::default(),
             replies: Replies::default(),
@@ -146,6 +149,17 @@ impl Reader {
             _ if count == asked => Input::Filled,
             _ => Input::Drained,
         })
+    }
+
+    /// Since when it is waited for the rest of a frame: from now on, if it was not. To be asked only when there is such a rest.
+    pub(super) fn unfinished_since(&mut self) -> Instant {
+        *self.unfinished_since.get_or_insert_with(clock::now)
+    }
+
+    /// That frame has come as a whole, or the peer is not waited for. What comes behind it is another, and has its own time.
+    #[inline]
+    pub(super) fn is_not_unfinished(&mut self) {
+        self.unfinished_since = None;
     }
 
     /// Its connection keeps it, and what was read with it; returns how many bytes of memory that takes.

@@ -80,6 +80,7 @@ impl Connection {
 
     fn try_turn(self: &Rc<Self>, role: &mut Role) -> Result<Turn, End> {
         let mut input = None;
+        let mut has_acted = false;
         let mut request = Request::from(Peer::Remote(self.peer));
         let mut step = if self.outbox.is_full() { Step::Filled } else { Step::Done };
         loop {
@@ -87,6 +88,7 @@ impl Connection {
             let has_room = match step {
                 Step::Done if reader.turn_is_over() && !reader.is_empty() => {
                     self.send(&mut reader.replies)?;
+                    reader.is_not_unfinished();
                     return Ok(role.take().map_or(Turn::HandedOver, Turn::Cut));
                 }
                 Step::Done => true,
@@ -99,6 +101,9 @@ impl Connection {
                 Step::HandedOver => return Ok(Turn::HandedOver),
                 Step::Empty if let Some(input) = input => {
                     self.send(&mut reader.replies)?;
+                    if has_acted {
+                        reader.is_not_unfinished();
+                    }
                     return self.all_done(input, role);
                 }
                 Step::Empty => {
@@ -113,6 +118,7 @@ impl Connection {
                 return Ok(role.take().map_or(Turn::HandedOver, |reader| self.pause(reader)));
             }
             step = self.step(role, &mut request)?;
+            has_acted |= step != Step::Empty;
         }
     }
 
@@ -149,23 +155,39 @@ impl Connection {
         let step = self.step(role, request)?;
         let Some(reader) = role else { return Err(End::Eof) };
         match step {
-            Step::Done => {}
+            Step::Done => reader.is_not_unfinished(),
             Step::Filled => {
+                reader.is_not_unfinished();
                 self.queue(&mut reader.replies);
                 self.flush()?;
             }
             Step::Empty => {
                 self.queue(&mut reader.replies);
                 self.flush()?;
-                let mut stream = self.stream();
-                if reader.read(|space| stream.read(space))? == Input::End {
-                    return Err(End::Eof);
-                }
+                return self.read_by_thread(reader);
             }
             // Both need another fiber, or another call under way.
             Step::Postponed | Step::HandedOver => return Err(End::Eof),
         }
         Ok(())
+    }
+
+    /// Waits for more; for the rest of a frame no longer than it may take.
+    fn read_by_thread(&self, reader: &mut Reader) -> Result<(), End> {
+        let mut stream = self.stream();
+        let timeout = self.context.frame_timeout;
+        let deadline = if reader.is_empty() { None } else { reader.unfinished_since().checked_add(timeout) };
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(self.too_slow());
+        }
+        stream.set_read_timeout(left)?;
+        match reader.read(|space| stream.read(space)) {
+            Ok(Input::End) => Err(End::Eof),
+            Ok(Input::Drained | Input::Filled) => Ok(()),
+            Err(error) if left.is_some() && error.kind() == io::ErrorKind::TimedOut => Err(self.too_slow()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Acts on the next frame of what has been read. All of the way of a call that does not park is in its place here.
@@ -235,7 +257,9 @@ impl Connection {
     }
 
     /// Puts the connection aside until there is room. Who makes some looks here, on this same worker.
-    fn pause(self: &Rc<Self>, reader: Box<Reader>) -> Turn {
+    fn pause(self: &Rc<Self>, mut reader: Box<Reader>) -> Turn {
+        // Until there is room it is not the peer who is waited for.
+        reader.is_not_unfinished();
         // However much it is, the peer has not caused it alone.
         self.keep_input(reader);
         self.paused.set(true);
@@ -273,6 +297,7 @@ impl Connection {
         if let Some(reader) = &mut role {
             // Its writing is for who leads next.
             self.queue(&mut reader.replies);
+            reader.is_not_unfinished();
             dispatch.turn_ended(reader, self, true);
         }
         self.input.set(role);
