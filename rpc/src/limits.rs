@@ -234,6 +234,12 @@ pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// [builder](crate::server::Builder::frame_timeout) says otherwise. The default limit on a frame then takes 70 KB a second.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a server that closes a connection with a reason waits for the peer to receive it, ...
+pub const FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// ... and how many bytes of what the peer still sends it drops meanwhile.
+pub const FAREWELL_BYTES_MAX: usize = 1024 * 1024;
+
 /// Pings that a peer may send at once ...
 pub const PINGS_AT_ONCE: u32 = 100;
 

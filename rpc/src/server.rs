@@ -28,6 +28,7 @@
 //! | `handler` | one call, from its frame to its reply, without I/O |
 //! | `local` | services without sockets, for callers of this process |
 //! | `admission` | which calls are refused when more come than can be served |
+//! | `farewell` | how a connection ends on which there are last words |
 //! | `load` | what all connections have under way, and how much of it there may be |
 //! | `drain`, `sigterm` | going down without failing a call |
 //! | `roster` | who serves which connection, so that shutting down reaches all |
@@ -42,6 +43,7 @@ pub mod builder;
 mod connection;
 mod dispatch;
 mod drain;
+mod farewell;
 mod glitches;
 mod handler;
 mod leaders;

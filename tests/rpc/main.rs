@@ -81,6 +81,7 @@ mod calls_go_to_several_servers;
 mod deep_nesting_fails_its_own_call;
 mod dropping_the_last_proxy_closes_the_connection;
 mod hostile_metadata_fails_its_own_call;
+mod last_words_arrive;
 mod many_small_values_fail_their_own_call;
 mod metadata_travels_with_its_call;
 mod metrics_count_what_was_answered;

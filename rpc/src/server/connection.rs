@@ -15,7 +15,8 @@
 //! * Who has the role does not park, unless there is no other fiber to be had: with the output full it pauses, and who lost the role
 //!   parks with its reply.
 //! * The end of the input ends the streams, and cancels who serves them: nobody else could be told what they do.
-//! * A malformed frame ends this connection, with a warning that names the peer and the reason, and no other.
+//! * A malformed frame ends this connection, with a warning that names the peer and the reason, and no other. The peer is told, too: it
+//!   is not reset before it has received that, unless it goes on sending, or takes nothing.
 //!
 //! A call of the session that has been answered gets the same bytes; one that is being run waits for that run, as a handler that parks
 //! does. Only then do limits apply: to answer once more takes no room.
@@ -35,7 +36,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fibra_net::{Shutdown, TcpStream};
-use fibra_scheduler::{JoinHandle, clock, in_fiber};
+use fibra_scheduler::{JoinHandle, cancel, clock, in_fiber};
 
 pub(super) use turn::Turn;
 use turn::{Role, Step};
@@ -43,6 +44,7 @@ use turn::{Role, Step};
 use super::accept::Context;
 use super::dispatch::{Dispatch, Key};
 use super::drain;
+use super::farewell;
 use super::glitches::Glitches;
 use super::opening;
 use super::reader::Reader;
@@ -225,7 +227,7 @@ impl Connection {
         self.close();
     }
 
-    fn end(&self, end: End) {
+    fn end(self: &Rc<Self>, end: End) {
         match end {
             End::Eof => {
                 tracing::debug!(peer = %self.peer, "the peer closed the connection");
@@ -246,18 +248,40 @@ impl Connection {
     }
 
     /// Closes it, and tells the log and the peer why.
-    fn say_last(&self, code: u8, reason: &str) {
+    fn say_last(self: &Rc<Self>, code: u8, reason: &str) {
         tracing::warn!(peer = %self.peer, reason, "closed a connection");
         let mut last_words = scratch::take();
         encode::goaway(&mut last_words, code, reason);
         // If they cannot be said at once, the connection is as good as closed.
         self.outbox.append_anyway(&mut last_words);
         let _ = self.outbox.flush(AtOnce(self.stream()));
-        self.close();
+        if self.outbox.is_empty() {
+            self.part();
+        } else {
+            self.close();
+        }
+    }
+
+    /// As [`close`](Self::close), once the peer has received what was written, or a while later.
+    fn part(self: &Rc<Self>) {
+        self.outbox.close();
+        self.streams_lost();
+        let parting = Rc::clone(self);
+        let part = move || {
+            farewell::wait(parting.stream());
+            parting.close();
+        };
+        if !in_fiber() {
+            return part();
+        }
+        match cancel::shield(|| fibra_scheduler::Builder::new().spawn_local(part)) {
+            Ok(fiber) => self.run_by(0, fiber),
+            Err(_) => self.close(),
+        }
     }
 
     /// A frame of it has not come whole in time.
-    pub(super) fn was_too_slow(&self) {
+    pub(super) fn was_too_slow(self: &Rc<Self>) {
         self.end(self.too_slow());
     }
 
@@ -280,7 +304,7 @@ impl Connection {
     }
 
     /// It holds more than its part, and all connections together more than they may.
-    pub(super) fn held_too_much(&self) {
+    pub(super) fn held_too_much(self: &Rc<Self>) {
         drop(self.input.take());
         let max = self.context.load.buffered.max();
         self.end(End::Over(GOAWAY_FULL, format!("the server's connections hold more than {max} bytes")));

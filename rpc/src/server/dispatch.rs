@@ -374,7 +374,7 @@ impl Dispatch {
 
     /// Keeps the input with its connection if a frame has come in part, else for the next connection. False if that was too much, and the
     /// connection has been closed for it.
-    fn put_aside(&self, reader: Box<Reader>, connection: &Connection) -> bool {
+    fn put_aside(&self, reader: Box<Reader>, connection: &Rc<Connection>) -> bool {
         if !reader.is_empty() {
             let may_keep = connection.keep_input(reader);
             if !may_keep {

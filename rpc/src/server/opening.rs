@@ -2,7 +2,8 @@
 //!
 //! Wire format: `docs/wire-format.md`, "Preface" and "6 open".
 //!
-//! Invariant: it takes a peer no longer than [`PREFACE_TIMEOUT`], however few bytes at a time it sends.
+//! Invariant: it takes a peer no longer than [`PREFACE_TIMEOUT`], however few bytes at a time it sends; and if it is not opened, another
+//! [`FAREWELL_TIME_MAX`](crate::limits::FAREWELL_TIME_MAX).
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use fibra_net::TcpStream;
 use fibra_scheduler::clock;
 
+use super::farewell;
 use super::sessions::{Held, Sessions};
 use crate::handshake;
 use crate::limits::{PREFACE_TIMEOUT, WRITE_STALL_MAX};
@@ -69,7 +71,10 @@ pub(super) fn open(mut stream: &TcpStream, sessions: &Arc<Sessions>) -> Result<H
     }
     stream.write_all(&answer)?;
     stream.set_read_timeout(None)?;
-    opened.map(|(held, _)| held).map_err(|(_, reason)| Unopened::Refused(reason))
+    opened.map(|(held, _)| held).map_err(|(_, reason)| {
+        farewell::wait(stream);
+        Unopened::Refused(reason)
+    })
 }
 
 /// With which code and words a connection is closed.
@@ -106,6 +111,7 @@ fn exchange_prefaces(input: &mut Input<'_>) -> Result<(), Unopened> {
     // The same answer says yes to our version and no to another.
     stream.write_all(&preface::encode(preface::VERSION))?;
     if version != preface::VERSION {
+        farewell::wait(stream);
         return Err(Unopened::Version(version));
     }
     Ok(())

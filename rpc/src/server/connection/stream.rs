@@ -115,7 +115,7 @@ impl Connection {
     }
 
     /// Writes for as long as a call streams.
-    fn write_streams(&self) {
+    fn write_streams(self: &Rc<Self>) {
         let ended = loop {
             if let Err(error) = self.flush() {
                 break Err(error);

@@ -71,7 +71,7 @@ impl Connection {
     }
 
     /// Ends the connection behind what has been answered.
-    fn end_by(&self, end: End, role: Role) {
+    fn end_by(self: &Rc<Self>, end: End, role: Role) {
         if let Some(mut reader) = role {
             self.queue(&mut reader.replies);
         }
