@@ -254,11 +254,11 @@ impl Outbox {
             state.written += count;
             state.batch = batch;
             state.count();
-            if result.is_ok() && !self.has_much_room(&state) {
+            if result.is_err() || !self.has_much_room(&state) {
                 continue;
             }
             let room = state.room.take_all();
-            let tells = result.is_ok() && state.buffered() > 0;
+            let tells = state.buffered() > 0;
             if tells || !room.is_empty() {
                 drop(state);
                 room.wake();
@@ -269,29 +269,47 @@ impl Outbox {
             }
         }
         state.flushing = false;
-        if let Err(error) = &result {
-            if error.kind() == io::ErrorKind::WouldBlock {
-                if !state.closed {
-                    let buffered = state.buffered();
-                    state.share.set(buffered);
-                }
-                let writer = state.writer.clone();
-                drop(state);
-                if let Some(writer) = writer {
-                    writer.unpark();
-                }
-                return Ok(());
-            }
-            state.closed = true;
-            state.share.set(0);
-        }
+        let would_block = matches!(&result, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        state.closed |= result.is_err() && !would_block;
+        // Whoever waits may have to write now, or to give up.
+        let room = result.is_err().then(|| {
+            let buffered = if state.closed { 0 } else { state.buffered() };
+            state.share.set(buffered);
+            state.room.take_all()
+        });
         // The writer may have looked meanwhile, and found what was in hand here: nobody else would tell it that all is written.
-        let writer = if state.finished { state.writer.clone() } else { None };
+        let writer = if would_block || state.finished { state.writer.clone() } else { None };
         drop(state);
+        if let Some(room) = room {
+            room.wake();
+        }
         if let Some(writer) = writer {
             writer.unpark();
         }
-        result
+        if would_block { Ok(()) } else { result }
+    }
+
+    /// Writes all that is queued, or waits for the one who does.
+    ///
+    /// # Errors
+    ///
+    /// Those of `stream`; the outbox is closed then. [`Interrupted`] if the wait was.
+    pub(crate) fn flush_all(&self, mut stream: impl Write) -> io::Result<()> {
+        loop {
+            self.flush(&mut stream)?;
+            let mut state = self.state.lock();
+            if state.closed || state.buffered() == 0 {
+                return Ok(());
+            }
+            if !state.flushing {
+                continue;
+            }
+            let ticket = state.room.add();
+            drop(state);
+            let parked = park::wait(Reason::Call, None);
+            self.state.lock().room.leave(ticket);
+            parked?;
+        }
     }
 
     /// Writes for as long as the connection lasts, parking while there is nothing to write. Returns once

@@ -1,7 +1,8 @@
 //! What the outbox says about frames that left and frames that did not, when writing stops half way.
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use fibra_scheduler::{driver, runtime};
 
@@ -143,4 +144,47 @@ fn a_finish_while_another_writes_ends_the_writer() {
         });
         run.expect("no deadlock");
     }
+}
+
+/// Says that it is asked to write, and would block when it is told.
+struct Gate {
+    asked: mpsc::Sender<()>,
+    told: mpsc::Receiver<()>,
+}
+
+impl Write for Gate {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        self.asked.send(()).expect("the test listens");
+        self.told.recv().expect("the test tells");
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn who_writes_all_waits_for_another_who_gives_up() {
+    let outbox = Outbox::new(1000);
+    let ((asked, is_asked), (tell, told)) = (mpsc::channel(), mpsc::channel());
+    let stream = thread::scope(|scope| {
+        append(&outbox, 1);
+        let outbox = &outbox;
+        scope.spawn(|| outbox.flush(Gate { asked, told }).expect("it would block, which is no failure"));
+        is_asked.recv().expect("it writes");
+        append(outbox, 2);
+        let all = scope.spawn(|| {
+            let mut stream = Cut::after(1000);
+            outbox.flush_all(&mut stream).expect("it takes all");
+            stream
+        });
+        while outbox.state.lock().room.is_empty() {
+            assert!(!all.is_finished(), "it did not wait");
+            thread::yield_now();
+        }
+        tell.send(()).expect("it is asked");
+        all.join().expect("it returns")
+    });
+    assert_eq!(stream.taken, [[1; 10], [2; 10]].concat());
 }

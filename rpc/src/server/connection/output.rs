@@ -49,8 +49,14 @@ impl Connection {
     pub(super) fn flush(&self) -> io::Result<()> {
         // What goes at once is not counted among what connections hold.
         self.outbox.flush(AtOnce(self.stream()))?;
-        let flushed =
-            if self.outbox.is_stuck() { self.outbox.flush_telling(self.stream(), || self.resume()) } else { Ok(()) };
+        let flushed = if !in_fiber() {
+            // Whoever drains the server may be at it, and would leave the rest to the next answer.
+            self.outbox.flush_all(self.stream())
+        } else if self.outbox.is_stuck() {
+            self.outbox.flush_telling(self.stream(), || self.resume())
+        } else {
+            Ok(())
+        };
         self.resume();
         flushed
     }

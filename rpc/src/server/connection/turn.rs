@@ -148,7 +148,12 @@ impl Connection {
                 break end;
             }
         };
+        let is_eof = matches!(ended, End::Eof);
         self.end_by(ended, role);
+        if is_eof {
+            // What the peer did not take at once when the server began to drain. If it fails, there is nobody to be told.
+            let _ = self.flush();
+        }
     }
 
     fn step_by_thread(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<(), End> {
