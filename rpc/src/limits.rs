@@ -199,6 +199,9 @@ pub const QUEUE_DELAY_SHARE: u32 = 20;
 /// and other fibers. A call that takes longer ends first.
 pub const TURN_TIME_MAX: Duration = Duration::from_millis(1);
 
+/// So many connections are told at a time that their server drains, or closed as it shuts down, before others have their turn.
+pub const LOOK_CONNECTIONS_MAX: usize = 64;
+
 /// Calls wait for their turn for so long without a break before any is refused for it, or twice as
 /// long as they may, if that is longer: what is shorter is a burst, which a server just works off.
 pub const QUEUE_STANDS_AFTER: Duration = Duration::from_millis(100);

@@ -37,7 +37,7 @@ use super::leaders::{Leader, Seen};
 use super::reader::Reader;
 use super::unfinished::Unfinished;
 use crate::buffered::Share;
-use crate::limits::TURN_TIME_MAX;
+use crate::limits::{LOOK_CONNECTIONS_MAX, TURN_TIME_MAX};
 
 /// Readers that a worker keeps for connections to come, each with an input buffer.
 const READERS_MAX: usize = 8;
@@ -65,6 +65,21 @@ pub(super) struct Dispatch {
     line: RefCell<Line>,
     admission: RefCell<Admission>,
     unfinished: RefCell<Unfinished<Key>>,
+    /// What is looked at for who drains, and how far that has come.
+    look: Cell<Option<Look>>,
+}
+
+#[derive(Clone, Copy)]
+struct Look {
+    epoch: u64,
+    index: usize,
+    seen: Seen,
+}
+
+impl Look {
+    fn begin(epoch: u64) -> Self {
+        Self { epoch, index: 0, seen: Seen::default() }
+    }
 }
 
 struct Tenant {
@@ -118,6 +133,7 @@ impl Dispatch {
             line: RefCell::default(),
             admission: RefCell::new(Admission::new(context.queue_delay_max)),
             unfinished: RefCell::new(Unfinished::new(context.frame_timeout)),
+            look: Cell::new(None),
         });
         dispatch.clone().spawn_leader().inspect_err(|_| context.leaders.leave(&dispatch.leader))?;
         DISPATCHES.with_borrow_mut(|dispatches| dispatches.push(Rc::downgrade(&dispatch)));
@@ -327,16 +343,28 @@ impl Dispatch {
         self.admission.borrow_mut().admits(late)
     }
 
-    /// Tells the connections that the server drains, and the server what they still have to do.
+    /// Tells the connections that the server drains, and the server what they still have to do. A few at a time: those in line are served meanwhile.
     fn look(&self) {
-        let connections: Vec<_> =
-            self.connections.borrow().iter().map(|(_, tenant)| Rc::clone(&tenant.connection)).collect();
-        let is_busy = |connection: &&Rc<Connection>| {
-            connection.tell_of_drain();
-            connection.is_busy()
-        };
-        let busy = connections.iter().filter(is_busy).count();
-        self.leader.has_seen(Seen { connections: connections.len(), busy });
+        let epoch = self.leader.epoch();
+        let mut look = self.look.take().filter(|look| look.epoch == epoch).unwrap_or(Look::begin(epoch));
+        for _ in 0..LOOK_CONNECTIONS_MAX {
+            let connections = self.connections.borrow();
+            // Where one has gone, another may come; that one has been told.
+            if look.index >= connections.capacity() {
+                self.leader.has_seen(look.seen, epoch);
+                return;
+            }
+            let connection = connections.get(look.index).map(|tenant| Rc::clone(&tenant.connection));
+            drop(connections);
+            look.index += 1;
+            if let Some(connection) = connection {
+                connection.tell_of_drain();
+                look.seen.connections += 1;
+                look.seen.busy += usize::from(connection.is_busy());
+            }
+        }
+        self.look.set(Some(look));
+        self.line_up(Key::LOOK);
     }
 
     /// Has another fiber lead. The caller, who does until now, runs call `xid` of `connection`.

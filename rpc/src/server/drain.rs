@@ -22,12 +22,12 @@ use std::time::{Duration, Instant};
 
 use fibra_net::Shutdown;
 use fibra_scheduler::park::{self, Reason};
-use fibra_scheduler::{cancel, clock};
+use fibra_scheduler::{cancel, clock, in_fiber, yield_now};
 use parking_lot::Mutex;
 
 use super::accept::{Acceptor, Context};
 use crate::health::Health;
-use crate::limits::DRAIN_GRACE;
+use crate::limits::{DRAIN_GRACE, LOOK_CONNECTIONS_MAX};
 use crate::outbox::{AtOnce, Outbox};
 use crate::scratch;
 use crate::waiters::Waiters;
@@ -129,15 +129,20 @@ impl Drain {
 
     /// Closes everything, and cancels what runs.
     pub(super) fn stop(&self) {
+        // A destructor must not let others run.
+        self.stop_resting(|| {});
+    }
+
+    fn stop_resting(&self, rest: impl FnMut()) {
         self.health.end();
         self.acceptor.stop();
-        self.context.roster.close();
+        self.context.roster.close(rest);
         self.context.leaders.close();
     }
 
     /// As [`stop`](Self::stop), and waits until all has ended.
     pub(super) fn shut_down(&self) {
-        self.stop();
+        self.stop_resting(rest);
         // As with joining: who shuts down wants to know that it is down, and is not cancelled away from that.
         cancel::shield(|| self.wait_until_down());
     }
@@ -194,10 +199,13 @@ impl Drain {
         self.acceptor.stop();
         // It ends at once, and a failure is told by `Server::wait`.
         let _ = self.acceptor.wait();
-        for (entry, outbox) in roster.drain() {
-            append_goaway(&outbox);
-            // What the peer does not take at once goes out with the next answer.
-            let _ = outbox.flush(AtOnce(&entry.stream));
+        for some in roster.drain().chunks(LOOK_CONNECTIONS_MAX) {
+            for (entry, outbox) in some {
+                append_goaway(outbox);
+                // What the peer does not take at once goes out with the next answer.
+                let _ = outbox.flush(AtOnce(&entry.stream));
+            }
+            rest();
         }
         let mut refuses = false;
         let mut wait = LOOK_WAIT_MIN;
@@ -245,6 +253,13 @@ pub(super) fn append_goaway(outbox: &Outbox) {
     encode::goaway(&mut frame, GOAWAY_DRAINING, "the server is going down");
     outbox.append_anyway(&mut frame);
     scratch::give(frame);
+}
+
+/// Lets others run, if the caller is a fiber.
+fn rest() {
+    if in_fiber() {
+        yield_now();
+    }
 }
 
 /// Waits; false if the caller was cancelled, or its own deadline has passed.

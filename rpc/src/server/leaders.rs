@@ -37,6 +37,8 @@ struct Reign {
     asked: bool,
     /// What it saw when it last looked, until that is told.
     seen: Option<Seen>,
+    /// How often what was seen before was made not to count.
+    epoch: u64,
 }
 
 /// What leaders have seen who looked at their connections.
@@ -79,6 +81,7 @@ impl Leaders {
         for leader in &self.state.lock().leaders {
             let mut reign = leader.state.lock();
             (reign.asked, reign.seen) = (false, None);
+            reign.epoch += 1;
         }
     }
 
@@ -116,9 +119,17 @@ impl Leaders {
 }
 
 impl Leader {
-    /// What the one who leads has seen of its connections.
-    pub(super) fn has_seen(&self, seen: Seen) {
-        self.state.lock().seen = Some(seen);
+    /// What the one who leads has seen of its connections, if it began to look in that epoch and that has not passed.
+    pub(super) fn has_seen(&self, seen: Seen, epoch: u64) {
+        let mut reign = self.state.lock();
+        if reign.epoch == epoch {
+            reign.seen = Some(seen);
+        }
+    }
+
+    /// Who looks at something from another epoch on is to begin again.
+    pub(super) fn epoch(&self) -> u64 {
+        self.state.lock().epoch
     }
 
     fn look(&self) -> Option<Seen> {

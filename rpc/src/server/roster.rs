@@ -12,6 +12,7 @@ use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::JoinHandle;
 use parking_lot::Mutex;
 
+use crate::limits::LOOK_CONNECTIONS_MAX;
 use crate::outbox::Outbox;
 use crate::session::Xid;
 
@@ -134,10 +135,11 @@ impl Roster {
         state.outboxes.iter().filter_map(of_number).collect()
     }
 
-    /// Closes every connection and cancels its fibers, once and for all.
-    pub(super) fn close(&self) {
-        for entry in self.close_entries() {
-            entry.close();
+    /// Closes every connection and cancels its fibers, once and for all. Calls `rest` after a few of them, and so on.
+    pub(super) fn close(&self, mut rest: impl FnMut()) {
+        for entries in self.close_entries().chunks(LOOK_CONNECTIONS_MAX) {
+            entries.iter().for_each(|entry| entry.close());
+            rest();
         }
     }
 
