@@ -81,7 +81,7 @@ pub(super) fn run(
     method: (u64, &mut Hint),
     request: &mut Request,
     deadline: Option<Instant>,
-    streams: Option<CallStreams>,
+    mut streams: Option<CallStreams>,
     out: &mut Vec<u8>,
 ) -> Ran {
     let &Serving { registry, middleware, frame_bytes: frame_bytes_max, count } = serving;
@@ -91,27 +91,26 @@ pub(super) fn run(
     };
     call.method = Bytes::default();
     let wanted = call.streams();
-    if target.streams != wanted {
-        let message = format!("the method has {}, the call {wanted}", target.streams);
+    if target.streams() != wanted {
+        let message = format!("the method has {}, the call {wanted}", target.streams());
         return serving.refuse(call, Code::BadArguments, &message, out);
     }
-    request.begin(target.name, call.xid, deadline);
+    request.begin(target.name(), call.xid, deadline);
     if let Some(metadata) = call.metadata.take() {
         match Metadata::decode(&metadata) {
             Ok(metadata) => *request.metadata_mut() = metadata,
             Err(unacceptable) => return serving.refuse(call, Code::BadMetadata, &unacceptable.to_string(), out),
         }
     }
-    count.inspect(|(shard, _)| shard.begin(target.index, call.args.len()));
-    let index = target.index;
-    let mut turn = Turn { target, call, streams, frame_bytes_max, out, has_run: false };
+    count.inspect(|(shard, _)| shard.begin(target.index(), call.args.len()));
+    let mut turn = Turn { target: &target, call, streams: &mut streams, frame_bytes_max, out, has_run: false };
     let ran = if middleware.is_empty() && !CallSpan::is_wanted(request) {
         turn.run(request)
     } else {
         turn.run_within(CallSpan::server(request), middleware, request)
     };
     if let Some((shard, began)) = count {
-        shard.end(index, ran.failure, clock::now().saturating_duration_since(began), out.len());
+        shard.end(target.index(), ran.failure, clock::now().saturating_duration_since(began), out.len());
     }
     ran
 }
@@ -128,9 +127,9 @@ impl Serving<'_> {
 
 /// A call whose turn has come.
 struct Turn<'a> {
-    target: Target<'a>,
+    target: &'a Target<'a>,
     call: &'a mut Call,
-    streams: Option<CallStreams>,
+    streams: &'a mut Option<CallStreams>,
     frame_bytes_max: usize,
     out: &'a mut Vec<u8>,
     has_run: bool,
@@ -143,7 +142,7 @@ impl Turn<'_> {
             Ok(Answered::Value) => None,
             Ok(Answered::Application) => Some(Code::Application),
             Ok(Answered::Unsent(unsent)) => Some(unsent.0),
-            Err((code, message)) => Some(self.fail(request, code, &message, |_| ())),
+            Err((code, message)) => Some(self.fail_plainly(request, code, message)),
         };
         Ran { has_run: self.has_run, failure }
     }
@@ -234,7 +233,7 @@ impl Turn<'_> {
     }
 
     fn callee(&self, request: &Request) -> Callee {
-        Callee { method: self.target.name.clone(), peer: request.peer() }
+        Callee { method: self.target.name().clone(), peer: request.peer() }
     }
 
     /// Runs the method. What it answers lies in `out`; why it has no answer is returned.
@@ -243,7 +242,8 @@ impl Turn<'_> {
         let decoding = Cell::new(false);
         let args = Args::new(mem::take(&mut self.call.args), &decoding).with_streams(self.streams.as_mut());
         let reply = Reply::new(self.out, self.call.xid, self.call.one_way, self.frame_bytes_max);
-        let Target { service, number, .. } = self.target;
+        let Target { service, .. } = self.target;
+        let number = self.target.number();
         // The service sees only what it was given, and what it wrote is cleared if it panics: nothing half-changed is seen.
         let outcome = catch_unwind(AssertUnwindSafe(|| request.serve(|| service.dispatch(number, args, reply))));
         match outcome {
@@ -253,19 +253,29 @@ impl Turn<'_> {
             }
             Ok(Err(Rejected::Method)) => Err((Code::UnknownMethod, Rejected::Method.to_string())),
             Ok(Err(Rejected::Arguments(reason))) => Err((Code::BadArguments, reason)),
-            Err(panic) => {
-                let message = panic_message(panic.as_ref());
-                tracing::error!(method = request.method(), peer = %request.peer(), panic = message, "a handler panicked");
-                // It may have been the arguments' own `Deserialize`; then the handler never began.
-                self.has_run = !decoding.get();
-                let code = if self.has_run { Code::Panicked } else { Code::BadArguments };
-                let message = message.to_owned();
-                discard(panic);
-                // It may have been in the midst of its reply.
-                self.out.clear();
-                Err((code, message))
-            }
+            Err(panic) => Err(self.panicked(request, decoding.get(), panic)),
         }
+    }
+
+    /// How a call has failed that panicked: while its arguments were decoded, or in its handler.
+    #[cold]
+    fn panicked(&mut self, request: &Request, decoding: bool, panic: Box<dyn Any + Send>) -> (Code, String) {
+        let message = panic_message(panic.as_ref());
+        tracing::error!(method = request.method(), peer = %request.peer(), panic = message, "a handler panicked");
+        // It may have been the arguments' own `Deserialize`; then the handler never began.
+        self.has_run = !decoding;
+        let code = if self.has_run { Code::Panicked } else { Code::BadArguments };
+        let message = message.to_owned();
+        discard(panic);
+        // It may have been in the midst of its reply.
+        self.out.clear();
+        (code, message)
+    }
+
+    /// As [`fail`](Self::fail), without details.
+    #[cold]
+    fn fail_plainly(&mut self, request: &Request, code: Code, message: String) -> Code {
+        self.fail(request, code, &message, |_| ())
     }
 
     /// Answers with a failure, in the place of what has been written. Returns its code: never one that says of a method which has run that

@@ -31,12 +31,32 @@ pub(super) struct Hint(usize);
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) service: &'a dyn Service,
+    entry: &'a Entry,
+}
+
+impl<'a> Target<'a> {
     /// The method's number in its service.
-    pub(super) number: usize,
+    #[inline]
+    pub(super) fn number(&self) -> usize {
+        self.entry.number
+    }
+
     /// And among all of the server.
-    pub(super) index: usize,
-    pub(super) name: &'a Cow<'static, str>,
-    pub(super) streams: Streams,
+    #[inline]
+    pub(super) fn index(&self) -> usize {
+        self.entry.index
+    }
+
+    /// Its full name.
+    #[inline]
+    pub(super) fn name(&self) -> &'a Cow<'static, str> {
+        &self.entry.name
+    }
+
+    #[inline]
+    pub(super) fn streams(&self) -> Streams {
+        self.entry.streams
+    }
 }
 
 impl Registry {
@@ -94,8 +114,7 @@ impl Registry {
                 self.methods.get(hint.0)?
             }
         };
-        let &Entry { ref name, streams, service, number, index, .. } = entry;
-        Some(Target { service: self.services.get(service)?.as_ref(), number, index, name, streams })
+        Some(Target { service: self.services.get(entry.service)?.as_ref(), entry })
     }
 
     fn look_up(&self, full_name: &[u8], hash: u64) -> Option<Hint> {
