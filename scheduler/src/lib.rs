@@ -87,7 +87,7 @@ pub use counters::{Counters, counters};
 pub use current::{Fiber, current};
 pub use dump::dump;
 pub use join::JoinHandle;
-pub use local::LocalKey;
+pub use local::{LocalKey, clear_locals};
 pub use runtime::TooManyFibers;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{Builder, FiberId, spawn, spawn_local};

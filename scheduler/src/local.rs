@@ -43,11 +43,25 @@ impl Locals {
     #[inline]
     pub(crate) fn close(&self) {
         self.closed.set(true);
-        while let Some(mut values) = self.values.take() {
-            let Some(last) = values.pop() else { break };
-            self.values.set(Some(values));
+        while let Some(last) = self.pop() {
             contain(|| drop(last));
         }
+    }
+
+    /// Takes out what was made last.
+    fn pop(&self) -> Option<Rc<dyn Any>> {
+        let mut values = self.values.take()?;
+        let (_, last) = values.pop()?;
+        self.values.set(Some(values));
+        Some(last)
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        let values = self.values.take();
+        let is_empty = values.is_none();
+        self.values.set(values);
+        is_empty
     }
 }
 
@@ -55,6 +69,7 @@ thread_local! {
     static THREAD: Locals = Locals::default();
 }
 
+#[inline]
 fn with_locals<R>(f: impl FnOnce(&Locals) -> R) -> R {
     let mut f = Some(f);
     let in_fiber = Worker::with(|worker| {
@@ -69,6 +84,27 @@ fn with_locals<R>(f: impl FnOnce(&Locals) -> R) -> R {
         (None, Some(f)) => THREAD.with(f),
         (None, None) => unreachable!("taken only to be called"),
     }
+}
+
+/// Drops the values of all [`fiber_local!`](crate::fiber_local) keys that the calling fiber, or thread, has made, as when it ends: for who runs
+/// several jobs on one fiber that are to know nothing of each other. While they are dropped, what is made is used once, and not kept.
+///
+/// Costs a look at a pointer if there are none.
+#[inline]
+pub fn clear_locals() {
+    if !with_locals(Locals::is_empty) {
+        clear_some();
+    }
+}
+
+#[cold]
+fn clear_some() {
+    with_locals(|locals| locals.closed.set(true));
+    // Their destructors may park, so nothing is borrowed over them.
+    while let Some(last) = with_locals(Locals::pop) {
+        contain(|| drop(last));
+    }
+    with_locals(|locals| locals.closed.set(false));
 }
 
 /// A key to a value that each fiber has for itself; made by [`fiber_local!`](crate::fiber_local).
@@ -110,7 +146,8 @@ impl<T: 'static> fmt::Debug for LocalKey<T> {
 
 /// Declares values that each fiber has for itself, as `thread_local!` does for threads.
 ///
-/// They are made on a fiber's first use and dropped when it ends, before whoever joins it goes on.
+/// They are made on a fiber's first use and dropped when it ends, before whoever joins it goes on; or when they are
+/// [cleared](crate::clear_locals).
 ///
 /// ```
 /// use std::cell::Cell;

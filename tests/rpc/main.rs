@@ -4,6 +4,7 @@
 
 mod a_batch_is_one_write;
 mod a_blocking_handler_stalls_no_other_call;
+mod a_call_begins_without_fiber_locals;
 mod a_call_comes_from_fibers_and_threads_alike;
 mod a_call_is_started_and_joined_later;
 mod a_call_that_is_no_longer_awaited_does_not_run;

@@ -101,3 +101,18 @@ fn what_is_made_too_late_is_dropped_at_once() {
         assert_eq!(*dropped_on.lock().expect("no panic"), [here]);
     });
 }
+
+#[test]
+fn they_can_be_cleared() {
+    crate::run_on(1, || {
+        fibra_scheduler::clear_locals();
+        let log = Rc::default();
+        COUNT.with(|count| count.set(7));
+        LOG.with(|slot| *slot.borrow_mut() = Some(Log(Rc::clone(&log))));
+        fibra_scheduler::clear_locals();
+        assert_eq!(*log.borrow(), ["dropped"]);
+        assert_eq!(COUNT.with(Cell::get), 100, "made anew, and kept again");
+        COUNT.with(|count| count.set(8));
+        assert_eq!(COUNT.with(Cell::get), 8);
+    });
+}

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use fibra_scheduler::{cancel, park};
+use fibra_scheduler::{cancel, clear_locals, park};
 
 use super::super::accept::Context;
 use super::super::handler::{self, Refusal, Serving};
@@ -142,7 +142,13 @@ impl Connection {
             waits = Some(self.context.load.waits());
             *role = self.pass_on(xid, role.take());
         };
-        let ended = park::on_first_park(&mut pass_on, || work(&mut out)).map(|has_run| (xid, has_run));
+        let ended = park::on_first_park(&mut pass_on, || {
+            let ended = work(&mut out);
+            // Other calls run on this fiber before it and behind it.
+            clear_locals();
+            ended
+        });
+        let ended = ended.map(|has_run| (xid, has_run));
         if role.is_some() {
             self.in_flight.update(|count| count - 1);
             if waits.is_some() {
