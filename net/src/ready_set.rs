@@ -148,6 +148,16 @@ impl ReadySet {
         self.line.push(key);
     }
 
+    /// How many are in line.
+    pub fn len(&self) -> usize {
+        self.line.state.lock().ready.len()
+    }
+
+    /// Whether nobody is in line.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     pub(crate) fn watch(&self, key: u64) -> Watch {
         Watch { line: Arc::clone(&self.line), key }
     }

@@ -122,7 +122,7 @@ impl Server {
     }
 
     /// What it has counted, as Prometheus text: connections, sessions, calls that wait, bytes held for slow peers, the scheduler's counters if the caller is on a runtime; and,
-    /// if it was [asked to](Builder::metrics), calls by method and outcome, in flight, latencies, bytes, refusals and copies.
+    /// if it was [asked to](Builder::metrics), calls by method and outcome, in flight, latencies, how long they waited for their turn, bytes, refusals and copies.
     ///
     /// A name is listed from its first call on. What is read while calls are under way is as of a moment ago.
     ///
@@ -137,6 +137,7 @@ impl Server {
         let gauges = Gauges {
             connections: self.connections(),
             sessions: self.context.sessions.len(),
+            in_line: self.context.leaders.in_line(),
             waiting: self.context.load.waiting(),
             buffered: self.context.load.buffered.bytes(),
             scheduler: fibra_scheduler::counters(),

@@ -87,6 +87,7 @@ mod last_words_arrive;
 mod many_small_values_fail_their_own_call;
 mod metadata_travels_with_its_call;
 mod metrics_count_what_was_answered;
+mod metrics_tell_how_long_calls_queue;
 mod middleware_is_an_onion;
 mod middleware_never_makes_executed_lie;
 mod middleware_sees_a_stream_from_its_opening_to_its_end;

@@ -17,6 +17,8 @@ pub(crate) const BUCKETS: usize = 24;
 pub(crate) struct Counts {
     methods: Box<[MethodCounts]>,
     refused: [AtomicU64; OUTCOMES],
+    queued: [AtomicU64; BUCKETS + 1],
+    queued_nanos: AtomicU64,
     replayed: AtomicU64,
     attached: AtomicU64,
 }
@@ -47,6 +49,8 @@ pub(crate) struct MethodTotals {
 pub(crate) struct Totals {
     pub(crate) methods: Vec<MethodTotals>,
     pub(crate) refused: [u64; OUTCOMES],
+    pub(crate) queued: [u64; BUCKETS + 1],
+    pub(crate) queued_nanos: u64,
     pub(crate) replayed: u64,
     pub(crate) attached: u64,
 }
@@ -73,6 +77,8 @@ impl Counts {
         Self {
             methods: (0..methods).map(|_| method()).collect(),
             refused: zeros(),
+            queued: zeros(),
+            queued_nanos: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
             attached: AtomicU64::new(0),
         }
@@ -93,6 +99,13 @@ impl Counts {
         bump(&counts.latency[bucket(nanos)], 1);
         bump(&counts.nanos, nanos);
         bump(&counts.sent, sent as u64);
+    }
+
+    /// A call has waited so long for its turn.
+    pub(crate) fn queue(&self, waited: Duration) {
+        let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+        bump(&self.queued[bucket(nanos)], 1);
+        bump(&self.queued_nanos, nanos);
     }
 
     /// A call was refused before its method was looked at.
@@ -130,7 +143,14 @@ impl Totals {
     pub(crate) fn new(methods: usize) -> Self {
         let method =
             MethodTotals { begun: 0, ended: [0; OUTCOMES], latency: [0; BUCKETS + 1], nanos: 0, received: 0, sent: 0 };
-        Self { methods: vec![method; methods], refused: [0; OUTCOMES], replayed: 0, attached: 0 }
+        Self {
+            methods: vec![method; methods],
+            refused: [0; OUTCOMES],
+            queued: [0; BUCKETS + 1],
+            queued_nanos: 0,
+            replayed: 0,
+            attached: 0,
+        }
     }
 
     pub(crate) fn add(&mut self, counts: &Counts) {
@@ -148,6 +168,8 @@ impl Totals {
             add(&mut sum.sent, &counts.sent);
         }
         add_all(&mut self.refused, &counts.refused);
+        add_all(&mut self.queued, &counts.queued);
+        add(&mut self.queued_nanos, &counts.queued_nanos);
         add(&mut self.replayed, &counts.replayed);
         add(&mut self.attached, &counts.attached);
     }

@@ -14,6 +14,8 @@ use crate::wire::failure::Code;
 pub(crate) struct Gauges {
     pub(crate) connections: usize,
     pub(crate) sessions: usize,
+    /// Connections that wait for their turn.
+    pub(crate) in_line: usize,
     /// Calls whose handlers wait.
     pub(crate) waiting: usize,
     /// Bytes that connections hold because their peers are slow.
@@ -27,6 +29,8 @@ pub(crate) fn render(metrics: Option<&Metrics>, gauges: &Gauges) -> String {
     let mut text = Text(String::new());
     text.one("fibra_rpc_connections", "gauge", "Connections open now.", gauges.connections);
     text.one("fibra_rpc_sessions", "gauge", "Sessions, with a connection or without.", gauges.sessions);
+    let help = "Connections that have sent something and wait for their turn.";
+    text.one("fibra_rpc_waiting_connections", "gauge", help, gauges.in_line);
     text.one("fibra_rpc_waiting_calls", "gauge", "Calls whose handlers wait for something.", gauges.waiting);
     let help = "Bytes of frames that have come in part, and of output that peers have not taken.";
     text.one("fibra_rpc_buffered_bytes", "gauge", help, gauges.buffered);
@@ -83,6 +87,23 @@ fn calls(text: &mut Text, methods: &[String], totals: &Totals) {
         text.line(format_args!("{name}_sum{{method=\"{method}\"}}"), Seconds(totals.nanos));
         text.line(format_args!("{name}_count{{method=\"{method}\"}}"), sum);
     }
+
+    let name = "fibra_rpc_queue_seconds";
+    text.head(
+        name,
+        "histogram",
+        "How long calls have waited for their turn, at most, whether they were run or refused then.",
+    );
+    let mut sum = 0;
+    for (bucket, count) in totals.queued.iter().enumerate() {
+        sum += count;
+        if bucket < BUCKETS {
+            text.line(format_args!("{name}_bucket{{le=\"{}\"}}", Seconds(bound(bucket))), sum);
+        }
+    }
+    text.line(format_args!("{name}_bucket{{le=\"+Inf\"}}"), sum);
+    text.line(format_args!("{name}_sum"), Seconds(totals.queued_nanos));
+    text.line(format_args!("{name}_count"), sum);
 
     text.head("fibra_rpc_refused_total", "counter", "Calls refused before their method was looked at, by reason.");
     for (reason, count) in outcomes(&totals.refused) {

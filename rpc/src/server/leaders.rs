@@ -76,6 +76,12 @@ impl Leaders {
         looks.into_iter().sum()
     }
 
+    /// Connections that have something to be acted on and wait for their turn.
+    pub(super) fn in_line(&self) -> usize {
+        // As long as there are any, the mark that tells how long they wait stands among them.
+        self.state.lock().leaders.iter().map(|leader| leader.set.len().saturating_sub(1)).sum()
+    }
+
     /// What was looked at before does not count any more.
     pub(super) fn forget_looks(&self) {
         for leader in &self.state.lock().leaders {

@@ -191,11 +191,16 @@ impl Reader {
         self.late_at.is_some_and(|late_at| now > late_at)
     }
 
+    /// How long a call whose turn is now has waited for it, at most.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.came_after)
+    }
+
     /// What is to be said of a call that is late now.
     pub(super) fn late(&self, now: Instant, timeout: Duration, deadline: Option<Instant>) -> Late {
         Late {
             now,
-            waited: now.saturating_duration_since(self.came_after),
+            waited: self.waited(now),
             empty_at: self.stood.empty_at.unwrap_or(self.read_at),
             timeout,
             left: deadline.map(|deadline| deadline.saturating_duration_since(now)),

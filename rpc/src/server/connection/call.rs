@@ -73,7 +73,14 @@ impl Connection {
         }
         self.glitches.earn(1);
         // What is counted is timed, too.
-        let now = if self.shard.is_some() { reader.now_exactly() } else { reader.now(call.timeout) };
+        let now = match &self.shard {
+            None => reader.now(call.timeout),
+            Some(shard) => {
+                let now = reader.now_exactly();
+                shard.queue(reader.waited(now));
+                now
+            }
+        };
         let refusal = if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
         } else if self.context.stage.is_refusing() {
