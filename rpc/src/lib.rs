@@ -54,7 +54,7 @@
 //! | `outbox`, `waiters`, `scratch` | the output half of a connection, and how senders wait |
 //! | `handshake`, `random` | the frame that opens a connection; names and secrets |
 //! | `buffered` | what the connections of a server hold because others are slow |
-//! | `rate` | how often a peer may send what makes no progress |
+//! | `glitches` | how much a peer may send that brings nothing forward |
 //! | [`middleware`] | [`Middleware`](middleware::Middleware): what happens around calls, on either side |
 //! | [`trace_context`], `call_span` | [`TraceContext`]: which trace a call is part of; its span |
 //! | `metrics` | what a server counts, for Prometheus |
@@ -74,6 +74,7 @@ mod call_span;
 pub mod client;
 pub mod codec;
 pub mod error;
+mod glitches;
 mod handshake;
 pub mod health;
 pub mod limits;
@@ -82,7 +83,6 @@ mod metrics;
 pub mod middleware;
 mod outbox;
 mod random;
-mod rate;
 pub mod reflection;
 mod request;
 mod scratch;

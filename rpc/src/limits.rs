@@ -220,12 +220,12 @@ pub const PUSHBACK_MAX: Duration = Duration::from_secs(1);
 /// it yet. Who calls later does not listen, and is refused.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
-/// Frames of a connection that bring nothing forward, beyond a window of them and one for each new call: cancels, calls that have come
-/// before, credit for what is over. A client that sends more is malformed.
+/// Frames of a connection that bring nothing forward, beyond a window of them and one for each new call: pings, cancels, calls that have come
+/// before, credit for what is over. A client that sends more is malformed; so is a server that sends more pings.
 pub const GLITCHES_MAX: u32 = 1_024;
 
 /// So many more of them are allowed with each second.
-pub const GLITCHES_PER_SECOND: u32 = 32;
+pub const GLITCHES_PER_SECOND: u32 = 64;
 
 /// What a call that streams allows: its cancel, and credit that crosses its answer.
 pub const GLITCHES_PER_STREAM: u32 = 4;
@@ -242,12 +242,6 @@ pub const FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// ... and how many bytes of what the peer still sends it drops meanwhile.
 pub const FAREWELL_BYTES_MAX: usize = 1024 * 1024;
-
-/// Pings that a peer may send at once ...
-pub const PINGS_AT_ONCE: u32 = 100;
-
-/// ... and each second from then on. More of them are a flood, and close the connection: a ping makes no progress.
-pub const PINGS_PER_SECOND: u32 = 100;
 
 /// How long a peer may take nothing of what we write before the connection is closed.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);

@@ -44,7 +44,6 @@ mod connection;
 mod dispatch;
 mod drain;
 mod farewell;
-mod glitches;
 mod handler;
 mod leaders;
 mod load;

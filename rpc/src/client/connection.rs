@@ -18,9 +18,9 @@ use super::keepalive::{Action, Monitor, Seen};
 use super::link::{Dialler, Link};
 use super::streams::Streams;
 use crate::error::Disconnect;
+use crate::glitches::Glitches;
 use crate::limits::READ_BYTES;
 use crate::outbox::{AtOnce, Outbox};
-use crate::rate::Pings;
 use crate::scratch;
 use crate::wire::decode::Decoder;
 use crate::wire::encode;
@@ -140,12 +140,10 @@ impl Connection {
     }
 
     /// Acts on one frame; the end of the connection, if that is what it says.
-    fn take(&self, calls: &Calls, frame: Frame, pings: &mut Pings) -> Result<Option<Disconnect>, Malformed> {
+    fn take(&self, calls: &Calls, frame: Frame, glitches: &Glitches) -> Result<Option<Disconnect>, Malformed> {
         match frame {
             Frame::Ping { echo } => {
-                if !pings.admit(clock::now()) {
-                    return Err(Malformed::Flood { kind: Kind::Ping });
-                }
+                glitches.spend(clock::now())?;
                 let mut pong = scratch::take();
                 encode::pong(&mut pong, echo);
                 // If there is no room for it, the peer does not read, and needs no answer.
@@ -214,7 +212,7 @@ impl Connection {
         let calls = link.calls();
         let mut decoder = Decoder::new(link.settings().limits.frame_bytes);
         let mut answered = false;
-        let mut pings = Pings::default();
+        let glitches = Glitches::new(0, clock::now());
         loop {
             while let Some(frame) = decoder.next_frame().map_err(Disconnect::Malformed)? {
                 if let Frame::GoAway { code: GOAWAY_DRAINING, message } = &frame {
@@ -226,7 +224,7 @@ impl Connection {
                     answered = true;
                     dialler.succeeded();
                 }
-                if let Some(end) = self.take(calls, frame, &mut pings).map_err(Disconnect::Malformed)? {
+                if let Some(end) = self.take(calls, frame, &glitches).map_err(Disconnect::Malformed)? {
                     return Ok(end);
                 }
             }

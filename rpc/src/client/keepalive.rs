@@ -49,7 +49,7 @@ impl Default for Keepalive {
 }
 
 impl Keepalive {
-    /// This with `after` within its bounds: a server takes no more pings than [`PINGS_PER_SECOND`](crate::limits::PINGS_PER_SECOND).
+    /// This with `after` within its bounds: a server takes no more pings than [`GLITCHES_PER_SECOND`](crate::limits::GLITCHES_PER_SECOND).
     pub(super) fn bounded(mut self) -> Self {
         self.after = self.after.max(Duration::from_millis(20));
         self

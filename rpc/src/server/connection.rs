@@ -45,15 +45,14 @@ use super::accept::Context;
 use super::dispatch::{Dispatch, Key};
 use super::drain;
 use super::farewell;
-use super::glitches::Glitches;
 use super::opening;
 use super::reader::Reader;
 use super::roster::{Seat, Task};
 use super::sessions::Held;
 use super::streams::Streams;
+use crate::glitches::Glitches;
 use crate::metrics::{Metrics, Shard};
 use crate::outbox::{AtOnce, Outbox};
-use crate::rate::Pings;
 use crate::scratch;
 use crate::wire::encode;
 use crate::wire::frame::{GOAWAY_FULL, GOAWAY_MALFORMED};
@@ -86,7 +85,6 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         read_at: Cell::new(None),
         refused: Cell::new(None),
         warned: Cell::new(false),
-        pings: Cell::default(),
     });
     if !in_fiber() {
         return connection.serve_by_thread();
@@ -131,7 +129,6 @@ pub(super) struct Connection {
     /// Why there was no fiber to take the role, until that is logged; and whether it has been, once a connection.
     refused: Cell<Option<io::Error>>,
     warned: Cell<bool>,
-    pings: Cell<Pings>,
     /// Last, so that the connection leaves the roster when all else is gone.
     seat: Seat,
 }

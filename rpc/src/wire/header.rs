@@ -215,11 +215,6 @@ pub enum Malformed {
         /// What does not fit.
         what: &'static str,
     },
-    /// More frames of a kind than make sense.
-    Flood {
-        /// The kind.
-        kind: Kind,
-    },
     /// A frame that only the other side may send, or a reply to a call that was never made.
     Unexpected {
         /// The frame's kind.
@@ -253,10 +248,9 @@ impl fmt::Display for Malformed {
             }
             Self::Xid { kind, xid } => write!(f, "xid {xid} on a {kind:?} frame"),
             Self::Body { kind, what } => write!(f, "the body of a {kind:?} frame {what}"),
-            Self::Flood { kind } => write!(f, "a flood of {kind:?} frames"),
             Self::Unexpected { kind, xid } => write!(f, "unexpected {kind:?} frame, xid {xid}"),
             Self::Glitches { max } => {
-                write!(f, "over {max} cancels, repeated calls and other frames that bring nothing forward")
+                write!(f, "over {max} pings, cancels, repeated calls and other frames that bring nothing forward")
             }
             Self::Stream { xid, violation } => write!(f, "the stream of xid {xid}: {violation}"),
         }

@@ -241,11 +241,7 @@ impl Connection {
                 return Ok(Step::Done);
             }
             Frame::Ping { echo } => {
-                let mut pings = self.pings.take();
-                if !pings.admit(read_at) {
-                    return Err(Malformed::Flood { kind: Kind::Ping }.into());
-                }
-                self.pings.set(pings);
+                self.glitches.spend(read_at)?;
                 let mut pong = scratch::take();
                 encode::pong(&mut pong, echo);
                 return Ok(answered(role, pong, None));

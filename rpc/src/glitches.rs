@@ -1,6 +1,6 @@
 //! What a peer sends that brings nothing forward, and how much of that a connection stands.
 //!
-//! A cancel, a call that has arrived before, credit for a stream that is over: each is allowed, since it may have crossed something, and
+//! A ping, a cancel, a call that has arrived before, credit for a stream that is over: each is allowed, since it may have crossed something, and
 //! costs us work for nothing. An honest client sends no more of them than it has made calls, so a call that is new pays for one; there is
 //! some for free, and a little more each second. Who sends more only means to keep us busy, and its connection is closed.
 //!
@@ -15,23 +15,23 @@ use std::time::Instant;
 use crate::limits::{GLITCHES_MAX, GLITCHES_PER_SECOND};
 use crate::wire::header::Malformed;
 
-/// A connection's budget for them.
+/// A connection's budget for them, at either side.
 #[derive(Debug)]
-pub(super) struct Glitches {
+pub(crate) struct Glitches {
     max: u32,
     left: Cell<u32>,
     refilled_at: Cell<Instant>,
 }
 
 impl Glitches {
-    /// Of a connection whose client may call again, when it resumes its session, a `window` of calls.
-    pub(super) fn new(window: usize, now: Instant) -> Self {
+    /// Of a connection whose client may call again, when it resumes its session, a `window` of calls; of one that a client has, 0.
+    pub(crate) fn new(window: usize, now: Instant) -> Self {
         let max = GLITCHES_MAX.saturating_add(u32::try_from(window).unwrap_or(u32::MAX));
         Self { max, left: Cell::new(max), refilled_at: Cell::new(now) }
     }
 
     /// A call has come that is new, and may be followed by so many glitches.
-    pub(super) fn earn(&self, count: u32) {
+    pub(crate) fn earn(&self, count: u32) {
         self.left.set(self.left.get().saturating_add(count).min(self.max));
     }
 
@@ -40,7 +40,7 @@ impl Glitches {
     /// # Errors
     ///
     /// [`Malformed::Glitches`]: it was one too many.
-    pub(super) fn spend(&self, now: Instant) -> Result<(), Malformed> {
+    pub(crate) fn spend(&self, now: Instant) -> Result<(), Malformed> {
         if self.left.get() == 0 {
             // Only now, so that as a rule no time is reckoned.
             let seconds = now.saturating_duration_since(self.refilled_at.get()).as_secs();
