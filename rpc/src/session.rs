@@ -16,6 +16,7 @@
 //! | [`window`] | the client's half: which xids are outstanding |
 //! | [`fingerprint`](mod@fingerprint) | whether two calls are the same |
 //! | [`verdict`] | what a server says to an arriving xid |
+//! | [`lanes`] | which calls of a lane run, wait, or come too late |
 //! | [`allowance`] | how much of its replies a session may keep, and all of them together |
 //! | [`reply_cache`] | the server's half: what has run, what runs, what was answered |
 //! | [`table`] | all clients of a server: whose session it is, incarnations, leases |
@@ -29,6 +30,7 @@
 
 pub mod allowance;
 pub mod fingerprint;
+pub mod lanes;
 pub mod reply_cache;
 pub mod table;
 pub mod verdict;
@@ -36,7 +38,8 @@ pub mod window;
 
 pub use allowance::{Allowance, Pool};
 pub use fingerprint::fingerprint;
-pub use reply_cache::{Arrival, Lane, Progress, ReplyCache, Turn};
+pub use lanes::{Lane, Turn};
+pub use reply_cache::{Arrival, Progress, ReplyCache};
 pub use table::{ClientId, Principal, Sessions};
 pub use verdict::{Refused, Verdict};
 pub use window::Window;

@@ -348,7 +348,7 @@ impl Exchange<'_> {
             Some(Code::Overloaded) => CallError::Overloaded { callee, message, pushback: Pushback::decode(&details) },
             Some(Code::ReplyTooLarge) => CallError::TooLarge { callee, side: Side::Reply, message },
             Some(Code::ReplyUnencodable) => bad_reply(callee, message, Executed::Yes),
-            Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement) => {
+            Some(Code::OutOfWindow | Code::Conflict | Code::BadAcknowledgement | Code::Overtaken) => {
                 refused(callee, message, Executed::No)
             }
             Some(Code::Stale | Code::SessionEnded | Code::InProgress) => refused(callee, message, Executed::Maybe),

@@ -351,6 +351,7 @@ fn code(refused: session::Refused) -> Code {
         Refused::Conflict => Code::Conflict,
         Refused::BadAcknowledgement => Code::BadAcknowledgement,
         Refused::Forgotten => Code::Forgotten,
+        Refused::Overtaken { .. } => Code::Overtaken,
         // A connection has its session: what it can still be told is that another has taken its place.
         Refused::Expired | Refused::WrongIncarnation { .. } | Refused::NotYours => Code::SessionEnded,
     }

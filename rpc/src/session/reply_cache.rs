@@ -6,17 +6,20 @@
 //!        first_incomplete
 //! ```
 //!
-//! Calls of one *lane* run in order, one at a time: each names the one before it, and is held back until that has ended or was
-//! acknowledged, and nothing of the lane runs. Other calls run as they come.
+//! Calls of one *[lane](super::lanes)* run in the order of their xids, one at a time: each names the one that it comes after, and is held back
+//! until that has ended or was acknowledged, and nothing of the lane runs. Other calls run as they come.
 //!
 //! Invariants:
-//! * An xid is `New` (or `Held`, then released) at most once, unless it was [abandoned](ReplyCache::abandon), which says that it has not
+//! * An xid is `New` (or released, if it was `Held`) at most once, unless it was [abandoned](ReplyCache::abandon), which says that it has not
 //!   run; so a call runs at most once.
 //! * All answers to one xid are the same bytes.
 //! * At most a window of xids is known, with at most as many bytes of replies as it is [allowed](Allowance), and failures that say that a call has not run; and a
 //!   call that is acknowledged while it runs, of which there are no more than the server lets run.
 //! * Whoever attaches is handed out once, when the call ends or is acknowledged, unless it detaches first.
-//! * A call of a lane runs only when its predecessor neither runs nor can run any more, and no other of its lane does.
+//! * A call of a lane runs only when its predecessor neither runs nor can run any more, and no other of its lane does; and none of a lane runs
+//!   after one with a higher xid.
+
+mod turns;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -24,6 +27,7 @@ use std::mem;
 use smallvec::SmallVec;
 
 use super::allowance::{Allowance, Pool};
+use super::lanes::{Lane, Lanes, Turn};
 use super::{Refused, Verdict, Xid};
 
 /// Replies of up to so many bytes, header included, are kept in place; longer ones each in an allocation of their own.
@@ -42,10 +46,8 @@ pub struct ReplyCache<A> {
     /// Calls that were acknowledged before they ended.
     lingering: Vec<(Xid, Option<Lane>)>,
     kept: Allowance,
-    /// The lanes of which a call runs.
-    busy: Vec<Lane>,
-    /// How many are held.
-    held: usize,
+    /// `None`: there has been no call of a lane.
+    lanes: Option<Box<Lanes>>,
 }
 
 /// A call that arrives.
@@ -61,26 +63,14 @@ pub struct Arrival {
     pub turn: Option<Turn>,
 }
 
-/// The number of a lane within its session.
-pub type Lane = u8;
-
-/// A place in a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// Which lane.
-    pub lane: Lane,
-    /// The call that it has to come after; 0 for the first of the lane.
-    pub after: Xid,
-}
-
 /// What the arrival or the end of one call means to others. Added to, so that one may serve many times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress<A> {
     /// Held calls that are to be run now.
     pub released: Vec<Xid>,
-    /// Held calls that were acknowledged: nobody wants them any more, and they will not run.
+    /// Held calls that were acknowledged or overtaken: nobody wants them any more, and they will not run.
     pub dropped: Vec<Xid>,
-    /// Who attached to a call that was acknowledged before it ended: there will be no answer.
+    /// Who attached to a call that was acknowledged, or overtaken, before it ended: there will be no answer.
     pub orphaned: Vec<A>,
 }
 
@@ -133,8 +123,7 @@ impl<A> ReplyCache<A> {
             calls: VecDeque::new(),
             lingering: Vec::new(),
             kept,
-            busy: Vec::new(),
-            held: 0,
+            lanes: None,
         }
     }
 
@@ -143,7 +132,7 @@ impl<A> ReplyCache<A> {
     /// # Errors
     ///
     /// * [`Refused::BadAcknowledgement`]: it acknowledges itself or later calls, or is to come after one of those; nothing is changed.
-    /// * [`Refused::Stale`], [`Refused::OutOfWindow`], [`Refused::Conflict`], [`Refused::Forgotten`].
+    /// * [`Refused::Stale`], [`Refused::OutOfWindow`], [`Refused::Conflict`], [`Refused::Forgotten`], [`Refused::Overtaken`].
     pub fn arrive(&mut self, arrival: Arrival, progress: &mut Progress<A>) -> Result<Verdict<'_>, Refused> {
         let Arrival { xid, first_incomplete, fingerprint, turn } = arrival;
         if first_incomplete > xid || turn.is_some_and(|turn| turn.after >= xid) {
@@ -156,17 +145,10 @@ impl<A> ReplyCache<A> {
         }
         let is_next = self.calls.len() == place;
         if is_next || matches!(self.calls[place].stage, Stage::Unseen) {
-            let is_held = turn.is_some_and(|turn| !self.has_come(turn));
-            let (lane, attached) = (turn.map(|turn| turn.lane), Vec::new());
             let (stage, verdict) = match turn {
-                Some(turn) if is_held => (Stage::Held { turn, attached }, Verdict::Held),
-                _ => (Stage::Running { lane, attached }, Verdict::New),
+                None => (Stage::Running { lane: None, attached: Vec::new() }, Verdict::New),
+                Some(turn) => self.enter(xid, turn, progress)?,
             };
-            if is_held {
-                self.held += 1;
-            } else {
-                self.busy.extend(lane);
-            }
             let call = Call { fingerprint, stage };
             if is_next {
                 self.calls.push_back(call);
@@ -179,7 +161,11 @@ impl<A> ReplyCache<A> {
         if known.fingerprint != fingerprint {
             return Err(Refused::Conflict);
         }
-        match &known.stage {
+        if let Stage::Held { .. } = known.stage {
+            self.hold_again(place, turn, progress);
+            return Ok(Verdict::Held);
+        }
+        match &self.calls[place].stage {
             Stage::Done { reply } => Ok(Verdict::Done(reply)),
             Stage::Forgotten => Err(Refused::Forgotten),
             Stage::Unseen | Stage::Held { .. } | Stage::Running { .. } => Ok(Verdict::InProgress),
@@ -207,12 +193,14 @@ impl<A> ReplyCache<A> {
     }
 
     /// A call has got its answer: the reply of its run, or, if it has not `run`, a failure that says so. That one is kept in any case, since
-    /// a call that was said not to have run must not be said to have run later; it is as short as a failure may be. Returns who
-    /// attached to it, to be answered alike; `None`, and nothing is changed: it was not running.
+    /// a call that was said not to have run must not be said to have run later; it is as short as a failure may be. A held call may get
+    /// only such a one; what waits for it then waits for what it has waited for. Returns who attached to it, to be answered alike; `None`, and
+    /// nothing is changed: it was not running, or held and said to have run.
     pub fn finish(&mut self, xid: Xid, reply: &[u8], run: bool, progress: &mut Progress<A>) -> Option<Vec<A>> {
         let place = self.place(xid).ok();
         let running = place.and_then(|place| match &mut self.calls.get_mut(place)?.stage {
             stage @ Stage::Running { .. } => Some(stage),
+            stage @ Stage::Held { .. } if !run => Some(stage),
             _ => None,
         });
         let (lane, attached) = match running {
@@ -222,8 +210,14 @@ impl<A> ReplyCache<A> {
                     self.kept.take_anyway(reply.len());
                 }
                 let end = if fits || !run { Stage::Done { reply: Kept::from_slice(reply) } } else { Stage::Forgotten };
-                let Stage::Running { lane, attached } = mem::replace(stage, end) else { return None };
-                (lane, attached)
+                match mem::replace(stage, end) {
+                    Stage::Running { lane, attached } => (lane, attached),
+                    Stage::Held { turn, attached } => {
+                        self.pass_over(xid, turn.after);
+                        (None, attached)
+                    }
+                    Stage::Unseen | Stage::Done { .. } | Stage::Forgotten => return None,
+                }
             }
             None => (self.stop_lingering(xid)?, Vec::new()),
         };
@@ -232,16 +226,21 @@ impl<A> ReplyCache<A> {
         Some(attached)
     }
 
-    /// A call that was `New`, released or `Held` has not run and will not: it expired, was cancelled first, or there was no room. If it
-    /// comes again, it is new. Returns who attached to it; `None`, and nothing is changed: it neither ran nor was held.
+    /// A call that was `New`, released or `Held` has not run, and nobody has been told anything of it: its connection was lost, say. If it
+    /// comes again, it is new, and what is to come after it waits for that. Returns who attached to it; `None`, and nothing is changed: it neither ran nor was held.
     pub fn abandon(&mut self, xid: Xid, progress: &mut Progress<A>) -> Option<Vec<A>> {
         let (lane, attached) = match self.stage(xid) {
             Some(stage @ (Stage::Running { .. } | Stage::Held { .. })) => match mem::replace(stage, Stage::Unseen) {
                 Stage::Held { attached, .. } => {
-                    self.held -= 1;
+                    self.lanes.iter_mut().for_each(|lanes| lanes.let_go(xid));
                     (None, attached)
                 }
-                Stage::Running { lane, attached } => (lane, attached),
+                Stage::Running { lane, attached } => {
+                    if let (Some(lane), Some(lanes)) = (lane, &mut self.lanes) {
+                        lanes.take_back(lane, xid);
+                    }
+                    (lane, attached)
+                }
                 Stage::Unseen | Stage::Done { .. } | Stage::Forgotten => return None,
             },
             _ => (self.stop_lingering(xid)?, Vec::new()),
@@ -267,7 +266,7 @@ impl<A> ReplyCache<A> {
                     progress.orphaned.extend(attached);
                 }
                 Stage::Held { attached, .. } => {
-                    self.held -= 1;
+                    self.lanes.iter_mut().for_each(|lanes| lanes.let_go(self.first_incomplete));
                     progress.orphaned.extend(attached);
                     progress.dropped.push(self.first_incomplete);
                 }
@@ -276,7 +275,10 @@ impl<A> ReplyCache<A> {
             }
             self.first_incomplete += 1;
         }
-        self.release(progress);
+        if let Some(lanes) = &mut self.lanes {
+            lanes.acknowledge(self.first_incomplete);
+            self.release(progress);
+        }
     }
 
     /// Whatever comes before this is acknowledged.
@@ -293,49 +295,6 @@ impl<A> ReplyCache<A> {
     pub fn is_idle(&self) -> bool {
         let is_under_way = |call: &Call<A>| matches!(call.stage, Stage::Running { .. } | Stage::Held { .. });
         self.lingering.is_empty() && !self.calls.iter().any(is_under_way)
-    }
-
-    /// Takes the held calls whose turn has come.
-    #[inline]
-    fn release(&mut self, progress: &mut Progress<A>) {
-        if self.held > 0 {
-            self.release_held(progress);
-        }
-    }
-
-    fn release_held(&mut self, progress: &mut Progress<A>) {
-        for place in 0..self.calls.len() {
-            let Stage::Held { turn, .. } = self.calls[place].stage else { continue };
-            if !self.has_come(turn) {
-                continue;
-            }
-            let stage = &mut self.calls[place].stage;
-            if let Stage::Held { attached, .. } = mem::replace(stage, Stage::Unseen) {
-                *stage = Stage::Running { lane: Some(turn.lane), attached };
-                self.busy.push(turn.lane);
-                self.held -= 1;
-                progress.released.push(self.first_incomplete + place as u64);
-            }
-        }
-    }
-
-    /// Whether whatever comes before in the lane has run to its end, or was acknowledged and does not run.
-    fn has_come(&self, turn: Turn) -> bool {
-        if self.busy.contains(&turn.lane) {
-            return false;
-        }
-        let predecessor = match self.place(turn.after) {
-            Ok(place) => self.calls.get(place),
-            Err(_) => return turn.after < self.first_incomplete,
-        };
-        predecessor.is_some_and(|call| matches!(call.stage, Stage::Done { .. } | Stage::Forgotten))
-    }
-
-    /// Nothing of the lane runs any more.
-    fn leave(&mut self, lane: Option<Lane>) {
-        if lane.is_some() {
-            self.busy.retain(|&busy| Some(busy) != lane);
-        }
     }
 
     /// Where in the window an xid is.

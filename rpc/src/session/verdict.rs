@@ -9,6 +9,7 @@
 //! | [`Forgotten`](Refused::Forgotten) | has run; its reply was too large to keep | yes |
 //! | [`Stale`](Refused::Stale) | was acknowledged: never run again, and no reply is kept | maybe |
 //! | [`OutOfWindow`](Refused::OutOfWindow) | is further ahead than the session allows | no |
+//! | [`Overtaken`](Refused::Overtaken) | comes too late: its client had given it up, and one behind it in its lane has had its turn | no |
 //! | [`Conflict`](Refused::Conflict) | has an xid that was used for another call | no |
 //! | [`BadAcknowledgement`](Refused::BadAcknowledgement) | acknowledges itself or later calls | no |
 //! | [`Expired`](Refused::Expired) | belongs to a session whose lease has ended | maybe |
@@ -25,10 +26,10 @@ use crate::error::Executed;
 pub enum Verdict<'a> {
     /// It has not been seen before: run it, then [`finish`](super::ReplyCache::finish) or [`abandon`](super::ReplyCache::abandon) it.
     New,
-    /// It has not been seen before, but the call that it is to come after has not ended: keep it until it is
-    /// [released](super::reply_cache::Progress::released).
+    /// The call that it is to come after has not ended: keep it until it is [released](super::reply_cache::Progress::released). Of several
+    /// copies one is kept, whichever.
     Held,
-    /// It is being run, or held, already: answer when that ends.
+    /// It is being run already: answer when that ends.
     InProgress,
     /// It has run: answer with the same bytes.
     Done(&'a [u8]),
@@ -54,6 +55,11 @@ pub enum Refused {
     BadAcknowledgement,
     /// It has run, but its reply was larger than what the session may keep.
     Forgotten,
+    /// A call behind it in its lane has had its turn: its client had said that it does not wait for this one.
+    Overtaken {
+        /// How far the lane has come.
+        by: Xid,
+    },
     /// The session's lease has ended. The client may open another, under its next incarnation.
     Expired,
     /// The client has a session under another incarnation.
@@ -70,7 +76,11 @@ impl Refused {
     pub fn executed(self) -> Executed {
         match self {
             Self::Forgotten => Executed::Yes,
-            Self::OutOfWindow { .. } | Self::Conflict | Self::BadAcknowledgement | Self::NotYours => Executed::No,
+            Self::OutOfWindow { .. }
+            | Self::Conflict
+            | Self::BadAcknowledgement
+            | Self::Overtaken { .. }
+            | Self::NotYours => Executed::No,
             Self::Stale { .. } | Self::Expired | Self::WrongIncarnation { .. } => Executed::Maybe,
         }
     }
@@ -86,6 +96,7 @@ impl fmt::Display for Refused {
             Self::Conflict => f.write_str("the xid was used for another call"),
             Self::BadAcknowledgement => f.write_str("the call acknowledges what cannot be complete"),
             Self::Forgotten => f.write_str("the call has run, and its reply was too large to keep"),
+            Self::Overtaken { by } => write!(f, "the client had given this call up, and its lane has come to xid {by}"),
             Self::Expired => f.write_str("the session's lease has ended"),
             Self::WrongIncarnation { current } => write!(f, "the client's session is of incarnation {current}"),
             Self::NotYours => f.write_str("the session belongs to another client"),

@@ -49,11 +49,13 @@ pub enum Code {
     Withheld = 17,
     /// Not run: what came as metadata is none.
     BadMetadata = 18,
+    /// Not run: a call behind it in its lane has had its turn, whose client had said that it does not wait for this one.
+    Overtaken = 19,
 }
 
 impl Code {
     /// The largest that there is.
-    pub const MAX: Self = Self::BadMetadata;
+    pub const MAX: Self = Self::Overtaken;
 
     /// Its name, for logs and metrics.
     pub fn name(self) -> &'static str {
@@ -76,6 +78,7 @@ impl Code {
             Self::Denied => "denied",
             Self::Withheld => "withheld",
             Self::BadMetadata => "bad_metadata",
+            Self::Overtaken => "overtaken",
         }
     }
 
@@ -100,6 +103,7 @@ impl Code {
             16 => Self::Denied,
             17 => Self::Withheld,
             18 => Self::BadMetadata,
+            19 => Self::Overtaken,
             _ => return None,
         })
     }

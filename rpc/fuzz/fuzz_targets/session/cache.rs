@@ -48,6 +48,10 @@ struct Model {
     lingering: BTreeMap<Xid, Option<Lane>>,
     replies: BTreeMap<Xid, Vec<u8>>,
     attached: u64,
+    /// How far each lane has come.
+    begun: BTreeMap<Lane, Xid>,
+    /// Calls that ended while they were held, and what they were to come after.
+    detours: BTreeMap<Xid, Xid>,
 }
 
 struct Call {
@@ -137,18 +141,38 @@ impl Model {
         if xid - first_incomplete >= window {
             return Err(Refused::OutOfWindow { end: first_incomplete.saturating_add(window) });
         }
-        if let Some(call) = self.calls.get(&xid) {
+        let turn = turn.map(|turn| Turn { after: self.resolve(turn.after), ..turn });
+        if let Some(call) = self.calls.get_mut(&xid) {
+            if call.fingerprint != fingerprint {
+                return Err(Refused::Conflict);
+            }
+            if let Stage::Held(held) = &mut call.stage {
+                if let Some(turn) = turn
+                    && turn.after < held.after
+                {
+                    held.after = turn.after;
+                    self.release(progress);
+                }
+                return Ok(Verdict::Held);
+            }
             return match call.stage {
-                _ if call.fingerprint != fingerprint => Err(Refused::Conflict),
                 Stage::Held(_) | Stage::Running(_) => Ok(Verdict::InProgress),
                 Stage::Done { .. } => Ok(Verdict::Done(&self.replies[&xid])),
                 Stage::Forgotten => Err(Refused::Forgotten),
             };
         }
         assert!(!self.replies.contains_key(&xid) && !self.lingering.contains_key(&xid), "xid {xid} runs twice");
+        if let Some(&by) = turn.and_then(|turn| self.begun.get(&turn.lane))
+            && xid < by
+        {
+            return Err(Refused::Overtaken { by });
+        }
         let (stage, verdict) = match turn {
             Some(turn) if !self.has_come(turn) => (Stage::Held(turn), Verdict::Held),
-            turn => (Stage::Running(turn.map(|turn| turn.lane)), Verdict::New),
+            turn => {
+                turn.iter().for_each(|turn| self.begin(turn.lane, xid, progress));
+                (Stage::Running(turn.map(|turn| turn.lane)), Verdict::New)
+            }
         };
         self.calls.insert(xid, Call { fingerprint, stage, attached: Vec::new() });
         Ok(verdict)
@@ -157,11 +181,25 @@ impl Model {
     fn finish(&mut self, xid: Xid, reply: &[u8], run: bool, progress: &mut Progress<u64>) -> Option<Vec<u64>> {
         let kept = self.reply_bytes();
         let Some(call) = self.calls.get_mut(&xid) else { return self.stop_lingering(xid, progress) };
-        let Stage::Running(_) = call.stage else { return None };
+        let held = match call.stage {
+            Stage::Running(_) => None,
+            Stage::Held(turn) if !run => Some(turn),
+            _ => return None,
+        };
         let fits = !run || kept + reply.len() <= REPLY_BYTES_MAX;
         call.stage = if fits { Stage::Done { bytes: reply.len() } } else { Stage::Forgotten };
         let attached = std::mem::take(&mut call.attached);
         self.replies.insert(xid, reply.to_vec());
+        if let Some(Turn { after, .. }) = held {
+            self.detours.insert(xid, after);
+            for call in self.calls.values_mut() {
+                if let Stage::Held(turn) = &mut call.stage
+                    && turn.after == xid
+                {
+                    turn.after = after;
+                }
+            }
+        }
         self.release(progress);
         Some(attached)
     }
@@ -172,6 +210,11 @@ impl Model {
         }
         let call = self.calls.get(&xid).filter(|call| call.is_under_way())?;
         let attached = call.attached.clone();
+        if let Stage::Running(Some(lane)) = call.stage
+            && self.begun[&lane] == xid
+        {
+            self.begun.insert(lane, xid - 1);
+        }
         self.calls.remove(&xid);
         self.release(progress);
         Some(attached)
@@ -206,17 +249,42 @@ impl Model {
         for (xid, turn) in self.calls.iter().filter_map(held).collect::<Vec<_>>() {
             if self.has_come(turn)
                 && let Some(call) = self.calls.get_mut(&xid)
+                && let Stage::Held(_) = call.stage
             {
                 call.stage = Stage::Running(Some(turn.lane));
+                self.begin(turn.lane, xid, progress);
                 progress.released.push(xid);
             }
+        }
+    }
+
+    /// Who is held before it in its lane was given up.
+    fn begin(&mut self, lane: Lane, xid: Xid, progress: &mut Progress<u64>) {
+        assert!(self.begun.get(&lane).is_none_or(|&begun| begun <= xid), "lane {lane} goes back to {xid}");
+        self.begun.insert(lane, xid);
+        let is_overtaken = |(&held, call): (&Xid, &Call)| {
+            (held < xid && matches!(call.stage, Stage::Held(turn) if turn.lane == lane)).then_some(held)
+        };
+        for held in self.calls.iter().filter_map(is_overtaken).collect::<Vec<_>>() {
+            let call = self.calls.remove(&held).expect("it was found");
+            progress.orphaned.extend(call.attached);
+            progress.dropped.push(held);
+        }
+    }
+
+    fn resolve(&self, after: Xid) -> Xid {
+        match self.detours.get(&after) {
+            Some(&before) if after >= self.first_incomplete => self.resolve(before),
+            _ => after,
         }
     }
 
     fn has_come(&self, turn: Turn) -> bool {
         let has_ended = |call: &Call| matches!(call.stage, Stage::Done { .. } | Stage::Forgotten);
         self.running_lanes().all(|lane| lane != turn.lane)
-            && (turn.after < self.first_incomplete || self.calls.get(&turn.after).is_some_and(has_ended))
+            && (turn.after < self.first_incomplete
+                || self.begun.get(&turn.lane).is_some_and(|&begun| turn.after <= begun)
+                || self.calls.get(&turn.after).is_some_and(has_ended))
     }
 
     fn running_lanes(&self) -> impl Iterator<Item = Lane> {

@@ -117,7 +117,7 @@ fn what_was_abandoned_is_new_again() {
 fn a_lane_waits_for_its_hole() {
     let mut session = session();
     assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::Held));
-    assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::InProgress));
+    assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::Held), "a copy");
     assert_eq!(arrive(&mut session, after(2, 1)), Ok(Verdict::Held));
     assert_eq!(arrive(&mut session, call(4, 1)), Ok(Verdict::New), "of no lane: held up by nobody");
     assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::New));
@@ -168,6 +168,68 @@ fn a_lane_waits_for_the_end_of_a_run_also_behind_a_call_that_never_ran() {
     session.acknowledge(3, &mut progress);
     assert_eq!(progress, Progress { dropped: vec![2], ..Progress::default() });
     assert_eq!(finish(&mut session, 1, b""), (Some(vec![]), vec![3]));
+}
+
+/// A session of eight calls, of which 3 and 4 are held, behind 2, behind 1, which are not there yet.
+fn with_a_hole() -> (ReplyCache<&'static str>, Progress<&'static str>) {
+    let mut session = ReplyCache::new(8, 100);
+    for xid in [3, 4] {
+        assert_eq!(arrive(&mut session, after(xid, xid - 1)), Ok(Verdict::Held));
+    }
+    (session, Progress::default())
+}
+
+#[test]
+fn a_call_that_ends_while_it_is_held_does_not_fill_the_hole() {
+    let (mut session, mut progress) = with_a_hole();
+    assert_eq!(session.finish(3, b"it ran", true, &mut progress), None, "it cannot have");
+    assert_eq!(session.finish(3, b"late", false, &mut progress), Some(vec![]));
+    assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::Done(b"late")));
+    assert_eq!(arrive(&mut session, after(5, 3)), Ok(Verdict::Held), "behind it is behind the hole");
+    assert_eq!(arrive(&mut session, after(1, 0)), Ok(Verdict::New));
+    assert_eq!(finish(&mut session, 1, b""), (Some(vec![]), vec![]));
+    assert_eq!(arrive(&mut session, after(2, 1)), Ok(Verdict::New));
+    assert_eq!(finish(&mut session, 2, b""), (Some(vec![]), vec![4]));
+    assert_eq!(progress, Progress::default());
+}
+
+#[test]
+fn who_names_an_earlier_call_has_given_up_those_between() {
+    let (mut session, mut progress) = with_a_hole();
+    assert_eq!(session.attach(3, "again"), Ok(()));
+    assert_eq!(session.arrive(after(5, 0), &mut progress), Ok(Verdict::New));
+    assert_eq!(progress.dropped, [3, 4]);
+    assert_eq!(progress.orphaned, ["again"]);
+    for xid in 1..=4 {
+        assert_eq!(arrive(&mut session, after(xid, 0)), Err(Refused::Overtaken { by: 5 }), "xid {xid}");
+    }
+    assert_eq!(arrive(&mut session, after(6, 5)), Ok(Verdict::Held));
+    assert_eq!(finish(&mut session, 5, b""), (Some(vec![]), vec![6]));
+}
+
+#[test]
+fn a_copy_of_a_held_call_says_what_it_waits_for_now() {
+    let (mut session, mut progress) = with_a_hole();
+    assert_eq!(session.arrive(after(4, 1), &mut progress), Ok(Verdict::Held));
+    assert_eq!(session.arrive(after(4, 3), &mut progress), Ok(Verdict::Held), "a late copy takes nothing back");
+    assert_eq!(progress, Progress::default());
+    assert_eq!(session.arrive(after(4, 0), &mut progress), Ok(Verdict::Held));
+    assert_eq!(progress, Progress { released: vec![4], dropped: vec![3], orphaned: vec![] });
+}
+
+#[test]
+fn what_was_abandoned_is_waited_for() {
+    let (mut session, mut progress) = with_a_hole();
+    assert_eq!(session.abandon(3, &mut progress), Some(vec![]));
+    for xid in [1, 2] {
+        assert_eq!(arrive(&mut session, after(xid, xid - 1)), Ok(Verdict::New));
+        assert_eq!(finish(&mut session, xid, b""), (Some(vec![]), vec![]));
+    }
+    assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::New));
+    assert_eq!(session.abandon(3, &mut progress), Some(vec![]), "its connection was lost before it ran");
+    assert_eq!(progress, Progress::default(), "it comes again");
+    assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::New));
+    assert_eq!(finish(&mut session, 3, b""), (Some(vec![]), vec![4]));
 }
 
 #[test]

@@ -1,22 +1,23 @@
 //! A client and a server over a network that loses, repeats and reorders whatever it likes.
 //!
 //! The client calls, sends again, gives up; the server runs, finishes, refuses to run. Whatever the order: no xid runs twice, all replies to
-//! one are the same, a lane's calls run one after the other in its order, and what is kept stays within its bounds.
+//! one are the same, a lane's calls run one after the other in its order, none that its client still wants is overtaken, and what is kept stays
+//! within its bounds.
 
 use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::{Arrival, Progress, Refused, ReplyCache, Turn, Verdict, Window, Xid};
+use super::super::{Arrival, Lane, Progress, Refused, ReplyCache, Turn, Verdict, Window, Xid};
 
 const WINDOW: usize = 8;
 const REPLY_BYTES_MAX: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// The client makes a call, in the lane or not.
-    Call { in_lane: bool },
+    /// The client makes a call, in a lane or not.
+    Call { lane: Option<Lane> },
     /// It sends one of its outstanding calls again.
     Resend(usize),
     /// One of the messages under way arrives, and may arrive once more.
@@ -25,8 +26,12 @@ enum Step {
     Lose(usize),
     /// A running call ends, with a reply of that size.
     Finish { running: usize, bytes: usize },
-    /// A running call turns out not to run.
+    /// A running call turns out not to run, and its client is told so.
+    Refuse(usize),
+    /// A running call turns out not to run, and nobody is told.
     Abandon(usize),
+    /// A held one, likewise; or its time is up.
+    LetGo { held: usize, is_told: bool },
     /// One of the replies under way reaches the client.
     Reply(usize),
     /// The client gives up an outstanding call.
@@ -36,12 +41,14 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let which = || 0..64_usize;
     prop_oneof![
-        3 => any::<bool>().prop_map(|in_lane| Step::Call { in_lane }),
+        3 => prop_oneof![Just(None), Just(Some(0)), Just(Some(1))].prop_map(|lane| Step::Call { lane }),
         2 => which().prop_map(Step::Resend),
         6 => (which(), any::<bool>()).prop_map(|(message, again)| Step::Arrive { message, again }),
         1 => which().prop_map(Step::Lose),
         4 => (which(), 0..40_usize).prop_map(|(running, bytes)| Step::Finish { running, bytes }),
+        1 => which().prop_map(Step::Refuse),
         1 => which().prop_map(Step::Abandon),
+        1 => (which(), any::<bool>()).prop_map(|(held, is_told)| Step::LetGo { held, is_told }),
         3 => which().prop_map(Step::Reply),
         1 => which().prop_map(Step::GiveUp),
     ]
@@ -50,12 +57,12 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct World {
     window: Option<Window>,
-    last_of_lane: Option<Xid>,
-    /// What the client sends for an xid, but for the acknowledgement.
-    calls: BTreeMap<Xid, Option<Xid>>,
+    /// The lanes of the client's calls.
+    calls: BTreeMap<Xid, Option<Lane>>,
     to_server: Vec<Arrival>,
     to_client: Vec<Xid>,
     running: Vec<Xid>,
+    held: Vec<Xid>,
     finished: BTreeMap<Xid, Vec<u8>>,
     executions: BTreeMap<Xid, usize>,
     order: Vec<Xid>,
@@ -66,23 +73,147 @@ impl World {
         self.window.get_or_insert_with(|| Window::new(WINDOW))
     }
 
+    fn lane(&self, xid: Xid) -> Option<Lane> {
+        self.calls.get(&xid).copied().flatten()
+    }
+
+    /// Sends a call, which comes after the last of its lane that is still waited for.
     fn send(&mut self, xid: Xid) {
         let first_incomplete = self.window().first_incomplete();
-        let turn = self.calls.get(&xid).copied().flatten().map(|after| Turn { lane: 0, after });
+        let turn = self.lane(xid).map(|lane| {
+            let is_waited_for = |other: &Xid| {
+                self.lane(*other) == Some(lane) && self.window.as_ref().is_some_and(|it| it.is_outstanding(*other))
+            };
+            let after = (first_incomplete..xid).rev().find(is_waited_for).unwrap_or(0);
+            Turn { lane, after }
+        });
         self.to_server.push(Arrival { xid, first_incomplete, fingerprint: xid, turn });
     }
 
     fn run(&mut self, xid: Xid) {
-        if self.calls.get(&xid).copied().flatten().is_some() {
-            let in_lane = |other: &&Xid| self.calls.get(other).copied().flatten().is_some();
+        if let Some(lane) = self.lane(xid) {
+            let in_lane = |other: &&Xid| self.lane(**other) == Some(lane);
             assert_eq!(self.running.iter().find(in_lane), None, "two of one lane run at once");
         }
+        self.held.retain(|&held| held != xid);
         self.running.push(xid);
         self.order.push(xid);
     }
 
     fn take_progress(&mut self, progress: Progress<()>) {
+        self.held.retain(|held| !progress.dropped.contains(held));
         progress.released.into_iter().for_each(|xid| self.run(xid));
+    }
+
+    /// A message arrives.
+    fn arrive(&mut self, arrival: Arrival, server: &mut ReplyCache<()>) {
+        let Arrival { xid, .. } = arrival;
+        let mut progress = Progress::default();
+        match server.arrive(arrival, &mut progress) {
+            Ok(Verdict::New) => self.run(xid),
+            Ok(Verdict::Held) => {
+                self.held.retain(|&held| held != xid);
+                self.held.push(xid);
+            }
+            Ok(Verdict::InProgress) => {}
+            Ok(Verdict::Done(reply)) => {
+                assert_eq!(Some(reply), self.finished.get(&xid).map(Vec::as_slice));
+                self.to_client.push(xid);
+            }
+            Err(Refused::Stale { first_incomplete }) => assert!(xid < first_incomplete),
+            Err(Refused::Forgotten) => assert!(self.finished.contains_key(&xid)),
+            Err(Refused::Overtaken { by }) => {
+                assert!(xid < by && self.lane(xid).is_some());
+                assert!(!self.order.contains(&xid), "xid {xid} has run");
+                assert!(!self.window().is_outstanding(xid), "xid {xid} was waited for");
+            }
+            Err(refused) => panic!("an honest client was told {refused}"),
+        }
+        self.take_progress(progress);
+    }
+
+    fn finish(&mut self, xid: Xid, reply: Vec<u8>, server: &mut ReplyCache<()>) {
+        self.running.retain(|&running| running != xid);
+        let mut progress = Progress::default();
+        assert!(server.finish(xid, &reply, true, &mut progress).is_some());
+        *self.executions.entry(xid).or_default() += 1;
+        self.finished.insert(xid, reply);
+        self.to_client.push(xid);
+        self.take_progress(progress);
+    }
+
+    /// Refused, and its client is told so.
+    fn refuse(&mut self, xid: Xid, server: &mut ReplyCache<()>) {
+        let mut progress = Progress::default();
+        assert!(server.finish(xid, b"", false, &mut progress).is_some());
+        self.finished.insert(xid, Vec::new());
+        self.to_client.push(xid);
+        self.take_progress(progress);
+    }
+
+    fn abandon(&mut self, xid: Xid, server: &mut ReplyCache<()>) {
+        let mut progress = Progress::default();
+        assert!(server.abandon(xid, &mut progress).is_some());
+        self.take_progress(progress);
+    }
+
+    fn step(&mut self, step: Step, server: &mut ReplyCache<()>) {
+        match step {
+            Step::Call { lane } => {
+                let Some(xid) = self.window().open() else { return };
+                self.calls.insert(xid, lane);
+                self.send(xid);
+            }
+            Step::Resend(which) => {
+                let outstanding: Vec<Xid> = self.calls.keys().copied().collect();
+                let Some(place) = pick(&outstanding, which) else { return };
+                if self.window().is_outstanding(outstanding[place]) {
+                    self.send(outstanding[place]);
+                }
+            }
+            Step::Arrive { message, again } => {
+                let Some(place) = pick(&self.to_server, message) else { return };
+                let arrival = self.to_server[place];
+                if !again {
+                    self.to_server.swap_remove(place);
+                }
+                self.arrive(arrival, server);
+            }
+            Step::Lose(which) => {
+                if let Some(place) = pick(&self.to_server, which) {
+                    self.to_server.swap_remove(place);
+                }
+            }
+            Step::Finish { running, bytes } => {
+                let Some(place) = pick(&self.running, running) else { return };
+                let xid = self.running[place];
+                self.finish(xid, vec![xid as u8; bytes], server);
+            }
+            Step::Refuse(which) | Step::Abandon(which) => {
+                let Some(place) = pick(&self.running, which) else { return };
+                let xid = self.running.swap_remove(place);
+                self.order.retain(|&other| other != xid);
+                match step {
+                    Step::Refuse(_) => self.refuse(xid, server),
+                    _ => self.abandon(xid, server),
+                }
+            }
+            Step::LetGo { held, is_told } => {
+                let Some(place) = pick(&self.held, held) else { return };
+                let xid = self.held.swap_remove(place);
+                if is_told { self.refuse(xid, server) } else { self.abandon(xid, server) }
+            }
+            Step::Reply(which) => {
+                let Some(place) = pick(&self.to_client, which) else { return };
+                let xid = self.to_client.swap_remove(place);
+                self.window().complete(xid);
+            }
+            Step::GiveUp(which) => {
+                let outstanding: Vec<Xid> = self.calls.keys().copied().collect();
+                let Some(place) = pick(&outstanding, which) else { return };
+                self.window().complete(outstanding[place]);
+            }
+        }
     }
 }
 
@@ -98,77 +229,32 @@ proptest! {
         let mut world = World::default();
         let mut server: ReplyCache<()> = ReplyCache::new(WINDOW, REPLY_BYTES_MAX);
         for step in steps {
-            let mut progress = Progress::default();
-            match step {
-                Step::Call { in_lane } => {
-                    let Some(xid) = world.window().open() else { continue };
-                    let after = in_lane.then(|| world.last_of_lane.replace(xid).unwrap_or(0));
-                    world.calls.insert(xid, after);
-                    world.send(xid);
-                }
-                Step::Resend(which) => {
-                    let outstanding: Vec<Xid> = world.calls.keys().copied().collect();
-                    let Some(place) = pick(&outstanding, which) else { continue };
-                    if world.window().is_outstanding(outstanding[place]) {
-                        world.send(outstanding[place]);
-                    }
-                }
-                Step::Arrive { message, again } => {
-                    let Some(place) = pick(&world.to_server, message) else { continue };
-                    let arrival = world.to_server[place];
-                    if !again {
-                        world.to_server.swap_remove(place);
-                    }
-                    match server.arrive(arrival, &mut progress) {
-                        Ok(Verdict::New) => world.run(arrival.xid),
-                        Ok(Verdict::Held | Verdict::InProgress) => {}
-                        Ok(Verdict::Done(reply)) => {
-                            prop_assert_eq!(Some(reply), world.finished.get(&arrival.xid).map(Vec::as_slice));
-                            world.to_client.push(arrival.xid);
-                        }
-                        Err(Refused::Stale { first_incomplete }) => prop_assert!(arrival.xid < first_incomplete),
-                        Err(Refused::Forgotten) => prop_assert!(world.finished.contains_key(&arrival.xid)),
-                        Err(refused) => prop_assert!(false, "an honest client was told {refused}"),
-                    }
-                }
-                Step::Lose(which) => {
-                    if let Some(place) = pick(&world.to_server, which) {
-                        world.to_server.swap_remove(place);
-                    }
-                }
-                Step::Finish { running, bytes } => {
-                    let Some(place) = pick(&world.running, running) else { continue };
-                    let xid = world.running.swap_remove(place);
-                    let reply = vec![xid as u8; bytes];
-                    prop_assert!(server.finish(xid, &reply, true, &mut progress).is_some());
-                    *world.executions.entry(xid).or_default() += 1;
-                    world.finished.insert(xid, reply);
-                    world.to_client.push(xid);
-                }
-                Step::Abandon(which) => {
-                    let Some(place) = pick(&world.running, which) else { continue };
-                    let xid = world.running.swap_remove(place);
-                    world.order.retain(|&other| other != xid);
-                    prop_assert!(server.abandon(xid, &mut progress).is_some());
-                }
-                Step::Reply(which) => {
-                    let Some(place) = pick(&world.to_client, which) else { continue };
-                    let xid = world.to_client.swap_remove(place);
-                    world.window().complete(xid);
-                }
-                Step::GiveUp(which) => {
-                    let outstanding: Vec<Xid> = world.calls.keys().copied().collect();
-                    let Some(place) = pick(&outstanding, which) else { continue };
-                    world.window().complete(outstanding[place]);
-                }
-            }
-            world.take_progress(progress);
+            world.step(step, &mut server);
             prop_assert!(world.executions.values().all(|&count| count == 1));
             prop_assert!(server.reply_bytes() <= REPLY_BYTES_MAX);
-            prop_assert_eq!(server.is_idle() && !world.running.is_empty(), false);
+            prop_assert_eq!(server.is_idle(), world.running.is_empty() && world.held.is_empty());
         }
-        let lane: Vec<Xid> = world.order.iter().copied().filter(|xid| world.calls[xid].is_some()).collect();
-        prop_assert!(lane.is_sorted(), "the lane ran in the order {:?}", lane);
+        for lane in [0, 1] {
+            let lane: Vec<Xid> = world.order.iter().copied().filter(|&xid| world.lane(xid) == Some(lane)).collect();
+            prop_assert!(lane.is_sorted(), "the lane ran in the order {:?}", lane);
+        }
+        // From now on nothing is lost, and all that is waited for comes through, whatever has happened to those before it.
+        world.to_server.clear();
+        for _ in 0..=2 * WINDOW {
+            let waited_for: Vec<Xid> =
+                world.calls.keys().copied().filter(|&xid| world.window.as_ref().is_some_and(|it| it.is_outstanding(xid))).collect();
+            waited_for.into_iter().rev().for_each(|xid| world.send(xid));
+            while let Some(arrival) = world.to_server.pop() {
+                world.arrive(arrival, &mut server);
+            }
+            for xid in world.running.clone() {
+                world.finish(xid, Vec::new(), &mut server);
+            }
+            for xid in std::mem::take(&mut world.to_client) {
+                world.window().complete(xid);
+            }
+        }
+        prop_assert_eq!(world.window().outstanding(), 0);
     }
 
     /// Once the network is whole again, every call that its client still wants ends.

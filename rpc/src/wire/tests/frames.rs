@@ -25,7 +25,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn code() -> impl Strategy<Value = Code> {
-    (1_u8..=18).prop_map(|byte| Code::from_wire(byte).expect("codes 1 to 18 are defined"))
+    (1..=Code::MAX as u8).prop_map(|byte| Code::from_wire(byte).expect("all codes up to the largest are defined"))
 }
 
 fn xid() -> impl Strategy<Value = u64> {

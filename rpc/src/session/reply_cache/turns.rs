@@ -1,0 +1,127 @@
+//! Whose turn it is in a [lane](super::super::lanes): calls of lanes arrive, wait, are let go, and are released. None of it is on the way of other
+//! calls, but for the question whether anything is held.
+
+use std::mem;
+
+use super::super::lanes::{Lane, Turn};
+use super::super::{Refused, Verdict, Xid};
+use super::{Progress, ReplyCache, Stage};
+
+impl<A> ReplyCache<A> {
+    /// A call of a lane comes for the first time: to run, or to wait.
+    #[cold]
+    pub(super) fn enter(
+        &mut self,
+        xid: Xid,
+        turn: Turn,
+        progress: &mut Progress<A>,
+    ) -> Result<(Stage<A>, Verdict<'static>), Refused> {
+        let lanes = self.lanes.get_or_insert_default();
+        let (by, _) = lanes.course(turn.lane);
+        if xid < by {
+            return Err(Refused::Overtaken { by });
+        }
+        let turn = Turn { after: lanes.resolve(turn.after), ..turn };
+        if self.has_come(turn) {
+            self.begin(turn.lane, xid, progress);
+            return Ok((Stage::Running { lane: Some(turn.lane), attached: Vec::new() }, Verdict::New));
+        }
+        self.lanes.get_or_insert_default().hold(xid);
+        Ok((Stage::Held { turn, attached: Vec::new() }, Verdict::Held))
+    }
+
+    /// A held call comes again. What its client does not wait for any more, it does not either: the earliest that it has named counts.
+    #[cold]
+    pub(super) fn hold_again(&mut self, place: usize, again: Option<Turn>, progress: &mut Progress<A>) {
+        let after = again.zip(self.lanes.as_ref()).map(|(turn, lanes)| lanes.resolve(turn.after));
+        if let (Stage::Held { turn, .. }, Some(after)) = (&mut self.calls[place].stage, after)
+            && after < turn.after
+        {
+            turn.after = after;
+            self.release(progress);
+        }
+    }
+
+    /// A held call ends: what was to come after it comes after what it was to.
+    pub(super) fn pass_over(&mut self, xid: Xid, after: Xid) {
+        let Some(lanes) = &mut self.lanes else { return };
+        lanes.pass_over(xid, after);
+        let mut before = xid;
+        while let Some(held) = self.lanes.as_ref().and_then(|lanes| lanes.next_held(before)) {
+            before = held;
+            if let Some(Stage::Held { turn, .. }) = self.stage(held)
+                && turn.after == xid
+            {
+                turn.after = after;
+            }
+        }
+    }
+
+    /// A call of a lane begins. Those that still wait before it were given up, or it would wait for them: they are let go.
+    fn begin(&mut self, lane: Lane, xid: Xid, progress: &mut Progress<A>) {
+        let Some(lanes) = &mut self.lanes else { return };
+        lanes.begin(lane, xid);
+        let mut before = 0;
+        while let Some(held) = lanes.next_held(before).filter(|&held| held < xid) {
+            before = held;
+            let place = held.checked_sub(self.first_incomplete).and_then(|ahead| usize::try_from(ahead).ok());
+            let Some(call) = place.and_then(|place| self.calls.get_mut(place)) else { continue };
+            if !matches!(call.stage, Stage::Held { turn, .. } if turn.lane == lane) {
+                continue;
+            }
+            if let Stage::Held { attached, .. } = mem::replace(&mut call.stage, Stage::Unseen) {
+                lanes.let_go(held);
+                progress.orphaned.extend(attached);
+                progress.dropped.push(held);
+            }
+        }
+    }
+
+    /// Takes the held calls whose turn has come.
+    #[inline]
+    pub(super) fn release(&mut self, progress: &mut Progress<A>) {
+        if self.lanes.as_ref().is_some_and(|lanes| lanes.holds_any()) {
+            self.release_held(progress);
+        }
+    }
+
+    #[cold]
+    fn release_held(&mut self, progress: &mut Progress<A>) {
+        let mut before = 0;
+        while let Some(xid) = self.lanes.as_ref().and_then(|lanes| lanes.next_held(before)) {
+            before = xid;
+            let Some(&mut Stage::Held { turn, .. }) = self.stage(xid) else { continue };
+            if !self.has_come(turn) {
+                continue;
+            }
+            if let Some(stage) = self.stage(xid)
+                && let Stage::Held { attached, .. } = mem::replace(stage, Stage::Unseen)
+            {
+                *stage = Stage::Running { lane: Some(turn.lane), attached };
+            }
+            self.begin(turn.lane, xid, progress);
+            progress.released.push(xid);
+        }
+    }
+
+    /// Whether whatever comes before in the lane has run to its end, or will not run any more.
+    fn has_come(&self, turn: Turn) -> bool {
+        let (begun, is_busy) = self.lanes.as_ref().map_or((0, false), |lanes| lanes.course(turn.lane));
+        if is_busy {
+            return false;
+        }
+        let predecessor = match self.place(turn.after) {
+            Ok(place) => self.calls.get(place),
+            Err(_) => return turn.after < self.first_incomplete,
+        };
+        turn.after <= begun
+            || predecessor.is_some_and(|call| matches!(call.stage, Stage::Done { .. } | Stage::Forgotten))
+    }
+
+    /// Nothing of the lane runs any more.
+    pub(super) fn leave(&mut self, lane: Option<Lane>) {
+        if let (Some(lane), Some(lanes)) = (lane, &mut self.lanes) {
+            lanes.leave(lane);
+        }
+    }
+}
