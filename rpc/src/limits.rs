@@ -29,10 +29,10 @@ pub struct Limits {
     ///
     /// At the limit a client's next caller parks until a call ends; a server refuses the call, which then has not run.
     pub in_flight: usize,
-    /// At-most-once calls of a session from the oldest that its client has no reply to up to the newest. Default 512, at most 65,535; both
-    /// sides keep to the smaller of theirs.
+    /// At-most-once calls of a session that its client has no reply to. Default 512, at most 65,535; both sides keep to the smaller of theirs.
     ///
-    /// At the limit a client's next such caller parks until that oldest call ends. So what the server keeps for a client has a bound.
+    /// At the limit a client's next such caller parks until one of them ends. So what the server keeps for a client has a bound: the replies of these
+    /// and of as many that it does not know yet to have arrived.
     pub window: usize,
     /// Bytes waiting in a connection's output buffer for the peer to take them. Default 8 MiB.
     ///

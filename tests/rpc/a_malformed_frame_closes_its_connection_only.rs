@@ -31,7 +31,7 @@ fn closes_for(bytes: &[u8], reason: &str) {
 
 #[test]
 fn an_unknown_kind() {
-    closes_for(&raw::frame(13, 2, b""), "unknown frame kind 13");
+    closes_for(&raw::frame(14, 2, b""), "unknown frame kind 14");
 }
 
 #[test]

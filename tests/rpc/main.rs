@@ -60,6 +60,7 @@ mod a_session_ends_with_its_lease;
 mod a_session_resumes_on_two_connections_at_once;
 mod a_sigterm_drains_its_server;
 mod a_silent_server_is_noticed;
+mod a_slow_call_stalls_nobody;
 mod a_slow_consumer_holds_its_producer_at_the_credit;
 mod a_slow_opening_is_cut_short;
 mod a_started_call_goes_where_it_can;

@@ -95,7 +95,7 @@ fn take(frame: &Frame, window: &mut Window, streams: &mut HashMap<u64, Stream>) 
             }
         }
         Frame::Call(_) | Frame::Cancel { .. } | Frame::Open(_) | Frame::GoAway { .. } => return false,
-        Frame::Opened(_) | Frame::Ping { .. } | Frame::Pong { .. } => {}
+        Frame::Opened(_) | Frame::Ping { .. } | Frame::Pong { .. } | Frame::Acknowledge { .. } => {}
     }
     true
 }

@@ -197,6 +197,7 @@ impl Connection {
             Frame::Opened(_) => (Kind::Opened, 0),
             Frame::Ping { .. } => (Kind::Ping, 0),
             Frame::Pong { .. } => (Kind::Pong, 0),
+            Frame::Acknowledge { first_incomplete, .. } => (Kind::Acknowledge, first_incomplete),
         };
         Err(Malformed::Unexpected { kind, xid })
     }

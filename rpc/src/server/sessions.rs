@@ -28,8 +28,9 @@ use crate::scratch;
 use crate::session::fingerprint::of_call;
 use crate::session::reply_cache::{Arrival, Progress};
 use crate::session::table::{self, Bounds, Endable, Unopened};
-use crate::session::{Allowance, ClientId, Pool, Principal, Refused, ReplyCache, Verdict};
+use crate::session::{Allowance, ClientId, Pool, Principal, Refused, ReplyCache, Verdict, Xid};
 use crate::wire::frame::{Call, Open, Opened};
+use crate::wire::header::{Kind, Malformed};
 
 /// All sessions of a server.
 pub(super) struct Sessions {
@@ -184,6 +185,22 @@ impl Held {
             orphaned.iter().for_each(Unparker::unpark);
         }
         arrived
+    }
+
+    /// The client acknowledges whatever comes before `first_incomplete`, but for those that are `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`]: these are more than it may have set aside.
+    pub(super) fn set_aside(&self, first_incomplete: Xid, wanted: &[Xid]) -> Result<(), Malformed> {
+        let mut guard = self.session.state.lock();
+        let State { cache, progress, .. } = &mut *guard;
+        let what = "sets aside as many calls as the window has";
+        let set_aside = cache.set_aside(first_incomplete, wanted, progress);
+        let orphaned = std::mem::take(&mut progress.orphaned);
+        drop(guard);
+        orphaned.iter().for_each(Unparker::unpark);
+        set_aside.map_err(|_| Malformed::Body { kind: Kind::Acknowledge, what })
     }
 
     /// Waits for the answer to a call in progress, and puts it in `out`.

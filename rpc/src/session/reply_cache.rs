@@ -1,10 +1,13 @@
 //! The server's half of a session: what has run, what runs, and what was answered.
 //!
 //! ```text
-//!   acknowledged │ Done │ Running │ Unseen │ Done │ Held │ ··· at most a window ···
-//!                ▲
-//!        first_incomplete
+//!   acknowledged, but for those set aside │ Done │ Running │ Unseen │ Done │ Held │ ··· at most a window ···
+//!                                         ▲
+//!                                 first_incomplete
 //! ```
+//!
+//! A call that takes long does not hold up those after it: its client [says](ReplyCache::set_aside) that it acknowledges all before some xid but this
+//! one, which is then known by itself. What such a word says stays true, so it may come late, twice, or on any connection.
 //!
 //! Calls of one *[lane](super::lanes)* run in the order of their xids, one at a time: each names the one that it comes after, and is held back
 //! until that has ended or was acknowledged, and nothing of the lane runs. Other calls run as they come.
@@ -13,7 +16,7 @@
 //! * An xid is `New` (or released, if it was `Held`) at most once, unless it was [abandoned](ReplyCache::abandon), which says that it has not
 //!   run; so a call runs at most once.
 //! * All answers to one xid are the same bytes.
-//! * At most a window of xids is known, with at most as many bytes of replies as it is [allowed](Allowance), and failures that say that a call has not run; and a
+//! * At most a window of xids is known, and less than one set aside, with at most as many bytes of replies as it is [allowed](Allowance), and failures that say that a call has not run; and a
 //!   call that is acknowledged while it runs, of which there are no more than the server lets run.
 //! * Whoever attaches is handed out once, when the call ends or is acknowledged, unless it detaches first.
 //! * A call of a lane runs only when its predecessor neither runs nor can run any more, and no other of its lane does; and none of a lane runs
@@ -21,7 +24,7 @@
 
 mod turns;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 
 use smallvec::SmallVec;
@@ -39,10 +42,12 @@ type Kept = SmallVec<[u8; REPLY_BYTES_IN_PLACE]>;
 #[derive(Debug)]
 pub struct ReplyCache<A> {
     window: usize,
-    /// Whatever comes before is acknowledged.
+    /// Whatever comes before is acknowledged, or set aside.
     first_incomplete: Xid,
     /// The calls from there on.
     calls: VecDeque<Call<A>>,
+    /// Calls before it that are not acknowledged: fewer than a window.
+    aside: BTreeMap<Xid, Call<A>>,
     /// Calls that were acknowledged before they ended.
     lingering: Vec<(Xid, Option<Lane>)>,
     kept: Allowance,
@@ -109,6 +114,32 @@ impl<A> Call<A> {
     const UNSEEN: Self = Self { fingerprint: 0, stage: Stage::Unseen };
 }
 
+impl<A> Stage<A> {
+    /// What is said of a call that comes again.
+    fn verdict(&self) -> Result<Verdict<'_>, Refused> {
+        match self {
+            Self::Done { reply } => Ok(Verdict::Done(reply)),
+            Self::Forgotten => Err(Refused::Forgotten),
+            Self::Held { .. } => Ok(Verdict::Held),
+            Self::Unseen | Self::Running { .. } => Ok(Verdict::InProgress),
+        }
+    }
+
+    /// Whether it may be a call of the lane that has not ended.
+    fn may_be_of(&self, other: Lane) -> bool {
+        match self {
+            Self::Unseen => true,
+            Self::Held { turn, .. } => turn.lane == other,
+            Self::Running { lane, .. } => *lane == Some(other),
+            Self::Done { .. } | Self::Forgotten => false,
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        matches!(self, Self::Running { .. } | Self::Held { .. })
+    }
+}
+
 impl<A> ReplyCache<A> {
     /// Of a session with that window (at least 1), of whose replies at most `reply_bytes_max` bytes are kept.
     pub fn new(window: usize, reply_bytes_max: usize) -> Self {
@@ -121,6 +152,7 @@ impl<A> ReplyCache<A> {
             window: window.max(1),
             first_incomplete: 1,
             calls: VecDeque::new(),
+            aside: BTreeMap::new(),
             lingering: Vec::new(),
             kept,
             lanes: None,
@@ -139,6 +171,9 @@ impl<A> ReplyCache<A> {
             return Err(Refused::BadAcknowledgement);
         }
         self.acknowledge(first_incomplete, progress);
+        if xid < self.first_incomplete {
+            return self.arrive_late(arrival, progress);
+        }
         let place = self.place(xid)?;
         while self.calls.len() < place {
             self.calls.push_back(Call::UNSEEN);
@@ -162,13 +197,35 @@ impl<A> ReplyCache<A> {
             return Err(Refused::Conflict);
         }
         if let Stage::Held { .. } = known.stage {
-            self.hold_again(place, turn, progress);
+            self.hold_again(xid, turn, progress);
             return Ok(Verdict::Held);
         }
-        match &self.calls[place].stage {
-            Stage::Done { reply } => Ok(Verdict::Done(reply)),
-            Stage::Forgotten => Err(Refused::Forgotten),
-            Stage::Unseen | Stage::Held { .. } | Stage::Running { .. } => Ok(Verdict::InProgress),
+        self.calls[place].stage.verdict()
+    }
+
+    /// The same of a call before the first incomplete one: it was acknowledged, or set aside.
+    #[cold]
+    fn arrive_late(&mut self, arrival: Arrival, progress: &mut Progress<A>) -> Result<Verdict<'_>, Refused> {
+        let Arrival { xid, fingerprint, turn, .. } = arrival;
+        let first_incomplete = self.first_incomplete;
+        let known = self.aside.get(&xid).ok_or(Refused::Stale { first_incomplete })?;
+        match known.stage {
+            Stage::Unseen => {
+                let (stage, verdict) = match turn {
+                    None => (Stage::Running { lane: None, attached: Vec::new() }, Verdict::New),
+                    Some(turn) => self.enter(xid, turn, progress)?,
+                };
+                self.aside.insert(xid, Call { fingerprint, stage });
+                // Others may have waited to know what it is.
+                self.release(progress);
+                Ok(verdict)
+            }
+            _ if known.fingerprint != fingerprint => Err(Refused::Conflict),
+            Stage::Held { .. } => {
+                self.hold_again(xid, turn, progress);
+                Ok(Verdict::Held)
+            }
+            _ => self.aside[&xid].stage.verdict(),
         }
     }
 
@@ -197,8 +254,8 @@ impl<A> ReplyCache<A> {
     /// only such a one; what waits for it then waits for what it has waited for. Returns who attached to it, to be answered alike; `None`, and
     /// nothing is changed: it was not running, or held and said to have run.
     pub fn finish(&mut self, xid: Xid, reply: &[u8], run: bool, progress: &mut Progress<A>) -> Option<Vec<A>> {
-        let place = self.place(xid).ok();
-        let running = place.and_then(|place| match &mut self.calls.get_mut(place)?.stage {
+        let known = find(&mut self.calls, &mut self.aside, self.first_incomplete, xid);
+        let running = known.and_then(|call| match &mut call.stage {
             stage @ Stage::Running { .. } => Some(stage),
             stage @ Stage::Held { .. } if !run => Some(stage),
             _ => None,
@@ -252,7 +309,8 @@ impl<A> ReplyCache<A> {
 
     /// Whatever comes before this is acknowledged.
     pub fn acknowledge(&mut self, first_incomplete: Xid, progress: &mut Progress<A>) {
-        if first_incomplete <= self.first_incomplete {
+        let are_gone = !self.aside.is_empty() && self.keep_aside(first_incomplete, &[], progress);
+        if first_incomplete <= self.first_incomplete && !are_gone {
             return;
         }
         while self.first_incomplete < first_incomplete {
@@ -260,28 +318,90 @@ impl<A> ReplyCache<A> {
                 self.first_incomplete = first_incomplete;
                 break;
             };
-            match call.stage {
-                Stage::Running { lane, attached } => {
-                    self.lingering.push((self.first_incomplete, lane));
-                    progress.orphaned.extend(attached);
-                }
-                Stage::Held { attached, .. } => {
-                    self.lanes.iter_mut().for_each(|lanes| lanes.let_go(self.first_incomplete));
-                    progress.orphaned.extend(attached);
-                    progress.dropped.push(self.first_incomplete);
-                }
-                Stage::Done { reply } => self.kept.give(reply.len()),
-                Stage::Forgotten | Stage::Unseen => {}
+            self.forget(self.first_incomplete, call, progress);
+            self.first_incomplete += 1;
+        }
+        self.acknowledge_lanes(progress);
+    }
+
+    /// Whatever comes before `first_incomplete` is acknowledged but those that are `wanted`, in order of their xids. These do not count as the window's
+    /// any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::BadAcknowledgement`]: those are as many as the window has, out of order, or not before `first_incomplete`; nothing is changed.
+    #[cold]
+    pub fn set_aside(
+        &mut self,
+        first_incomplete: Xid,
+        wanted: &[Xid],
+        progress: &mut Progress<A>,
+    ) -> Result<(), Refused> {
+        let are_before = wanted.last().is_none_or(|last| *last < first_incomplete);
+        if wanted.len() >= self.window || !are_before || !wanted.is_sorted_by(|one, next| one < next) {
+            return Err(Refused::BadAcknowledgement);
+        }
+        self.keep_aside(first_incomplete, wanted, progress);
+        while self.first_incomplete < first_incomplete {
+            let Some(call) = self.calls.pop_front() else { break };
+            if wanted.binary_search(&self.first_incomplete).is_ok() {
+                self.aside.insert(self.first_incomplete, call);
+            } else {
+                self.forget(self.first_incomplete, call, progress);
             }
             self.first_incomplete += 1;
         }
+        // The rest has not come yet.
+        if self.first_incomplete < first_incomplete {
+            for xid in wanted.iter().filter(|&&xid| xid >= self.first_incomplete) {
+                self.aside.insert(*xid, Call::UNSEEN);
+            }
+            self.first_incomplete = first_incomplete;
+        }
+        self.acknowledge_lanes(progress);
+        Ok(())
+    }
+
+    /// Of the calls that are set aside and come before this, only those are wanted. Whether others were.
+    #[cold]
+    fn keep_aside(&mut self, first_incomplete: Xid, wanted: &[Xid], progress: &mut Progress<A>) -> bool {
+        let is_gone = |xid: &Xid| wanted.binary_search(xid).is_err();
+        let gone: Vec<Xid> = self.aside.range(..first_incomplete).map(|(xid, _)| *xid).filter(is_gone).collect();
+        for xid in &gone {
+            if let Some(call) = self.aside.remove(xid) {
+                self.forget(*xid, call, progress);
+            }
+        }
+        !gone.is_empty()
+    }
+
+    /// A call is acknowledged.
+    #[inline(always)]
+    fn forget(&mut self, xid: Xid, call: Call<A>, progress: &mut Progress<A>) {
+        match call.stage {
+            Stage::Running { lane, attached } => {
+                self.lingering.push((xid, lane));
+                progress.orphaned.extend(attached);
+            }
+            Stage::Held { attached, .. } => {
+                self.lanes.iter_mut().for_each(|lanes| lanes.let_go(xid));
+                progress.orphaned.extend(attached);
+                progress.dropped.push(xid);
+            }
+            Stage::Done { reply } => self.kept.give(reply.len()),
+            Stage::Forgotten | Stage::Unseen => {}
+        }
+    }
+
+    fn acknowledge_lanes(&mut self, progress: &mut Progress<A>) {
         if let Some(lanes) = &mut self.lanes {
-            lanes.acknowledge(self.first_incomplete);
+            let oldest = self.aside.first_key_value().map_or(self.first_incomplete, |(xid, _)| *xid);
+            lanes.acknowledge(oldest);
             self.release(progress);
         }
     }
 
-    /// Whatever comes before this is acknowledged.
+    /// Whatever comes before this is acknowledged, or [set aside](Self::set_aside).
     pub fn first_incomplete(&self) -> Xid {
         self.first_incomplete
     }
@@ -291,10 +411,16 @@ impl<A> ReplyCache<A> {
         self.kept.used()
     }
 
+    /// How many calls it knows of.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.calls.len() + self.aside.len()
+    }
+
     /// Whether nothing of it runs or is held.
     pub fn is_idle(&self) -> bool {
-        let is_under_way = |call: &Call<A>| matches!(call.stage, Stage::Running { .. } | Stage::Held { .. });
-        self.lingering.is_empty() && !self.calls.iter().any(is_under_way)
+        let mut known = self.calls.iter().chain(self.aside.values());
+        self.lingering.is_empty() && !known.any(|call| call.stage.is_under_way())
     }
 
     /// Where in the window an xid is.
@@ -306,13 +432,25 @@ impl<A> ReplyCache<A> {
     }
 
     fn stage(&mut self, xid: Xid) -> Option<&mut Stage<A>> {
-        let place = self.place(xid).ok()?;
-        self.calls.get_mut(place).map(|call| &mut call.stage)
+        find(&mut self.calls, &mut self.aside, self.first_incomplete, xid).map(|call| &mut call.stage)
     }
 
     /// A call that was acknowledged while it ran has ended. Nobody waits for it.
     fn stop_lingering(&mut self, xid: Xid) -> Option<Option<Lane>> {
         let place = self.lingering.iter().position(|&(lingering, _)| lingering == xid)?;
         Some(self.lingering.swap_remove(place).1)
+    }
+}
+
+/// What is known of a call, if anything is.
+fn find<'a, A>(
+    calls: &'a mut VecDeque<Call<A>>,
+    aside: &'a mut BTreeMap<Xid, Call<A>>,
+    first_incomplete: Xid,
+    xid: Xid,
+) -> Option<&'a mut Call<A>> {
+    match xid.checked_sub(first_incomplete) {
+        Some(ahead) => calls.get_mut(usize::try_from(ahead).ok()?),
+        None => aside.get_mut(&xid),
     }
 }

@@ -299,6 +299,7 @@ impl Decoder {
                 fields.end()?;
                 if header.kind == Kind::Ping { Frame::Ping { echo } } else { Frame::Pong { echo } }
             }
+            Kind::Acknowledge => Frame::Acknowledge { first_incomplete: xid, wanted: fields.wanted(xid)? },
         })
     }
 }
@@ -330,6 +331,22 @@ impl Fields<'_> {
     #[inline]
     fn bytes(&mut self, len: usize, what: &'static str) -> Result<Bytes, Malformed> {
         self.take(len, what).map(|field| Bytes::new(self.chunk, field))
+    }
+
+    /// The xids up to the end, in order, from 1 to before `first_incomplete`.
+    #[cold]
+    fn wanted(&mut self, first_incomplete: u64) -> Result<Vec<u64>, Malformed> {
+        let mut wanted = Vec::with_capacity(self.rest.len() / 8);
+        let mut last = 0;
+        while !self.rest.is_empty() {
+            let xid = u64::from_be_bytes(self.array("ends within an xid")?);
+            if xid <= last || xid >= first_incomplete {
+                return Err(self.malformed("names xids out of order"));
+            }
+            wanted.push(xid);
+            last = xid;
+        }
+        Ok(wanted)
     }
 
     /// Less than the least says so little that it can only be meant to keep us busy.

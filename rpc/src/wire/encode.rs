@@ -87,6 +87,14 @@ pub fn failure<'a>(out: &'a mut Vec<u8>, xid: u64, code: Code, message: &str, by
     body
 }
 
+/// A whole acknowledge: of all calls before `first_incomplete`, but for those `wanted`, which are in order.
+pub fn acknowledge(out: &mut Vec<u8>, first_incomplete: u64, wanted: impl IntoIterator<Item = u64>) {
+    let mut body = Body::begin(out, Kind::Acknowledge, 0, first_incomplete, usize::MAX);
+    wanted.into_iter().for_each(|xid| body.push(&xid.to_be_bytes()));
+    // It cannot be too large: fewer than a window are wanted.
+    let _ = body.finish();
+}
+
 /// A whole cancel.
 pub fn cancel(out: &mut Vec<u8>, xid: u64) {
     out.extend_from_slice(&Header { len: 0, kind: Kind::Cancel, flags: 0, behind: 0, xid }.encode());

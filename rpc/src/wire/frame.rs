@@ -82,6 +82,13 @@ pub enum Frame {
         /// The ping's.
         echo: u64,
     },
+    /// Which calls of the session the client still wants.
+    Acknowledge {
+        /// Whatever comes before is acknowledged, ...
+        first_incomplete: u64,
+        /// ... but these: in order, all of them before it.
+        wanted: Vec<u64>,
+    },
 }
 
 /// How a stream ends before its call does.
@@ -146,7 +153,7 @@ pub struct Opened {
 pub struct Call {
     /// Names the call in its session; if it is [`in_session`](Self::in_session), for good.
     pub xid: u64,
-    /// So many xids before, the first one lies that the client has no reply to.
+    /// So many xids before, the first one lies that the client has no reply to; [`u16::MAX`]: it does not say.
     pub behind: u16,
     /// No reply is awaited.
     pub one_way: bool,
@@ -183,8 +190,8 @@ impl Call {
         self.client_stream || self.server_stream.is_some()
     }
 
-    /// The first xid of the session that the client has no reply to: whatever comes before is acknowledged.
+    /// The first xid of the session that the client has no reply to: whatever comes before is acknowledged. 0: it does not say.
     pub fn first_incomplete(&self) -> u64 {
-        self.xid.saturating_sub(self.behind.into())
+        if self.behind == u16::MAX { 0 } else { self.xid.saturating_sub(self.behind.into()) }
     }
 }

@@ -72,6 +72,8 @@ pub enum Kind {
     Ping = 11,
     /// The answer to a ping, xid 0.
     Pong = 12,
+    /// Client to server: which calls of the session it still wants, of those before the xid.
+    Acknowledge = 13,
 }
 
 impl Kind {
@@ -89,6 +91,7 @@ impl Kind {
             10 => Self::Credit,
             11 => Self::Ping,
             12 => Self::Pong,
+            13 => Self::Acknowledge,
             _ => return None,
         })
     }
@@ -107,7 +110,8 @@ impl Kind {
             | Self::Open
             | Self::Credit
             | Self::Ping
-            | Self::Pong => 0,
+            | Self::Pong
+            | Self::Acknowledge => 0,
         }
     }
 

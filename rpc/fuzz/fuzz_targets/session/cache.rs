@@ -38,11 +38,18 @@ pub enum Step {
     Acknowledge {
         first_incomplete: u8,
     },
+    /// All before it but some, in order or not.
+    SetAside {
+        first_incomplete: u8,
+        wanted: Vec<u8>,
+    },
 }
 
 #[derive(Default)]
 struct Model {
     first_incomplete: Xid,
+    /// Those before it that are not acknowledged.
+    aside: BTreeSet<Xid>,
     calls: BTreeMap<Xid, Call>,
     /// Acknowledged, and running.
     lingering: BTreeMap<Xid, Option<Lane>>,
@@ -116,6 +123,18 @@ impl Model {
                 self.acknowledge(first_incomplete.into(), &mut expected);
                 cache.acknowledge(first_incomplete.into(), &mut progress);
             }
+            Step::SetAside { first_incomplete, ref wanted } => {
+                let first_incomplete = first_incomplete.into();
+                let wanted: Vec<Xid> = wanted.iter().map(|&xid| xid.into()).collect();
+                let is_sound = (wanted.len() as u64) < window
+                    && wanted.windows(2).all(|pair| pair[0] < pair[1])
+                    && wanted.last().is_none_or(|last| *last < first_incomplete);
+                let set_aside = cache.set_aside(first_incomplete, &wanted, &mut progress);
+                assert_eq!(set_aside, if is_sound { Ok(()) } else { Err(Refused::BadAcknowledgement) });
+                if is_sound {
+                    self.set_aside(first_incomplete, &wanted, &mut expected);
+                }
+            }
         }
         assert_eq!(progress, expected, "{step:?}");
         assert_eq!(cache.first_incomplete(), self.first_incomplete);
@@ -123,7 +142,9 @@ impl Model {
         let is_idle = self.lingering.is_empty() && !self.calls.values().any(Call::is_under_way);
         assert_eq!(cache.is_idle(), is_idle);
         // What the model has found: what it keeps of a session has a bound.
-        assert!(self.calls.keys().all(|xid| *xid >= self.first_incomplete && xid - self.first_incomplete < window));
+        let is_in_window = |xid: &Xid| *xid >= self.first_incomplete && xid - self.first_incomplete < window;
+        assert!(self.calls.keys().all(|xid| is_in_window(xid) || self.aside.contains(xid)));
+        assert!((self.aside.len() as u64) < window);
         let lanes: Vec<Lane> = self.running_lanes().collect();
         assert_eq!(lanes.len(), lanes.iter().collect::<BTreeSet<_>>().len(), "two of one lane run at once");
     }
@@ -135,10 +156,11 @@ impl Model {
         }
         self.acknowledge(first_incomplete, progress);
         let first_incomplete = self.first_incomplete;
-        if xid < first_incomplete {
+        let is_aside = self.aside.contains(&xid);
+        if xid < first_incomplete && !is_aside {
             return Err(Refused::Stale { first_incomplete });
         }
-        if xid - first_incomplete >= window {
+        if !is_aside && xid - first_incomplete >= window {
             return Err(Refused::OutOfWindow { end: first_incomplete.saturating_add(window) });
         }
         let turn = turn.map(|turn| Turn { after: self.resolve(turn.after), ..turn });
@@ -175,6 +197,9 @@ impl Model {
             }
         };
         self.calls.insert(xid, Call { fingerprint, stage, attached: Vec::new() });
+        if is_aside {
+            self.release(progress);
+        }
         Ok(verdict)
     }
 
@@ -227,12 +252,15 @@ impl Model {
     }
 
     fn acknowledge(&mut self, first_incomplete: Xid, progress: &mut Progress<u64>) {
-        if first_incomplete <= self.first_incomplete {
-            return;
-        }
-        self.first_incomplete = first_incomplete;
-        let known = self.calls.split_off(&first_incomplete);
-        for (xid, call) in std::mem::replace(&mut self.calls, known) {
+        self.set_aside(first_incomplete, &[], progress);
+    }
+
+    fn set_aside(&mut self, first_incomplete: Xid, wanted: &[Xid], progress: &mut Progress<u64>) {
+        let is_gone = |xid: &Xid| *xid < first_incomplete && !wanted.contains(xid);
+        self.aside.retain(|xid| !is_gone(xid));
+        self.aside.extend(wanted.iter().copied().filter(|xid| *xid >= self.first_incomplete));
+        for xid in self.calls.keys().copied().filter(is_gone).collect::<Vec<_>>() {
+            let call = self.calls.remove(&xid).expect("it was found");
             progress.orphaned.extend(call.attached);
             match call.stage {
                 Stage::Held(_) => progress.dropped.push(xid),
@@ -240,7 +268,12 @@ impl Model {
                 Stage::Done { .. } | Stage::Forgotten => {}
             }
         }
+        self.first_incomplete = self.first_incomplete.max(first_incomplete);
         self.release(progress);
+    }
+
+    fn oldest(&self) -> Xid {
+        self.aside.first().copied().unwrap_or(self.first_incomplete)
     }
 
     fn release(&mut self, progress: &mut Progress<u64>) {
@@ -274,17 +307,27 @@ impl Model {
 
     fn resolve(&self, after: Xid) -> Xid {
         match self.detours.get(&after) {
-            Some(&before) if after >= self.first_incomplete => self.resolve(before),
+            Some(&before) if after >= self.oldest() => self.resolve(before),
             _ => after,
         }
     }
 
     fn has_come(&self, turn: Turn) -> bool {
         let has_ended = |call: &Call| matches!(call.stage, Stage::Done { .. } | Stage::Forgotten);
-        self.running_lanes().all(|lane| lane != turn.lane)
-            && (turn.after < self.first_incomplete
-                || self.begun.get(&turn.lane).is_some_and(|&begun| turn.after <= begun)
-                || self.calls.get(&turn.after).is_some_and(has_ended))
+        if self.running_lanes().any(|lane| lane == turn.lane) {
+            return false;
+        }
+        if turn.after < self.first_incomplete && !self.aside.contains(&turn.after) {
+            // One before it, of which the client has not said that it waits for it, may be of the lane.
+            let may_be_of_it = |xid: &Xid| match self.calls.get(xid).map(|call| &call.stage) {
+                None => true,
+                Some(Stage::Held(other)) => other.lane == turn.lane,
+                Some(Stage::Running(_) | Stage::Done { .. } | Stage::Forgotten) => false,
+            };
+            return !self.aside.range(..turn.after).any(may_be_of_it);
+        }
+        self.begun.get(&turn.lane).is_some_and(|&begun| turn.after <= begun)
+            || self.calls.get(&turn.after).is_some_and(has_ended)
     }
 
     fn running_lanes(&self) -> impl Iterator<Item = Lane> {

@@ -41,6 +41,7 @@ impl Calls {
             state.fail(&Disconnect::SessionLost, |entry| entry.in_session, &mut wake);
         }
         state.link = Link::Up(Arc::clone(connection));
+        state.told = 1;
         self.sought.store(false, Ordering::Release);
         self.set_status(&state);
         let waiting = |(xid, entry): (&Xid, &table::Entry)| matches!(entry.slot, Slot::Waiting(_)).then_some(*xid);

@@ -14,6 +14,7 @@ use super::{Outcome, Unanswered, Why};
 use crate::error::Disconnect;
 use crate::limits::CALL_TIMEOUT_MAX;
 use crate::outbox::{Queued, Refused};
+use crate::scratch;
 use crate::session::{Window, Xid};
 use crate::waiters::Waiters;
 use crate::wire::encode;
@@ -27,6 +28,10 @@ pub(super) struct State {
     /// How many of them wait for an answer.
     pub(super) unanswered: usize,
     pub(super) window: Window,
+    /// The window's base, as the server knows it at least: as it was told on the present connection.
+    pub(super) told: Xid,
+    /// There may be calls of the session that are queued nowhere because a window which was made narrower does not reach them.
+    held_back: bool,
     /// The last xid of the session, and the last of the others.
     pub(super) last: Xid,
     pub(super) last_outside: Xid,
@@ -86,7 +91,7 @@ pub(super) struct Entry {
 #[must_use]
 pub(super) struct Freed {
     place: Option<Unparker>,
-    of_window: Vec<Unparker>,
+    of_window: Option<Unparker>,
     /// Where calls have been queued that could not be before.
     sent: Option<Arc<Connection>>,
 }
@@ -94,7 +99,7 @@ pub(super) struct Freed {
 impl Freed {
     pub(super) fn wake(self) {
         wake(self.place);
-        self.of_window.into_iter().for_each(|waiting| waiting.unpark());
+        wake(self.of_window);
         if let Some(connection) = self.sent {
             connection.outbox().wake_writer();
         }
@@ -149,7 +154,7 @@ impl Entry {
             return Ok(None);
         }
         let behind = if self.in_session { xid.saturating_sub(window.first_incomplete()) } else { 0 };
-        // No window is wider.
+        // What is further behind is set aside, which is told otherwise: this says nothing then.
         let behind = u16::try_from(behind).unwrap_or(u16::MAX);
         encode::stamp_call(&mut self.frame, xid, behind, left(self.deadline));
         let queued = match when_full {
@@ -176,6 +181,8 @@ impl State {
             calls: HashMap::default(),
             unanswered: 0,
             window: Window::new(1),
+            told: 1,
+            held_back: false,
             last: 0,
             last_outside: OUTSIDE - 1,
             link: Link::Down(Disconnect::ClosedByPeer),
@@ -280,18 +287,23 @@ impl State {
     }
 
     fn send_when(&mut self, xid: Xid, when_full: WhenFull) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
-        match self.calls.get_mut(&xid) {
+        self.tell_of_those_aside(xid);
+        let sent = match self.calls.get_mut(&xid) {
             Some(entry) if matches!(entry.slot, Slot::Waiting(_)) => {
                 entry.send(xid, &self.link, &self.window, when_full)
             }
             // It has ended, or goes out on another link, and nobody has taken it out yet.
             Some(_) | None => Ok(None),
-        }
+        };
+        self.has_told(xid < OUTSIDE && matches!(sent, Ok(Some(_))));
+        sent
     }
 
     /// As [`send`](Self::send), of a new call.
     pub(super) fn enter(&mut self, xid: Xid, mut entry: Entry) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
+        self.tell_of_those_aside(xid);
         let sent = entry.send(xid, &self.link, &self.window, WhenFull::Refuse);
+        self.has_told(xid < OUTSIDE && matches!(sent, Ok(Some(_))));
         self.calls.insert(xid, entry);
         self.unanswered += 1;
         sent
@@ -317,23 +329,66 @@ impl State {
         Ok(queued)
     }
 
-    /// The call of this xid waits no longer. Returns who may have its places, and those in the window that came free with it. Calls that a
-    /// window which was made narrower reaches now are sent.
+    /// Before a call goes out: tells the server of those set aside, if it would find the call beyond the window else.
+    #[inline]
+    fn tell_of_those_aside(&mut self, xid: Xid) {
+        if self.window.has_aside() && xid < OUTSIDE {
+            self.acknowledge_others(xid);
+        }
+        self.held_back |= xid < OUTSIDE && !self.window.reaches(xid);
+    }
+
+    #[cold]
+    fn acknowledge_others(&mut self, xid: Xid) {
+        let Link::Up(connection) = &self.link else { return };
+        if xid < self.window.end_from(self.told) || !self.window.can_be_told() {
+            return;
+        }
+        self.window.set_aside();
+        let mut frame = scratch::take();
+        encode::acknowledge(&mut frame, self.window.base(), self.window.aside());
+        // Bounded by the calls: one for half a window of them.
+        connection.outbox().append_anyway(&mut frame);
+        scratch::give(frame);
+        self.told = self.window.base();
+    }
+
+    /// A call has been queued; if none is set aside, it says itself where the window begins.
+    #[inline]
+    fn has_told(&mut self, sent: bool) {
+        if sent && !self.window.has_aside() {
+            self.told = self.window.base();
+        }
+    }
+
+    /// The call of this xid waits no longer. Returns who may have its places. Calls that a window which was made narrower reaches now are sent.
     pub(super) fn ended(&mut self, xid: Xid) -> Freed {
         self.unanswered -= 1;
         let mut freed = Freed { place: self.places.next(), ..Freed::default() };
-        let before = self.window.end();
-        let next = self.last + 1;
-        if xid >= OUTSIDE || !self.window.complete(xid) || (self.places_of_window.is_empty() && next <= before) {
+        if xid >= OUTSIDE || !self.window.complete(xid) {
             return freed;
         }
-        let end = self.window.end();
-        for xid in before..end.min(next) {
-            // Here, for nobody else may: its caller may wait for several, or not yet.
-            freed.sent = self.send_anyway(xid).or(freed.sent);
+        if self.held_back {
+            freed.sent = self.send_reached();
         }
-        freed.of_window.extend((before.max(next)..end).map_while(|_| self.places_of_window.next()));
+        if self.window.is_open() {
+            freed.of_window = self.places_of_window.next();
+        }
         freed
+    }
+
+    /// Sends the calls of the session that the window reaches and that are queued nowhere. Here, for nobody else may: their callers may wait for
+    /// several, or not yet.
+    #[cold]
+    fn send_reached(&mut self) -> Option<Arc<Connection>> {
+        let is_unsent = |(&xid, entry): (&Xid, &Entry)| {
+            let is_waiting = matches!(entry.slot, Slot::Waiting(_));
+            (entry.in_session && entry.queued.is_none() && is_waiting).then_some(xid)
+        };
+        let mut xids: Vec<_> = self.calls.iter().filter_map(is_unsent).collect();
+        xids.sort_unstable();
+        self.held_back = false;
+        xids.into_iter().filter_map(|xid| self.send_anyway(xid)).last()
     }
 
     /// Who waits for that call.

@@ -246,6 +246,11 @@ impl Connection {
                 encode::pong(&mut pong, echo);
                 return Ok(answered(role, pong, None));
             }
+            Frame::Acknowledge { first_incomplete, wanted } => {
+                self.glitches.spend(read_at)?;
+                self.session.set_aside(first_incomplete, &wanted)?;
+                return Ok(Step::Done);
+            }
             // This side asks nothing.
             Frame::Pong { .. } => (Kind::Pong, 0),
             Frame::Reply { xid, .. } => (Kind::Reply, xid),

@@ -5,7 +5,7 @@ use std::mem;
 
 use super::super::lanes::{Lane, Turn};
 use super::super::{Refused, Verdict, Xid};
-use super::{Progress, ReplyCache, Stage};
+use super::{Progress, ReplyCache, Stage, find};
 
 impl<A> ReplyCache<A> {
     /// A call of a lane comes for the first time: to run, or to wait.
@@ -32,9 +32,9 @@ impl<A> ReplyCache<A> {
 
     /// A held call comes again. What its client does not wait for any more, it does not either: the earliest that it has named counts.
     #[cold]
-    pub(super) fn hold_again(&mut self, place: usize, again: Option<Turn>, progress: &mut Progress<A>) {
+    pub(super) fn hold_again(&mut self, xid: Xid, again: Option<Turn>, progress: &mut Progress<A>) {
         let after = again.zip(self.lanes.as_ref()).map(|(turn, lanes)| lanes.resolve(turn.after));
-        if let (Stage::Held { turn, .. }, Some(after)) = (&mut self.calls[place].stage, after)
+        if let (Some(Stage::Held { turn, .. }), Some(after)) = (self.stage(xid), after)
             && after < turn.after
         {
             turn.after = after;
@@ -64,8 +64,8 @@ impl<A> ReplyCache<A> {
         let mut before = 0;
         while let Some(held) = lanes.next_held(before).filter(|&held| held < xid) {
             before = held;
-            let place = held.checked_sub(self.first_incomplete).and_then(|ahead| usize::try_from(ahead).ok());
-            let Some(call) = place.and_then(|place| self.calls.get_mut(place)) else { continue };
+            let known = find(&mut self.calls, &mut self.aside, self.first_incomplete, held);
+            let Some(call) = known else { continue };
             if !matches!(call.stage, Stage::Held { turn, .. } if turn.lane == lane) {
                 continue;
             }
@@ -112,7 +112,12 @@ impl<A> ReplyCache<A> {
         }
         let predecessor = match self.place(turn.after) {
             Ok(place) => self.calls.get(place),
-            Err(_) => return turn.after < self.first_incomplete,
+            Err(_) if turn.after >= self.first_incomplete => return false,
+            // It is set aside; or acknowledged, and then those before it need not be: its client has given it up since it was named.
+            Err(_) => match self.aside.get(&turn.after) {
+                None => return self.aside.range(..turn.after).all(|(_, call)| !call.stage.may_be_of(turn.lane)),
+                known => known,
+            },
         };
         turn.after <= begun
             || predecessor.is_some_and(|call| matches!(call.stage, Stage::Done { .. } | Stage::Forgotten))

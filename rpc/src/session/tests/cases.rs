@@ -279,3 +279,58 @@ fn what_was_said_not_to_have_run_is_never_said_to_have() {
     finish(&mut session, 3, b"too much");
     assert_eq!(arrive(&mut session, call(3, 1)), Err(Refused::Forgotten));
 }
+
+#[test]
+fn what_is_set_aside_is_not_acknowledged() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    // The second has not come.
+    for xid in [1, 3, 4] {
+        assert_eq!(arrive(&mut session, call(xid, 1)), Ok(Verdict::New));
+    }
+    assert_eq!(arrive(&mut session, call(5, 1)), Err(Refused::OutOfWindow { end: 5 }));
+    session.set_aside(4, &[1, 2], &mut progress).expect("two of four");
+    assert_eq!(arrive(&mut session, call(5, 1)), Ok(Verdict::New), "the window goes on");
+    assert_eq!(arrive(&mut session, call(3, 1)), Err(Refused::Stale { first_incomplete: 4 }));
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::InProgress));
+    assert_eq!(session.attach(1, "again"), Ok(()));
+    assert_eq!(finish(&mut session, 1, b"one"), (Some(vec!["again"]), vec![]));
+    assert_eq!(arrive(&mut session, call(1, 1)), Ok(Verdict::Done(b"one")));
+    assert_eq!(arrive(&mut session, Arrival { fingerprint: 9, ..call(1, 1) }), Err(Refused::Conflict));
+    assert_eq!(arrive(&mut session, call(2, 1)), Ok(Verdict::New), "late, and for the first time");
+    assert_eq!(arrive(&mut session, call(2, 1)), Ok(Verdict::InProgress));
+
+    // An earlier word that comes late takes nothing back; a later one acknowledges what it does not name.
+    session.set_aside(2, &[1], &mut progress).expect("one of four");
+    assert_eq!(arrive(&mut session, call(2, 1)), Ok(Verdict::InProgress));
+    session.set_aside(4, &[2], &mut progress).expect("one of four");
+    assert_eq!(arrive(&mut session, call(1, 1)), Err(Refused::Stale { first_incomplete: 4 }));
+    assert_eq!(arrive(&mut session, call(6, 4)), Ok(Verdict::New), "whose client has the second, too");
+    assert_eq!(arrive(&mut session, call(2, 1)), Err(Refused::Stale { first_incomplete: 4 }));
+}
+
+#[test]
+fn no_more_is_set_aside_than_the_window_has() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    for (first_incomplete, wanted) in [(9, vec![1, 2, 3, 4]), (9, vec![2, 1]), (9, vec![1, 1]), (2, vec![2])] {
+        let refused = session.set_aside(first_incomplete, &wanted, &mut progress);
+        assert_eq!(refused, Err(Refused::BadAcknowledgement), "{wanted:?}");
+    }
+    assert_eq!(session.first_incomplete(), 1);
+    session.set_aside(9, &[6, 7, 8], &mut progress).expect("three of four");
+    assert_eq!((session.first_incomplete(), session.known()), (9, 3));
+}
+
+#[test]
+fn a_lane_waits_for_what_was_set_aside() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    assert_eq!(arrive(&mut session, after(1, 0)), Ok(Verdict::New));
+    assert_eq!(arrive(&mut session, after(3, 2)), Ok(Verdict::Held));
+    session.set_aside(4, &[1, 2, 3], &mut progress).expect("three of four");
+    assert_eq!(progress, Progress::default(), "the second has not come");
+    assert_eq!(finish(&mut session, 1, b""), (Some(vec![]), vec![]));
+    assert_eq!(arrive(&mut session, after(2, 1)), Ok(Verdict::New));
+    assert_eq!(finish(&mut session, 2, b""), (Some(vec![]), vec![3]));
+}

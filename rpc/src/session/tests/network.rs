@@ -5,6 +5,7 @@
 //! within its bounds.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -54,12 +55,33 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A call, and what its client has said before it on the same connection.
+#[derive(Clone)]
+struct Message {
+    arrival: Arrival,
+    base: Xid,
+    aside: Vec<Xid>,
+}
+
+impl Message {
+    fn of(arrival: Arrival, window: &Window) -> Self {
+        Self { arrival, base: window.base(), aside: window.aside().collect() }
+    }
+
+    /// What comes before the call.
+    fn acknowledge(&self, server: &mut ReplyCache<()>, progress: &mut Progress<()>) {
+        if !self.aside.is_empty() {
+            server.set_aside(self.base, &self.aside, progress).expect("an honest client");
+        }
+    }
+}
+
 #[derive(Default)]
 struct World {
     window: Option<Window>,
     /// The lanes of the client's calls.
     calls: BTreeMap<Xid, Option<Lane>>,
-    to_server: Vec<Arrival>,
+    to_server: Vec<Message>,
     to_client: Vec<Xid>,
     running: Vec<Xid>,
     held: Vec<Xid>,
@@ -87,7 +109,9 @@ impl World {
             let after = (first_incomplete..xid).rev().find(is_waited_for).unwrap_or(0);
             Turn { lane, after }
         });
-        self.to_server.push(Arrival { xid, first_incomplete, fingerprint: xid, turn });
+        let arrival = Arrival { xid, first_incomplete, fingerprint: xid, turn };
+        let message = Message::of(arrival, self.window());
+        self.to_server.push(message);
     }
 
     fn run(&mut self, xid: Xid) {
@@ -106,10 +130,12 @@ impl World {
     }
 
     /// A message arrives.
-    fn arrive(&mut self, arrival: Arrival, server: &mut ReplyCache<()>) {
-        let Arrival { xid, .. } = arrival;
+    fn arrive(&mut self, message: &Message, server: &mut ReplyCache<()>) {
+        let Arrival { xid, .. } = message.arrival;
         let mut progress = Progress::default();
-        match server.arrive(arrival, &mut progress) {
+        message.acknowledge(server, &mut progress);
+        self.take_progress(mem::take(&mut progress));
+        match server.arrive(message.arrival, &mut progress) {
             Ok(Verdict::New) => self.run(xid),
             Ok(Verdict::Held) => {
                 self.held.retain(|&held| held != xid);
@@ -173,11 +199,11 @@ impl World {
             }
             Step::Arrive { message, again } => {
                 let Some(place) = pick(&self.to_server, message) else { return };
-                let arrival = self.to_server[place];
+                let message = self.to_server[place].clone();
                 if !again {
                     self.to_server.swap_remove(place);
                 }
-                self.arrive(arrival, server);
+                self.arrive(&message, server);
             }
             Step::Lose(which) => {
                 if let Some(place) = pick(&self.to_server, which) {
@@ -231,7 +257,7 @@ proptest! {
         for step in steps {
             world.step(step, &mut server);
             prop_assert!(world.executions.values().all(|&count| count == 1));
-            prop_assert!(server.reply_bytes() <= REPLY_BYTES_MAX);
+            prop_assert!(server.reply_bytes() <= REPLY_BYTES_MAX && server.known() < 2 * WINDOW);
             prop_assert_eq!(server.is_idle(), world.running.is_empty() && world.held.is_empty());
         }
         for lane in [0, 1] {
@@ -244,8 +270,8 @@ proptest! {
             let waited_for: Vec<Xid> =
                 world.calls.keys().copied().filter(|&xid| world.window.as_ref().is_some_and(|it| it.is_outstanding(xid))).collect();
             waited_for.into_iter().rev().for_each(|xid| world.send(xid));
-            while let Some(arrival) = world.to_server.pop() {
-                world.arrive(arrival, &mut server);
+            while let Some(message) = world.to_server.pop() {
+                world.arrive(&message, &mut server);
             }
             for xid in world.running.clone() {
                 world.finish(xid, Vec::new(), &mut server);
@@ -272,6 +298,7 @@ proptest! {
             }
             for &xid in outstanding.iter().rev() {
                 let arrival = Arrival { xid, first_incomplete: window.first_incomplete(), fingerprint: 0, turn: None };
+                Message::of(arrival, &window).acknowledge(&mut server, &mut progress);
                 if server.arrive(arrival, &mut progress) == Ok(Verdict::New) {
                     executed += 1;
                     prop_assert!(server.finish(xid, &xid.to_be_bytes(), true, &mut progress).is_some());
@@ -285,16 +312,57 @@ proptest! {
         prop_assert_eq!(window.outstanding(), 0);
     }
 
+    /// Some calls take for ever: all others go on, however many, and a slow one that comes again still has its one run.
+    #[test]
+    fn slow_calls_stall_nobody(slow in proptest::collection::btree_set(1..400_u64, 0..WINDOW - 1), resends in vec(0..400_u64, 0..20)) {
+        let mut window = Window::new(WINDOW);
+        let mut server: ReplyCache<()> = ReplyCache::new(WINDOW, REPLY_BYTES_MAX);
+        let mut progress = Progress::default();
+        for xid in 1..400 {
+            prop_assert_eq!(window.open(), Some(xid));
+            let send = |xid: Xid, window: &Window, server: &mut ReplyCache<()>, progress: &mut Progress<()>| {
+                let arrival = Arrival { xid, first_incomplete: window.first_incomplete(), fingerprint: xid, turn: None };
+                Message::of(arrival, window).acknowledge(server, progress);
+                server.arrive(arrival, progress).map(|verdict| verdict == Verdict::New)
+            };
+            prop_assert_eq!(send(xid, &window, &mut server, &mut progress), Ok(true));
+            if !slow.contains(&xid) {
+                prop_assert!(server.finish(xid, b"quick", true, &mut progress).is_some());
+                prop_assert!(window.complete(xid));
+            }
+            if resends.contains(&xid) {
+                for &xid in slow.iter().filter(|&&slow| slow <= xid) {
+                    prop_assert_eq!(send(xid, &window, &mut server, &mut progress), Ok(false));
+                }
+            }
+            prop_assert!(server.known() < 2 * WINDOW && window.outstanding() <= slow.len());
+        }
+        for &xid in &slow {
+            prop_assert!(server.finish(xid, b"slow", true, &mut progress).is_some());
+            let arrival = Arrival { xid, first_incomplete: window.first_incomplete(), fingerprint: xid, turn: None };
+            prop_assert_eq!(server.arrive(arrival, &mut progress), Ok(Verdict::Done(b"slow")));
+            prop_assert!(window.complete(xid));
+        }
+        prop_assert_eq!((window.first_incomplete(), window.base(), window.aside().count()), (400, 400, 0));
+        server.acknowledge(400, &mut progress);
+        prop_assert_eq!((server.known(), server.reply_bytes()), (0, 0));
+    }
+
     /// Hostile clients get their refusals, and nothing grows over its bounds.
     #[test]
     fn whatever_a_client_sends_memory_is_bounded(
         arrivals in vec((0..40_u64, 0..40_u64, 0..3_u64, proptest::option::of(0..40_u64), any::<bool>()), 0..300),
+        words in vec((0..40_u64, vec(0..40_u64, 0..WINDOW + 1)), 0..40),
     ) {
+        let mut words = words.into_iter();
         let mut server: ReplyCache<()> = ReplyCache::new(WINDOW, REPLY_BYTES_MAX);
         let mut ran = BTreeMap::new();
         for (xid, first_incomplete, fingerprint, after, ends) in arrivals {
             let turn = after.map(|after| Turn { lane: (after % 3) as u8, after });
             let mut progress = Progress::default();
+            if let Some((first_incomplete, wanted)) = words.next() {
+                let _ = server.set_aside(first_incomplete, &wanted, &mut progress);
+            }
             let arrival = Arrival { xid, first_incomplete, fingerprint, turn };
             let mut runs = Vec::new();
             if server.arrive(arrival, &mut progress) == Ok(Verdict::New) {
@@ -308,7 +376,7 @@ proptest! {
                     server.finish(xid, &[0; 20], true, &mut progress);
                 }
             }
-            prop_assert!(server.reply_bytes() <= REPLY_BYTES_MAX);
+            prop_assert!(server.reply_bytes() <= REPLY_BYTES_MAX && server.known() < 2 * WINDOW);
         }
     }
 }

@@ -117,6 +117,11 @@ fn frame() -> impl Strategy<Value = Frame> {
         (xid(), STREAM_CREDIT_MIN..).prop_map(|(xid, bytes)| Frame::Credit { xid, bytes }),
         any::<u64>().prop_map(|echo| Frame::Ping { echo }),
         any::<u64>().prop_map(|echo| Frame::Pong { echo }),
+        prop::collection::btree_set(xid(), 1..6).prop_map(|xids| {
+            let mut wanted: Vec<u64> = xids.into_iter().collect();
+            let first_incomplete = wanted.pop().expect("one at least");
+            Frame::Acknowledge { first_incomplete, wanted }
+        }),
         (any::<u8>(), ".{0,40}")
             .prop_map(|(code, message)| Frame::GoAway { code, message: message.into_bytes().into() }),
     ]
@@ -158,6 +163,9 @@ fn encoded(frames: &[Frame]) -> Vec<u8> {
             Frame::Cancel { xid } => encode::cancel(out, *xid),
             Frame::Ping { echo } => encode::ping(out, *echo),
             Frame::Pong { echo } => encode::pong(out, *echo),
+            Frame::Acknowledge { first_incomplete, wanted } => {
+                encode::acknowledge(out, *first_incomplete, wanted.iter().copied());
+            }
             Frame::GoAway { code, message } => {
                 encode::goaway(out, *code, std::str::from_utf8(message).expect("the strategy makes text"));
             }
@@ -345,7 +353,7 @@ fn what_a_version_does_not_define_is_malformed() {
     };
     assert_eq!(decoded(&good, &[]), Ok(vec![Frame::Cancel { xid: 1 }]));
     assert_eq!(changed(4, 0), Err(Malformed::Kind(0)));
-    assert_eq!(changed(4, 13), Err(Malformed::Kind(13)));
+    assert_eq!(changed(4, 14), Err(Malformed::Kind(14)));
     assert_eq!(changed(5, 1), Err(Malformed::Flags { kind: Kind::Cancel, flags: 1 }));
     assert_eq!(changed(6, 1), Err(Malformed::Reserved));
     assert_eq!(changed(15, 0), Err(Malformed::Xid { kind: Kind::Cancel, xid: 0 }));
