@@ -14,7 +14,7 @@
 //! | `registry` | which service has which method |
 //! | `accept` | the accept loop, as a fiber or as a thread |
 //! | `opening` | the prefaces, and the session |
-//! | `sessions` | whose calls a connection brings, and what has been answered |
+//! | `store`, `sessions` | whose calls a connection brings, and what has been answered: what is asked of a store, and the one in memory |
 //! | `dispatch` | the connections of one worker, and the fiber that serves those that have sent something |
 //! | `unfinished` | which connections have a frame in part, and until when it is to be whole |
 //! | `leaders` | who that is on which worker, for whoever drains or shuts down |
@@ -55,6 +55,7 @@ mod replies;
 mod roster;
 mod sessions;
 mod sigterm;
+mod store;
 mod streams;
 mod unfinished;
 
@@ -73,6 +74,7 @@ pub use drain::Drained;
 pub(crate) use local::{Local, LocalPlace};
 use roster::Roster;
 use sigterm::Sigterm;
+use store::Store;
 
 /// A running server. Dropping it stops it, without waiting for what still runs.
 ///

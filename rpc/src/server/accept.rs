@@ -22,7 +22,7 @@ use super::leaders::Leaders;
 use super::load::Load;
 use super::registry::Registry;
 use super::roster::{Refused, Roster, Task};
-use super::sessions::Sessions;
+use super::store::Chosen;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::middleware::Chain;
@@ -41,7 +41,7 @@ pub(super) struct Context {
     pub(super) limits: Limits,
     pub(super) roster: Arc<Roster>,
     pub(super) leaders: Arc<Leaders>,
-    pub(super) sessions: Arc<Sessions>,
+    pub(super) sessions: Arc<Chosen>,
     pub(super) middleware: Chain,
     /// Where calls are counted, if they are.
     pub(super) metrics: Option<Arc<Metrics>>,

@@ -17,8 +17,8 @@ use super::load::Load;
 use super::local::Local;
 use super::registry::Registry;
 use super::roster::Roster;
-use super::sessions::Sessions;
 use super::sigterm::Sigterm;
+use super::store::Chosen;
 use crate::error::BindError;
 use crate::health::{Health, HealthService};
 use crate::limits::{
@@ -251,7 +251,7 @@ impl Builder {
         let metrics = self.counts.then(|| Arc::new(Metrics::new(registry.names())));
         let (listener, local_addr) = listen(addr)?;
         let roster = Arc::new(Roster::new(self.connections_max));
-        let sessions = Arc::new(Sessions::new(self.limits.window, self.session_lease));
+        let sessions = Arc::new(Chosen::new(self.limits.window, self.session_lease));
         let context = Arc::new(Context {
             registry,
             limits: self.limits,

@@ -48,7 +48,7 @@ use super::farewell;
 use super::opening;
 use super::reader::Reader;
 use super::roster::{Seat, Task};
-use super::sessions::Held;
+use super::store::ChosenSession;
 use super::streams::Streams;
 use crate::glitches::Glitches;
 use crate::metrics::{Metrics, Shard};
@@ -102,7 +102,7 @@ pub(super) struct Connection {
     outbox: Arc<Outbox>,
     /// Made when the first call streams.
     streams: OnceCell<Box<Streams>>,
-    session: Held,
+    session: ChosenSession,
     glitches: Glitches,
     peer: SocketAddr,
     context: Arc<Context>,

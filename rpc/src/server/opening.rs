@@ -14,7 +14,7 @@ use fibra_net::TcpStream;
 use fibra_scheduler::clock;
 
 use super::farewell;
-use super::sessions::{Held, Sessions};
+use super::store::{Chosen, ChosenSession, Store};
 use crate::handshake;
 use crate::limits::{PREFACE_TIMEOUT, WRITE_STALL_MAX};
 use crate::session::{Refused, table};
@@ -59,7 +59,7 @@ impl Unopened {
 }
 
 /// Exchanges prefaces, and opens the session that the client asks for.
-pub(super) fn open(mut stream: &TcpStream, sessions: &Arc<Sessions>) -> Result<Held, Unopened> {
+pub(super) fn open(mut stream: &TcpStream, sessions: &Arc<Chosen>) -> Result<ChosenSession, Unopened> {
     let deadline = clock::now() + PREFACE_TIMEOUT;
     let mut input = Input { stream, deadline };
     exchange_prefaces(&mut input)?;
@@ -81,7 +81,10 @@ pub(super) fn open(mut stream: &TcpStream, sessions: &Arc<Sessions>) -> Result<H
 type LastWords = (u8, String);
 
 /// The session that the client asks for.
-fn open_session(input: &mut Input<'_>, sessions: &Arc<Sessions>) -> io::Result<Result<(Held, Opened), LastWords>> {
+fn open_session(
+    input: &mut Input<'_>,
+    sessions: &Arc<Chosen>,
+) -> io::Result<Result<(ChosenSession, Opened), LastWords>> {
     let open = match handshake::read_frame(input)? {
         Ok(Frame::Open(open)) => open,
         Ok(_) => return Ok(Err((GOAWAY_MALFORMED, "a connection begins with an open".to_owned()))),

@@ -1,4 +1,4 @@
-//! The sessions of a server, as its connections use them.
+//! The sessions of a server, in memory: the [store](super::store) that there is.
 //!
 //! ```text
 //!   Sessions ── Mutex ─▶ table: client ─▶ Arc<Session> ◀── Held, by each connection of that client
@@ -22,14 +22,14 @@ use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
 
 use super::replies::Ended;
+use super::store::{self, Arrived, StillRuns, Store};
 use crate::limits::{SERVER_REPLY_BYTES_MAX, SESSION_REPLY_BYTES_MAX};
 use crate::random;
 use crate::scratch;
-use crate::session::fingerprint::of_call;
 use crate::session::reply_cache::{Arrival, Progress};
 use crate::session::table::{self, Bounds, Endable, Unopened};
 use crate::session::{Allowance, ClientId, Pool, Principal, Refused, ReplyCache, Verdict, Xid};
-use crate::wire::frame::{Call, Open, Opened};
+use crate::wire::frame::{Open, Opened};
 use crate::wire::header::{Kind, Malformed};
 
 /// All sessions of a server.
@@ -66,21 +66,6 @@ pub(super) struct Held {
     incarnation: u64,
 }
 
-/// What an arriving call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrived {
-    /// To be run, or refused, and then [finished](Held::finish).
-    New,
-    /// Answered before: the same bytes are in `out`.
-    Done,
-    /// On its way to an answer already: [wait](Held::wait) for that.
-    InProgress,
-}
-
-/// Its time was up while the run that it was to wait for went on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct StillRuns;
-
 impl Sessions {
     pub(super) fn new(window_max: usize, lease: Duration) -> Self {
         let bounds = Bounds { lease, ..Bounds::default() };
@@ -88,14 +73,16 @@ impl Sessions {
         let pool = Pool::new(SERVER_REPLY_BYTES_MAX);
         Self { incarnation: random::bits().max(1), window_max, lease, pool, table }
     }
+}
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
+impl Store for Sessions {
+    type Session = Held;
+
+    fn len(&self) -> usize {
         self.table.lock().len()
     }
 
-    /// Opens the session that a client asks for.
-    pub(super) fn open(self: &Arc<Self>, open: &Open) -> Result<(Held, Opened), Unopened> {
+    fn open(self: &Arc<Self>, open: &Open) -> Result<(Held, Opened), Unopened> {
         let (client, principal) = (ClientId(open.client), Principal::new(&*open.secret));
         let now = clock::now();
         let mut table = self.table.lock();
@@ -143,21 +130,8 @@ impl Endable for Arc<Session> {
     }
 }
 
-impl Held {
-    /// What a call of the session says of itself, whose method's name has this hash.
-    #[inline]
-    pub(super) fn arrival(call: &Call, method: u64) -> Arrival {
-        let fingerprint = of_call(method, &call.args);
-        Arrival { xid: call.xid, first_incomplete: call.first_incomplete(), fingerprint, turn: None }
-    }
-
-    /// A call of the session arrives, after another has `ended`. If it has been answered, that reply is put in `out`.
-    pub(super) fn arrive(
-        &self,
-        ended: Option<Ended<'_>>,
-        arrival: Arrival,
-        out: &mut Vec<u8>,
-    ) -> Result<Arrived, Refused> {
+impl store::Session for Held {
+    fn arrive(&self, ended: Option<Ended<'_>>, arrival: Arrival, out: &mut Vec<u8>) -> Result<Arrived, Refused> {
         let mut guard = self.session.state.lock();
         let State { cache, progress, replaced_by } = &mut *guard;
         if let Some(Ended { xid, reply, has_run }) = ended
@@ -187,12 +161,7 @@ impl Held {
         arrived
     }
 
-    /// The client acknowledges whatever comes before `first_incomplete`, but for those that are `wanted`.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`]: these are more than it may have set aside.
-    pub(super) fn set_aside(&self, first_incomplete: Xid, wanted: &[Xid]) -> Result<(), Malformed> {
+    fn set_aside(&self, first_incomplete: Xid, wanted: &[Xid]) -> Result<(), Malformed> {
         let mut guard = self.session.state.lock();
         let State { cache, progress, .. } = &mut *guard;
         let what = "sets aside as many calls as the window has";
@@ -203,12 +172,7 @@ impl Held {
         set_aside.map_err(|_| Malformed::Body { kind: Kind::Acknowledge, what })
     }
 
-    /// Waits for the answer to a call in progress, and puts it in `out`.
-    ///
-    /// # Errors
-    ///
-    /// [`StillRuns`] at `deadline`, or if the caller is cancelled; else, within, why there is no answer any more.
-    pub(super) fn wait(
+    fn wait(
         &self,
         arrival: Arrival,
         deadline: Option<Instant>,
@@ -228,8 +192,7 @@ impl Held {
         }
     }
 
-    /// A new call has got its answer.
-    pub(super) fn finish(&self, ended: Ended<'_>) {
+    fn finish(&self, ended: Ended<'_>) {
         let Ended { xid, reply, has_run } = ended;
         let mut guard = self.session.state.lock();
         let State { cache, progress, .. } = &mut *guard;

@@ -11,7 +11,7 @@ use super::super::accept::Context;
 use super::super::handler::{self, Refusal, Serving};
 use super::super::reader::Reader;
 use super::super::replies::Ended;
-use super::super::sessions::{Arrived, Held, StillRuns};
+use super::super::store::{self, Arrived, Session, StillRuns};
 use super::turn::answered;
 use super::{Connection, End, Role, Step};
 use crate::metrics::Shard;
@@ -44,7 +44,7 @@ impl Connection {
         let in_session = call.in_session();
         let method = hash(&call.method);
         if in_session {
-            let arrival = Held::arrival(&call, method);
+            let arrival = store::arrival(&call, method);
             match self.session.arrive(reader.replies.take_ended(), arrival, &mut out) {
                 Ok(Arrived::New) => {}
                 Ok(Arrived::Done) => {

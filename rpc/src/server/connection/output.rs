@@ -13,6 +13,7 @@ use super::{Connection, End};
 use crate::outbox::{AtOnce, Refused};
 use crate::scratch;
 use crate::server::replies::Replies;
+use crate::server::store::Session;
 
 impl Connection {
     /// Queues the replies of this turn, once the session knows of all of them.

@@ -14,6 +14,7 @@ use crate::outbox::AtOnce;
 use crate::request::Request;
 use crate::scratch;
 use crate::server::reader::{Input, Reader};
+use crate::server::store::Session;
 use crate::session::Xid;
 use crate::wire::encode;
 use crate::wire::frame::Frame;
