@@ -125,6 +125,12 @@ impl Outbox {
         state.closed || state.buffered() == 0
     }
 
+    /// Whether it is as good as new: nothing is in it, and it takes more.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        !state.is_over() && state.buffered() == 0
+    }
+
     /// Whether there is something to write that nobody is writing.
     pub(crate) fn is_stuck(&self) -> bool {
         let state = self.state.lock();
@@ -441,7 +447,7 @@ impl Write for AtOnce<'_> {
 }
 
 /// As [`Write::write_all`], but says how much was written before it failed.
-fn write_all(stream: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
+pub(crate) fn write_all(stream: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
         match stream.write(rest) {

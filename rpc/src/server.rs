@@ -20,6 +20,7 @@
 //! | `leaders` | who that is on which worker, for whoever drains or shuts down |
 //! | `connection` | a connection: reading, running, answering, and how the reader's role changes hands |
 //! | `connection/turn`, `connection/output` | its turn; what it sends |
+//! | `lazy_outbox` | what its peer does not take at once |
 //! | `connection/call` | one call of it: repeated, refused or run |
 //! | `connection/stream` | a call of it that streams |
 //! | `streams` | the streams of a connection, and the rules for what comes for them |
@@ -45,6 +46,7 @@ mod dispatch;
 mod drain;
 mod farewell;
 mod handler;
+mod lazy_outbox;
 mod leaders;
 mod load;
 mod local;

@@ -45,6 +45,7 @@ use super::accept::Context;
 use super::dispatch::{Dispatch, Key};
 use super::drain;
 use super::farewell;
+use super::lazy_outbox::LazyOutbox;
 use super::opening;
 use super::reader::Reader;
 use super::roster::{Seat, Task};
@@ -52,7 +53,6 @@ use super::store::ChosenSession;
 use super::streams::Streams;
 use crate::glitches::Glitches;
 use crate::metrics::{Metrics, Shard};
-use crate::outbox::{AtOnce, Outbox};
 use crate::scratch;
 use crate::wire::encode;
 use crate::wire::frame::{GOAWAY_FULL, GOAWAY_MALFORMED};
@@ -66,7 +66,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
     };
     let shard = context.metrics.as_ref().map(Metrics::shard);
     let connection = Rc::new(Connection {
-        outbox: Arc::new(Outbox::counted(context.limits.buffered_bytes, Arc::clone(&context.load.buffered))),
+        outbox: LazyOutbox::default(),
         streams: OnceCell::new(),
         session,
         glitches: Glitches::new(context.limits.window, clock::now()),
@@ -99,7 +99,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
 }
 
 pub(super) struct Connection {
-    outbox: Arc<Outbox>,
+    outbox: LazyOutbox,
     /// Made when the first call streams.
     streams: OnceCell<Box<Streams>>,
     session: ChosenSession,
@@ -199,7 +199,7 @@ impl Connection {
         if self.told.replace(true) {
             return;
         }
-        drain::append_goaway(&self.outbox);
+        drain::append_goaway(&self.shared_outbox());
         if let Err(error) = self.write_now() {
             self.end(End::Io(error));
         }
@@ -212,7 +212,7 @@ impl Connection {
 
     /// Nothing more is read or written. Wakes whoever waits for either.
     pub(super) fn close(&self) {
-        self.outbox.close();
+        self.outbox.close(|| self.new_outbox());
         self.streams_lost();
         // Fails only if the peer was faster.
         let _ = self.stream().shutdown(Shutdown::Both);
@@ -250,8 +250,7 @@ impl Connection {
         let mut last_words = scratch::take();
         encode::goaway(&mut last_words, code, reason);
         // If they cannot be said at once, the connection is as good as closed.
-        self.outbox.append_anyway(&mut last_words);
-        let _ = self.outbox.flush(AtOnce(self.stream()));
+        let _ = self.send_at_once(&mut last_words);
         if self.outbox.is_empty() {
             self.part();
         } else {
@@ -261,7 +260,7 @@ impl Connection {
 
     /// As [`close`](Self::close), once the peer has received what was written, or a while later.
     fn part(self: &Rc<Self>) {
-        self.outbox.close();
+        self.outbox.close(|| self.new_outbox());
         self.streams_lost();
         let parting = Rc::clone(self);
         let part = move || {

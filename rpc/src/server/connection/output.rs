@@ -6,44 +6,44 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use fibra_scheduler::{cancel, in_fiber};
 
 use super::{Connection, End};
-use crate::outbox::{AtOnce, Refused};
+use crate::outbox::{AtOnce, Outbox};
 use crate::scratch;
 use crate::server::replies::Replies;
 use crate::server::store::Session;
 
 impl Connection {
-    /// Queues the replies of this turn, once the session knows of all of them.
-    pub(super) fn queue(&self, replies: &mut Replies) {
+    /// The replies of this turn, once the session knows of all of them.
+    fn leaving(&self, replies: &mut Replies) -> Vec<u8> {
         if let Some(ended) = replies.take_ended() {
             self.session.finish(ended);
         }
-        let mut leaving = replies.leave();
+        replies.leave()
+    }
+
+    /// Queues the replies of this turn, for who writes next.
+    pub(super) fn queue(&self, replies: &mut Replies) {
+        let mut leaving = self.leaving(replies);
         if !leaving.is_empty() {
-            self.outbox.append_anyway(&mut leaving);
+            self.shared_outbox().append_anyway(&mut leaving);
         }
         scratch::give(leaving);
     }
 
     /// Sends a reply, by who does not have the role.
     pub(super) fn answer(&self, mut reply: Vec<u8>) -> io::Result<()> {
-        while !reply.is_empty() {
-            match self.outbox.append(&mut reply) {
-                Ok(_) => {}
-                Err(Refused::Full) => {
-                    self.flush()?;
-                    // Without a deadline it ends by a cancellation only. How long a peer may take is bounded by the write timeout.
-                    self.outbox.wait_for_room(None)?;
-                }
-                // Nobody is there to read it. The reader finds out by itself.
-                Err(Refused::Closed) => break,
-            }
+        while self.outbox.is_full() && !reply.is_empty() {
+            self.flush()?;
+            // Without a deadline it ends by a cancellation only. How long a peer may take is bounded by the write timeout.
+            self.outbox.wait_for_room()?;
         }
+        let sent = self.send_at_once(&mut reply);
         scratch::give(reply);
-        self.flush()
+        sent.and_then(|()| self.flush())
     }
 
     /// Writes what is queued, for as long as that takes.
@@ -60,6 +60,19 @@ impl Connection {
         };
         self.resume();
         flushed
+    }
+
+    /// As [`LazyOutbox::send`](super::super::lazy_outbox::LazyOutbox::send).
+    pub(super) fn send_at_once(&self, frames: &mut Vec<u8>) -> io::Result<()> {
+        self.outbox.send(frames, AtOnce(self.stream()), || self.new_outbox())
+    }
+
+    pub(super) fn shared_outbox(&self) -> Arc<Outbox> {
+        self.outbox.shared(|| self.new_outbox())
+    }
+
+    pub(super) fn new_outbox(&self) -> Outbox {
+        Outbox::counted(self.context.limits.buffered_bytes, Arc::clone(&self.context.load.buffered))
     }
 
     /// Writes what the peer takes at once. A fiber of its own waits for it to take the rest.
@@ -92,9 +105,12 @@ impl Connection {
         }
     }
 
-    /// Queues the replies of this turn, and writes what the peer takes at once.
+    /// Writes the replies of this turn, and what is queued, as far as the peer takes it at once.
     pub(super) fn send(self: &Rc<Self>, replies: &mut Replies) -> io::Result<()> {
-        self.queue(replies);
+        let mut leaving = self.leaving(replies);
+        let sent = self.send_at_once(&mut leaving);
+        scratch::give(leaving);
+        sent?;
         self.write_now()
     }
 

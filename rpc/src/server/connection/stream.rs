@@ -27,7 +27,7 @@ use crate::wire::frame::Call;
 
 impl Connection {
     pub(super) fn streams(&self) -> &Streams {
-        self.streams.get_or_init(|| Box::new(Streams::new(&self.context.limits, &self.outbox)))
+        self.streams.get_or_init(|| Box::new(Streams::new(&self.context.limits, &self.shared_outbox())))
     }
 
     /// Nothing more is read.

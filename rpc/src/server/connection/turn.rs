@@ -139,7 +139,7 @@ impl Connection {
 
     /// Reads, runs and writes until the connection ends.
     pub(super) fn serve_by_thread(self: Rc<Self>) {
-        if self.seat.open(&self.outbox) {
+        if self.seat.open(&self.shared_outbox()) {
             self.tell_of_drain();
         }
         let mut role = Some(Box::new(Reader::new(self.context.limits.frame_bytes, None, Share::default())));
