@@ -27,7 +27,7 @@ use crate::limits::{SERVER_REPLY_BYTES_MAX, SESSION_REPLY_BYTES_MAX};
 use crate::random;
 use crate::scratch;
 use crate::session::reply_cache::{Arrival, Progress};
-use crate::session::table::{self, Bounds, Endable, Unopened};
+use crate::session::table::{self, At, Bounds, Endable, Unopened};
 use crate::session::{Allowance, ClientId, Pool, Principal, Refused, ReplyCache, Verdict, Xid};
 use crate::wire::frame::{Open, Opened};
 use crate::wire::header::{Kind, Malformed};
@@ -45,32 +45,21 @@ pub(super) struct Sessions {
 
 /// One client's.
 struct Session {
-    window: usize,
-    state: Mutex<State>,
-}
-
-struct State {
-    cache: ReplyCache<Unparker>,
-    /// There are no lanes on the wire yet, so nothing is ever held back, released or dropped.
-    progress: Progress<Unparker>,
-    /// The client has begun anew, under this later incarnation.
-    replaced_by: Option<u64>,
+    cache: Mutex<ReplyCache<Unparker>>,
 }
 
 /// A connection's hold on its session.
 pub(super) struct Held {
     sessions: Arc<Sessions>,
     session: Arc<Session>,
-    client: ClientId,
-    principal: Principal,
-    incarnation: u64,
+    at: At,
 }
 
 impl Sessions {
     pub(super) fn new(window_max: usize, lease: Duration) -> Self {
         let bounds = Bounds { lease, ..Bounds::default() };
         let table = Mutex::new(table::Sessions::new(bounds));
-        let pool = Pool::new(SERVER_REPLY_BYTES_MAX);
+        let pool = Pool::new(SERVER_REPLY_BYTES_MAX, SESSION_REPLY_BYTES_MAX);
         Self { incarnation: random::bits().max(1), window_max, lease, pool, table }
     }
 }
@@ -100,50 +89,58 @@ impl Store for Sessions {
             }
         }
         let session = Arc::clone(table.find(client, &principal, open.incarnation, now).map_err(Unopened::Refused)?);
+        let at = table.at(client).ok_or(Unopened::Refused(Refused::Expired))?;
         drop(table);
 
         if let Some(replaced) = replaced {
-            replaced.state.lock().replaced_by = Some(open.incarnation);
+            replaced.cache.lock().end();
         }
+        let window = session.cache.lock().window();
         let opened = Opened {
             resumed,
             incarnation: self.incarnation,
-            window: u16::try_from(session.window).unwrap_or(u16::MAX),
+            window: u16::try_from(window).unwrap_or(u16::MAX),
             lease: u32::try_from(self.lease.as_millis()).unwrap_or(u32::MAX),
         };
-        let incarnation = open.incarnation;
-        Ok((Held { sessions: Arc::clone(self), session, client, principal, incarnation }, opened))
+        Ok((Held { sessions: Arc::clone(self), session, at }, opened))
     }
 }
 
 impl Session {
     fn new(window: usize, pool: &Pool) -> Self {
-        let cache = ReplyCache::sharing(window, Allowance::new(pool.clone(), SESSION_REPLY_BYTES_MAX));
-        Self { window, state: Mutex::new(State { cache, progress: Progress::default(), replaced_by: None }) }
+        let cache = ReplyCache::sharing(window, Allowance::new(pool.clone()));
+        Self { cache: Mutex::new(cache) }
     }
 }
 
 impl Endable for Arc<Session> {
     fn is_idle(&self) -> bool {
         // What the table has, and no connection. Who holds it may only let go: another hold takes the table's lock.
-        Arc::strong_count(self) == 1 && self.state.lock().cache.is_idle()
+        Arc::strong_count(self) == 1 && self.cache.lock().is_idle()
+    }
+}
+
+impl Held {
+    /// Why nothing arrives in a session that is over.
+    #[cold]
+    fn replaced(&self) -> Refused {
+        Refused::WrongIncarnation { current: self.sessions.table.lock().incarnation(self.at) }
     }
 }
 
 impl store::Session for Held {
     fn arrive(&self, ended: Option<Ended<'_>>, arrival: Arrival, out: &mut Vec<u8>) -> Result<Arrived, Refused> {
-        let mut guard = self.session.state.lock();
-        let State { cache, progress, replaced_by } = &mut *guard;
+        // There are no lanes on the wire yet, so nothing is ever held back, released or dropped.
+        let mut progress = Progress::default();
+        let mut cache = self.session.cache.lock();
         if let Some(Ended { xid, reply, has_run }) = ended
-            && let Some(attached) = cache.finish(xid, reply, has_run, progress)
+            && let Some(attached) = cache.finish(xid, reply, has_run, &mut progress)
             && !attached.is_empty()
         {
             progress.orphaned.extend(attached);
         }
-        if let Some(current) = *replaced_by {
-            return Err(Refused::WrongIncarnation { current });
-        }
-        let arrived = match cache.arrive(arrival, progress) {
+        let arrived = if cache.is_over() { Err(None) } else { cache.arrive(arrival, &mut progress).map_err(Some) };
+        let arrived = match arrived {
             Ok(Verdict::New) => Ok(Arrived::New),
             Ok(Verdict::Done(reply)) => {
                 *out = scratch::take();
@@ -153,22 +150,16 @@ impl store::Session for Held {
             Ok(Verdict::Held | Verdict::InProgress) => Ok(Arrived::InProgress),
             Err(refused) => Err(refused),
         };
-        if !progress.orphaned.is_empty() {
-            let orphaned = std::mem::take(&mut progress.orphaned);
-            drop(guard);
-            orphaned.iter().for_each(Unparker::unpark);
-        }
-        arrived
+        drop(cache);
+        progress.orphaned.iter().for_each(Unparker::unpark);
+        arrived.map_err(|refused| refused.unwrap_or_else(|| self.replaced()))
     }
 
     fn set_aside(&self, first_incomplete: Xid, wanted: &[Xid]) -> Result<(), Malformed> {
-        let mut guard = self.session.state.lock();
-        let State { cache, progress, .. } = &mut *guard;
+        let mut progress = Progress::default();
         let what = "sets aside as many calls as the window has";
-        let set_aside = cache.set_aside(first_incomplete, wanted, progress);
-        let orphaned = std::mem::take(&mut progress.orphaned);
-        drop(guard);
-        orphaned.iter().for_each(Unparker::unpark);
+        let set_aside = self.session.cache.lock().set_aside(first_incomplete, wanted, &mut progress);
+        progress.orphaned.iter().for_each(Unparker::unpark);
         set_aside.map_err(|_| Malformed::Body { kind: Kind::Acknowledge, what })
     }
 
@@ -178,10 +169,10 @@ impl store::Session for Held {
         deadline: Option<Instant>,
         out: &mut Vec<u8>,
     ) -> Result<Result<(), Refused>, StillRuns> {
-        while self.session.state.lock().cache.attach(arrival.xid, park::current()).is_ok() {
+        while self.session.cache.lock().attach(arrival.xid, park::current()).is_ok() {
             let waited = park::wait(Reason::Call, deadline);
             // However it ended: who is still attached would be woken later, in whatever it does then.
-            self.session.state.lock().cache.detach(arrival.xid, Unparker::is_current);
+            self.session.cache.lock().detach(arrival.xid, Unparker::is_current);
             waited.map_err(|_| StillRuns)?;
         }
         match self.arrive(None, arrival, out) {
@@ -194,10 +185,8 @@ impl store::Session for Held {
 
     fn finish(&self, ended: Ended<'_>) {
         let Ended { xid, reply, has_run } = ended;
-        let mut guard = self.session.state.lock();
-        let State { cache, progress, .. } = &mut *guard;
-        let attached = cache.finish(xid, reply, has_run, progress);
-        drop(guard);
+        let mut progress = Progress::default();
+        let attached = self.session.cache.lock().finish(xid, reply, has_run, &mut progress);
         attached.iter().flatten().for_each(Unparker::unpark);
     }
 }
@@ -206,11 +195,22 @@ impl Drop for Held {
     fn drop(&mut self) {
         let now = clock::now();
         let mut table = self.sessions.table.lock();
-        // From now on the lease runs. It fails if the session has been replaced, which is as good.
-        let _ = table.find(self.client, &self.principal, self.incarnation, now);
+        // From now on the lease runs; unless the session has been replaced.
+        table.renew(self.at, now, |session| Arc::ptr_eq(session, &self.session));
         // Also where nobody opens sessions any more, those whose time is up go.
         let ended = table.end_expired(now);
         drop(table);
         drop(ended);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server has one for each client, connected or not, for as long as the lease lasts.
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<Session>() <= 136, "{}", size_of::<Session>());
     }
 }

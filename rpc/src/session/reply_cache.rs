@@ -24,32 +24,30 @@
 
 mod turns;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::mem;
 
-use smallvec::SmallVec;
-
 use super::allowance::{Allowance, Pool};
+use super::few::Few;
+use super::kept::Kept;
 use super::lanes::{Lane, Lanes, Turn};
+use super::short_deque::ShortDeque;
 use super::{Refused, Verdict, Xid};
-
-/// Replies of up to so many bytes, header included, are kept in place; longer ones each in an allocation of their own.
-const REPLY_BYTES_IN_PLACE: usize = 40;
-
-type Kept = SmallVec<[u8; REPLY_BYTES_IN_PLACE]>;
 
 /// See the [module](self). `A` stands for a caller who attaches to a call under way, and is to be told how it ends.
 #[derive(Debug)]
 pub struct ReplyCache<A> {
-    window: usize,
+    window: u32,
+    /// No call is to arrive any more.
+    is_over: bool,
     /// Whatever comes before is acknowledged, or set aside.
     first_incomplete: Xid,
     /// The calls from there on.
-    calls: VecDeque<Call<A>>,
+    calls: ShortDeque<Call<A>>,
     /// Calls before it that are not acknowledged: fewer than a window.
     aside: BTreeMap<Xid, Call<A>>,
     /// Calls that were acknowledged before they ended.
-    lingering: Vec<(Xid, Option<Lane>)>,
+    lingering: Few<(Xid, Option<Lane>)>,
     kept: Allowance,
     /// `None`: there has been no call of a lane.
     lanes: Option<Box<Lanes>>,
@@ -97,11 +95,11 @@ enum Stage<A> {
     Unseen,
     Held {
         turn: Turn,
-        attached: Vec<A>,
+        attached: Few<A>,
     },
     Running {
         lane: Option<Lane>,
-        attached: Vec<A>,
+        attached: Few<A>,
     },
     Done {
         reply: Kept,
@@ -118,7 +116,7 @@ impl<A> Stage<A> {
     /// What is said of a call that comes again.
     fn verdict(&self) -> Result<Verdict<'_>, Refused> {
         match self {
-            Self::Done { reply } => Ok(Verdict::Done(reply)),
+            Self::Done { reply } => Ok(Verdict::Done(reply.bytes())),
             Self::Forgotten => Err(Refused::Forgotten),
             Self::Held { .. } => Ok(Verdict::Held),
             Self::Unseen | Self::Running { .. } => Ok(Verdict::InProgress),
@@ -143,17 +141,18 @@ impl<A> Stage<A> {
 impl<A> ReplyCache<A> {
     /// Of a session with that window (at least 1), of whose replies at most `reply_bytes_max` bytes are kept.
     pub fn new(window: usize, reply_bytes_max: usize) -> Self {
-        Self::sharing(window, Allowance::new(Pool::new(usize::MAX), reply_bytes_max))
+        Self::sharing(window, Allowance::new(Pool::new(usize::MAX, reply_bytes_max)))
     }
 
     /// Of one of many sessions, whose replies are kept as far as it is allowed to.
     pub fn sharing(window: usize, kept: Allowance) -> Self {
         Self {
-            window: window.max(1),
+            window: u32::try_from(window).unwrap_or(u32::MAX).max(1),
+            is_over: false,
             first_incomplete: 1,
-            calls: VecDeque::new(),
+            calls: ShortDeque::new(),
             aside: BTreeMap::new(),
-            lingering: Vec::new(),
+            lingering: Few::new(),
             kept,
             lanes: None,
         }
@@ -181,7 +180,7 @@ impl<A> ReplyCache<A> {
         let is_next = self.calls.len() == place;
         if is_next || matches!(self.calls[place].stage, Stage::Unseen) {
             let (stage, verdict) = match turn {
-                None => (Stage::Running { lane: None, attached: Vec::new() }, Verdict::New),
+                None => (Stage::Running { lane: None, attached: Few::new() }, Verdict::New),
                 Some(turn) => self.enter(xid, turn, progress)?,
             };
             let call = Call { fingerprint, stage };
@@ -212,7 +211,7 @@ impl<A> ReplyCache<A> {
         match known.stage {
             Stage::Unseen => {
                 let (stage, verdict) = match turn {
-                    None => (Stage::Running { lane: None, attached: Vec::new() }, Verdict::New),
+                    None => (Stage::Running { lane: None, attached: Few::new() }, Verdict::New),
                     Some(turn) => self.enter(xid, turn, progress)?,
                 };
                 self.aside.insert(xid, Call { fingerprint, stage });
@@ -266,7 +265,7 @@ impl<A> ReplyCache<A> {
                 if !fits && !run {
                     self.kept.take_anyway(reply.len());
                 }
-                let end = if fits || !run { Stage::Done { reply: Kept::from_slice(reply) } } else { Stage::Forgotten };
+                let end = if fits || !run { Stage::Done { reply: Kept::new(reply) } } else { Stage::Forgotten };
                 match mem::replace(stage, end) {
                     Stage::Running { lane, attached } => (lane, attached),
                     Stage::Held { turn, attached } => {
@@ -276,11 +275,11 @@ impl<A> ReplyCache<A> {
                     Stage::Unseen | Stage::Done { .. } | Stage::Forgotten => return None,
                 }
             }
-            None => (self.stop_lingering(xid)?, Vec::new()),
+            None => (self.stop_lingering(xid)?, Few::new()),
         };
         self.leave(lane);
         self.release(progress);
-        Some(attached)
+        Some(attached.into_vec())
     }
 
     /// A call that was `New`, released or `Held` has not run, and nobody has been told anything of it: its connection was lost, say. If it
@@ -300,11 +299,11 @@ impl<A> ReplyCache<A> {
                 }
                 Stage::Unseen | Stage::Done { .. } | Stage::Forgotten => return None,
             },
-            _ => (self.stop_lingering(xid)?, Vec::new()),
+            _ => (self.stop_lingering(xid)?, Few::new()),
         };
         self.leave(lane);
         self.release(progress);
-        Some(attached)
+        Some(attached.into_vec())
     }
 
     /// Whatever comes before this is acknowledged.
@@ -338,7 +337,7 @@ impl<A> ReplyCache<A> {
         progress: &mut Progress<A>,
     ) -> Result<(), Refused> {
         let are_before = wanted.last().is_none_or(|last| *last < first_incomplete);
-        if wanted.len() >= self.window || !are_before || !wanted.is_sorted_by(|one, next| one < next) {
+        if wanted.len() >= self.window as usize || !are_before || !wanted.is_sorted_by(|one, next| one < next) {
             return Err(Refused::BadAcknowledgement);
         }
         self.keep_aside(first_incomplete, wanted, progress);
@@ -388,7 +387,7 @@ impl<A> ReplyCache<A> {
                 progress.orphaned.extend(attached);
                 progress.dropped.push(xid);
             }
-            Stage::Done { reply } => self.kept.give(reply.len()),
+            Stage::Done { reply } => self.kept.give(reply.bytes().len()),
             Stage::Forgotten | Stage::Unseen => {}
         }
     }
@@ -399,6 +398,21 @@ impl<A> ReplyCache<A> {
             lanes.acknowledge(oldest);
             self.release(progress);
         }
+    }
+
+    /// How many calls may be known, but for those set aside.
+    pub fn window(&self) -> usize {
+        self.window as usize
+    }
+
+    /// Its session is over: nothing is to [arrive](Self::arrive) any more.
+    pub fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Whether its session is over.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Whatever comes before this is acknowledged, or [set aside](Self::set_aside).
@@ -427,8 +441,8 @@ impl<A> ReplyCache<A> {
     fn place(&self, xid: Xid) -> Result<usize, Refused> {
         let first_incomplete = self.first_incomplete;
         let ahead = xid.checked_sub(first_incomplete).ok_or(Refused::Stale { first_incomplete })?;
-        let end = first_incomplete.saturating_add(self.window as u64);
-        usize::try_from(ahead).ok().filter(|&place| place < self.window).ok_or(Refused::OutOfWindow { end })
+        let end = first_incomplete.saturating_add(u64::from(self.window));
+        usize::try_from(ahead).ok().filter(|_| ahead < u64::from(self.window)).ok_or(Refused::OutOfWindow { end })
     }
 
     fn stage(&mut self, xid: Xid) -> Option<&mut Stage<A>> {
@@ -437,14 +451,13 @@ impl<A> ReplyCache<A> {
 
     /// A call that was acknowledged while it ran has ended. Nobody waits for it.
     fn stop_lingering(&mut self, xid: Xid) -> Option<Option<Lane>> {
-        let place = self.lingering.iter().position(|&(lingering, _)| lingering == xid)?;
-        Some(self.lingering.swap_remove(place).1)
+        self.lingering.take(|&(lingering, _)| lingering == xid).map(|(_, lane)| lane)
     }
 }
 
 /// What is known of a call, if anything is.
 fn find<'a, A>(
-    calls: &'a mut VecDeque<Call<A>>,
+    calls: &'a mut ShortDeque<Call<A>>,
     aside: &'a mut BTreeMap<Xid, Call<A>>,
     first_incomplete: Xid,
     xid: Xid,

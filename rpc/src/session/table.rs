@@ -1,8 +1,8 @@
 //! All sessions of a server: whose they are, in which incarnation, and until when.
 //!
 //! ```text
-//!   ClientId ─▶ Live    { principal, incarnation, lease, session }     lease ended ╲
-//!               Ended   { principal, incarnation }             ◀────────────────────╯  a few words, kept long
+//!   ClientId ─▶ live    { principal, incarnation, heard_at, session }   lease ended ╲
+//!               ended   { principal, incarnation }             ◀────────────────────╯  a few words, kept long
 //! ```
 //!
 //! A client that starts anew comes under a higher incarnation, which ends its earlier session: what was under way there may have run, and
@@ -16,11 +16,16 @@
 //! * A session with calls under way does not end by its lease. A full table ends the one that has been idle for longest; whatever its
 //!   client still wants to know of it is answered by "ended", which says that it may have run.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::fmt;
-use std::hash::RandomState;
+mod places;
+
+use std::hash::{BuildHasher, RandomState};
+use std::iter::successors;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+use std::{fmt, mem};
+
+pub use places::At;
+use places::{List, Places};
 
 use super::Refused;
 use crate::limits::SESSION_LEASE;
@@ -37,29 +42,18 @@ impl fmt::Debug for ClientId {
 
 /// Whom a session belongs to: who the transport says that the peer is, and the secret with which it opened the session.
 ///
-/// Compared without regard to where two differ, so that no secret can be guessed byte by byte.
-#[derive(Clone, PartialOrd, Ord)]
-pub struct Principal(Box<[u8]>);
+/// Kept is not the secret but 128 bits of a hash of it (SipHash, twice) under keys that the operating system drew for this process: nobody can
+/// look for another secret of the same hash, and how long a comparison takes says nothing about the secret.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Principal([u64; 2]);
 
 impl Principal {
     /// A principal that presents `credentials`: whatever bytes tell one from another.
-    pub fn new(credentials: impl Into<Box<[u8]>>) -> Self {
-        Self(credentials.into())
-    }
-
-    fn is(&self, other: &Self) -> bool {
-        let differing = self.0.iter().zip(&other.0).fold(0, |differing, (one, other)| differing | (one ^ other));
-        self.0.len() == other.0.len() && std::hint::black_box(differing) == 0
+    pub fn new(credentials: impl AsRef<[u8]>) -> Self {
+        static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+        Self([0, 1].map(|key: usize| KEYS[key].hash_one(credentials.as_ref())))
     }
 }
-
-impl PartialEq for Principal {
-    fn eq(&self, other: &Self) -> bool {
-        self.is(other)
-    }
-}
-
-impl Eq for Principal {}
 
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,27 +98,27 @@ impl<A> Endable for super::ReplyCache<A> {
 #[derive(Debug)]
 pub struct Sessions<S> {
     bounds: Bounds,
-    clients: HashMap<ClientId, Client<S>, RandomState>,
-    live: usize,
-    /// When to look which client's lease may have ended; one entry for each that has a session.
-    leases: BinaryHeap<Reverse<(Instant, ClientId)>>,
-    /// Ended sessions, the oldest first.
-    ended: VecDeque<(ClientId, u64)>,
+    clients: Places<Client<S>>,
+    /// Those with a session; first who has not been heard of for longest.
+    live: List,
+    /// Those whose session has ended, the oldest first.
+    ended: List,
+    /// From when times are counted: the first that was told.
+    epoch: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Client<S> {
     principal: Principal,
     incarnation: u64,
+    heard_at: Time,
     /// `None`: it has ended.
-    session: Option<Live<S>>,
+    session: Option<S>,
 }
 
-#[derive(Debug)]
-struct Live<S> {
-    session: S,
-    heard_at: Instant,
-}
+/// In nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Time(u64);
 
 /// How a session was opened.
 #[derive(Debug, PartialEq, Eq)]
@@ -154,7 +148,7 @@ pub enum Unopened {
 impl<S: Endable> Sessions<S> {
     /// An empty table.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, clients: HashMap::default(), live: 0, leases: BinaryHeap::new(), ended: VecDeque::new() }
+        Self { bounds, clients: Places::new(), live: List::new(), ended: List::new(), epoch: None }
     }
 
     /// Opens or resumes the session of that client and incarnation; `new` makes one.
@@ -174,23 +168,30 @@ impl<S: Endable> Sessions<S> {
         new: impl FnOnce() -> S,
     ) -> Result<Opened<S>, Unopened> {
         self.end_expired(now);
-        let is_known = self.clients.contains_key(&id);
+        let known = self.clients.find(id);
         match self.find(id, principal, incarnation, now) {
             Ok(_) => return Ok(Opened::Resumed),
             Err(Refused::WrongIncarnation { current }) if current < incarnation => {}
-            Err(Refused::Expired) if !is_known => {}
+            Err(Refused::Expired) if known.is_none() => {}
             Err(refused) => return Err(Unopened::Refused(refused)),
         }
-        let replaces = self.clients.get(&id).is_some_and(|client| client.session.is_some());
-        if !replaces && self.live >= self.bounds.live_max && !self.end_oldest() {
-            return Err(Unopened::Full { max: self.bounds.live_max });
+        let full = Unopened::Full { max: self.bounds.live_max };
+        let replaces = known.is_some_and(|at| self.clients.get(at).session.is_some());
+        if !replaces && self.live.len() >= self.bounds.live_max && !self.end_oldest() {
+            return Err(full);
         }
-        let session = Some(Live { session: new(), heard_at: now });
-        let client = Client { principal: principal.clone(), incarnation, session };
-        let replaced = self.clients.insert(id, client).and_then(|client| client.session).map(|live| live.session);
-        if !replaces {
-            self.live += 1;
-            self.leases.push(Reverse((now, id)));
+        let heard_at = self.time(now);
+        let client = Client { principal: *principal, incarnation, heard_at, session: Some(new()) };
+        // Looked for again: to make room an ended session may have been forgotten, perhaps this one.
+        let Some(at) = self.clients.find(id) else {
+            self.clients.insert(id, client, &mut self.live).ok_or(full)?;
+            return Ok(Opened::New { replaced: None });
+        };
+        let replaced = mem::replace(self.clients.get_mut(at), client).session;
+        if replaced.is_some() {
+            self.clients.put_last(&mut self.live, at);
+        } else {
+            self.clients.transfer(&mut self.ended, &mut self.live, at);
         }
         Ok(Opened::New { replaced })
     }
@@ -209,93 +210,98 @@ impl<S: Endable> Sessions<S> {
         incarnation: u64,
         now: Instant,
     ) -> Result<&mut S, Refused> {
-        let client = self.clients.get_mut(&id).ok_or(Refused::Expired)?;
-        if !client.principal.is(principal) {
+        let now = self.time(now);
+        let at = self.clients.find(id).ok_or(Refused::Expired)?;
+        let client = self.clients.get(at);
+        if client.principal != *principal {
             return Err(Refused::NotYours);
         }
         if client.incarnation != incarnation {
             return Err(Refused::WrongIncarnation { current: client.incarnation });
         }
-        let live = client.session.as_mut().ok_or(Refused::Expired)?;
-        live.heard_at = live.heard_at.max(now);
-        Ok(&mut live.session)
+        if client.session.is_some() {
+            self.clients.put_last(&mut self.live, at);
+        }
+        let client = self.clients.get_mut(at);
+        client.heard_at = client.heard_at.max(now);
+        client.session.as_mut().ok_or(Refused::Expired)
+    }
+
+    /// Where that client is, for as long as its session lasts.
+    pub fn at(&self, id: ClientId) -> Option<At> {
+        self.clients.find(id)
+    }
+
+    /// Which is the client's last incarnation there.
+    pub fn incarnation(&self, at: At) -> u64 {
+        self.clients.get(at).incarnation
+    }
+
+    /// The lease of the session there begins anew, if `is` says that it is still the one that is meant.
+    pub fn renew(&mut self, at: At, now: Instant, is: impl FnOnce(&S) -> bool) {
+        let now = self.time(now);
+        let client = self.clients.get_mut(at);
+        if client.session.as_ref().is_some_and(is) {
+            client.heard_at = client.heard_at.max(now);
+            self.clients.put_last(&mut self.live, at);
+        }
     }
 
     /// Ends the sessions whose lease has. To be called now and then; returns them.
     pub fn end_expired(&mut self, now: Instant) -> Vec<S> {
-        let (mut ended, mut again) = (Vec::new(), Vec::new());
-        while let Some(&Reverse((since, id))) = self.leases.peek() {
-            if now.saturating_duration_since(since) < self.bounds.lease {
+        let now = self.time(now);
+        let lease = u64::try_from(self.bounds.lease.as_nanos()).unwrap_or(u64::MAX);
+        let mut ended = Vec::new();
+        // Each once: a lease may be shorter than this loop.
+        for _ in 0..self.live.len() {
+            let Some(at) = self.live.first() else { break };
+            let client = self.clients.get_mut(at);
+            if now.0.saturating_sub(client.heard_at.0) < lease {
                 break;
             }
-            self.leases.pop();
-            let Some(live) = self.live(id) else { continue };
-            let is_over = now.saturating_duration_since(live.heard_at) >= self.bounds.lease;
-            if is_over && live.session.is_idle() {
-                ended.extend(self.end(id));
+            if client.session.as_ref().is_some_and(S::is_idle) {
+                ended.extend(self.end(at));
             } else {
-                // Heard of since, or at work: looked at again when that lease may have ended.
-                again.push(Reverse((if is_over { now } else { live.heard_at }, id)));
+                // At work, which is as good as heard of.
+                client.heard_at = now;
+                self.clients.put_last(&mut self.live, at);
             }
         }
-        // Only now: a lease may be shorter than this loop.
-        self.leases.extend(again);
         ended
     }
 
     /// Ends one of the sessions that have been idle for longest, before its time. `false`: there is none to be found at once.
     fn end_oldest(&mut self) -> bool {
-        let mut again = Vec::new();
-        let mut has_ended = false;
-        while !has_ended
-            && again.len() < LOOKED_AT_MAX
-            && let Some(Reverse((since, id))) = self.leases.pop()
-        {
-            match self.live(id) {
-                Some(live) if !live.session.is_idle() => again.push(Reverse((since, id))),
-                Some(_) => has_ended = self.end(id).is_some(),
-                None => {}
-            }
-        }
-        self.leases.extend(again);
-        has_ended
-    }
-
-    fn live(&self, id: ClientId) -> Option<&Live<S>> {
-        self.clients.get(&id)?.session.as_ref()
+        let is_idle = |at: &At| self.clients.get(*at).session.as_ref().is_some_and(S::is_idle);
+        let mut oldest = successors(self.live.first(), |&at| self.clients.next(at)).take(LOOKED_AT_MAX);
+        let idle = oldest.find(is_idle);
+        idle.is_some_and(|at| self.end(at).is_some())
     }
 
     /// Ends a client's session, and remembers that there was one.
-    fn end(&mut self, id: ClientId) -> Option<S> {
-        let client = self.clients.get_mut(&id)?;
-        let live = client.session.take()?;
-        self.live -= 1;
-        self.ended.push_back((id, client.incarnation));
-        while self.ended.len() > self.bounds.ended_max {
-            if let Some((id, incarnation)) = self.ended.pop_front()
-                && self
-                    .clients
-                    .get(&id)
-                    .is_some_and(|client| client.session.is_none() && client.incarnation == incarnation)
-            {
-                self.clients.remove(&id);
-            }
+    fn end(&mut self, at: At) -> Option<S> {
+        let session = self.clients.get_mut(at).session.take()?;
+        self.clients.transfer(&mut self.live, &mut self.ended, at);
+        while self.ended.len() > self.bounds.ended_max
+            && let Some(oldest) = self.ended.first()
+        {
+            self.clients.remove(&mut self.ended, oldest);
         }
-        Some(live.session)
+        Some(session)
+    }
+
+    fn time(&mut self, now: Instant) -> Time {
+        let since = now.saturating_duration_since(*self.epoch.get_or_insert(now));
+        Time(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// How many sessions there are.
     pub fn len(&self) -> usize {
-        self.live
-    }
-
-    #[cfg(test)]
-    pub(super) fn leases_len(&self) -> usize {
-        self.leases.len()
+        self.live.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.live == 0
+        self.live.len() == 0
     }
 }

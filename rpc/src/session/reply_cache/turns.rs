@@ -5,7 +5,7 @@ use std::mem;
 
 use super::super::lanes::{Lane, Turn};
 use super::super::{Refused, Verdict, Xid};
-use super::{Progress, ReplyCache, Stage, find};
+use super::{Few, Progress, ReplyCache, Stage, find};
 
 impl<A> ReplyCache<A> {
     /// A call of a lane comes for the first time: to run, or to wait.
@@ -24,10 +24,10 @@ impl<A> ReplyCache<A> {
         let turn = Turn { after: lanes.resolve(turn.after), ..turn };
         if self.has_come(turn) {
             self.begin(turn.lane, xid, progress);
-            return Ok((Stage::Running { lane: Some(turn.lane), attached: Vec::new() }, Verdict::New));
+            return Ok((Stage::Running { lane: Some(turn.lane), attached: Few::new() }, Verdict::New));
         }
         self.lanes.get_or_insert_default().hold(xid);
-        Ok((Stage::Held { turn, attached: Vec::new() }, Verdict::Held))
+        Ok((Stage::Held { turn, attached: Few::new() }, Verdict::Held))
     }
 
     /// A held call comes again. What its client does not wait for any more, it does not either: the earliest that it has named counts.

@@ -92,6 +92,21 @@ fn a_lease_ends_with_silence_and_what_ended_stays_ended() {
 }
 
 #[test]
+fn a_lease_is_renewed_by_who_knows_the_session() {
+    let mut fixture = Fixture::new();
+    fixture.open(1, "", 1, 0).expect("room");
+    let at = fixture.sessions.at(id(1)).expect("it was opened");
+    let (soon, later) = (fixture.at(30), fixture.at(59));
+    fixture.sessions.renew(at, soon, |session| session.0 == "new");
+    fixture.sessions.renew(at, later, |session| session.0 == "another that was here before");
+    let [before, then] = [89, 90].map(|seconds| fixture.at(seconds));
+    assert_eq!(fixture.sessions.end_expired(before), []);
+    assert_eq!(fixture.sessions.end_expired(then).len(), 1);
+    fixture.sessions.renew(at, then, |_| true);
+    assert_eq!(fixture.find(1, "", 1, 90), Err(Refused::Expired), "what has ended stays so");
+}
+
+#[test]
 fn a_session_at_work_outlives_its_lease() {
     let mut fixture = Fixture::new();
     fixture.open(1, "", 1, 0).expect("room");
@@ -143,7 +158,6 @@ fn many_incarnations_of_one_client_take_one_place() {
         assert!(fixture.open(1, "", incarnation, 0).is_ok());
     }
     assert_eq!(fixture.sessions.len(), 1);
-    assert_eq!(fixture.sessions.leases_len(), 1);
     let now = fixture.at(60);
     assert_eq!(fixture.sessions.end_expired(now).len(), 1);
 }

@@ -1,0 +1,49 @@
+//! A reply that is kept for a copy of its call: nearly always a short one, which needs no allocation.
+
+/// Replies of up to so many bytes, header included, are kept in place; longer ones each in an allocation of their own.
+const IN_PLACE_MAX: usize = 38;
+
+/// See the [module](self).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    Short { len: u8, bytes: [u8; IN_PLACE_MAX] },
+    Long(Box<[u8]>),
+}
+
+impl Kept {
+    #[inline]
+    pub(super) fn new(reply: &[u8]) -> Self {
+        let mut bytes = [0; IN_PLACE_MAX];
+        match (bytes.get_mut(..reply.len()), u8::try_from(reply.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(reply);
+                Self::Short { len, bytes }
+            }
+            _ => Self::Long(reply.into()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_its_bytes_are_kept_however_many() {
+        let reply: Vec<u8> = (0..=u8::MAX).cycle().take(1_000).collect();
+        for len in 0..=reply.len() {
+            let kept = Kept::new(&reply[..len]);
+            assert_eq!(kept.bytes(), &reply[..len]);
+            assert_eq!(matches!(kept, Kept::Short { .. }), len <= IN_PLACE_MAX);
+        }
+        assert!(size_of::<Kept>() <= 40, "{}", size_of::<Kept>());
+    }
+}
