@@ -81,6 +81,7 @@ pub mod limits;
 pub mod metadata;
 mod metrics;
 pub mod middleware;
+mod moment;
 mod outbox;
 mod random;
 pub mod reflection;

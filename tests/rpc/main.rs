@@ -75,6 +75,7 @@ mod an_address_in_use_says_so;
 mod an_application_error_stays_typed;
 mod an_idle_connection_comes_back_with_the_next_call;
 mod an_idle_connection_holds_no_fiber;
+mod an_idle_connection_takes_little_memory;
 mod an_unknown_method_is_named;
 mod an_unknown_version_is_told_ours;
 mod an_xid_that_cannot_be_is_refused;

@@ -164,7 +164,8 @@ fn serve(mode: Mode, stream: TcpStream, context: &Arc<Context>) {
             return;
         }
     };
-    let entry = Arc::clone(seat.entry());
+    let number = seat.number();
+    let roster = Arc::clone(&context.roster);
     let context = Arc::clone(context);
     let run = move || connection::serve(seat, peer, context);
     let name = format!("rpc {peer}");
@@ -173,7 +174,7 @@ fn serve(mode: Mode, stream: TcpStream, context: &Arc<Context>) {
         Mode::Threads => thread::Builder::new().name(name).spawn(run).map(Task::Thread),
     };
     match started {
-        Ok(task) => entry.open_by(task),
+        Ok(task) => roster.open_by(number, task),
         Err(error) => tracing::warn!(%peer, %error, "closed a new connection: nothing could be started to serve it"),
     }
 }

@@ -25,6 +25,7 @@
 
 mod call;
 mod output;
+mod peer;
 mod stream;
 mod turn;
 
@@ -38,6 +39,7 @@ use std::time::Instant;
 use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::{JoinHandle, cancel, clock, in_fiber};
 
+use peer::PeerAddr;
 pub(super) use turn::Turn;
 use turn::{Role, Step};
 
@@ -53,6 +55,7 @@ use super::store::ChosenSession;
 use super::streams::Streams;
 use crate::glitches::Glitches;
 use crate::metrics::{Metrics, Shard};
+use crate::moment::Moment;
 use crate::scratch;
 use crate::wire::encode;
 use crate::wire::frame::{GOAWAY_FULL, GOAWAY_MALFORMED};
@@ -60,7 +63,7 @@ use crate::wire::header::Malformed;
 
 /// Opens a connection, and has it served: on a plain thread until it ends, else by the worker's [`Dispatch`].
 pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
-    let session = match opening::open(&seat.entry().stream, &context.sessions) {
+    let session = match opening::open(seat.stream(), &context.sessions) {
         Ok(session) => session,
         Err(unopened) => return unopened.log(peer),
     };
@@ -71,7 +74,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         session,
         glitches: Glitches::new(context.limits.window, clock::now()),
         seat,
-        peer,
+        peer: peer.into(),
         context,
         place: OnceCell::new(),
         shard,
@@ -91,7 +94,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
     }
     let adopted = Dispatch::here(&connection.context).and_then(|dispatch| dispatch.adopt(&connection));
     // Nobody else has run between: what is forgotten is this fiber only.
-    connection.seat.entry().opened();
+    connection.seat.opened();
     if let Err(error) = adopted {
         tracing::warn!(%peer, %error, "closed a new connection: nothing could be started to serve it");
         connection.close();
@@ -104,14 +107,14 @@ pub(super) struct Connection {
     streams: OnceCell<Box<Streams>>,
     session: ChosenSession,
     glitches: Glitches,
-    peer: SocketAddr,
+    peer: PeerAddr,
     context: Arc<Context>,
     /// This thread's counts, if the server counts.
     shard: Option<Arc<Shard>>,
     /// Who serves it, and under what name; nobody else if it has a thread of its own.
     place: OnceCell<(Weak<Dispatch>, Key)>,
     /// Calls begun and not ended.
-    in_flight: Cell<usize>,
+    in_flight: Cell<u32>,
     /// What was read and not yet acted on, while nobody has the role.
     input: Cell<Option<Box<Reader>>>,
     /// The next frame is a call for which there was no room.
@@ -125,7 +128,7 @@ pub(super) struct Connection {
     /// The client knows that the server drains.
     told: Cell<bool>,
     /// When it was last read from.
-    read_at: Cell<Option<Instant>>,
+    read_at: Cell<Option<Moment>>,
     /// Why there was no fiber to take the role, until that is logged; and whether it has been, once a connection.
     refused: Cell<Option<io::Error>>,
     warned: Cell<bool>,
@@ -173,11 +176,11 @@ impl Connection {
 
     /// When it was last read from.
     pub(super) fn read_at(&self) -> Option<Instant> {
-        self.read_at.get()
+        self.read_at.get().map(Instant::from)
     }
 
     pub(super) fn was_read(&self, at: Instant) {
-        self.read_at.set(Some(at));
+        self.read_at.set(Some(at.into()));
     }
 
     /// Keeps what has been read and not yet acted on. Whether it may: for the limit on all connections it may be too much.
@@ -191,7 +194,7 @@ impl Connection {
     /// `fiber` runs call `xid`, without the role.
     pub(super) fn run_by(&self, xid: u64, fiber: JoinHandle<()>) {
         self.has_fibers.set(true);
-        self.seat.entry().add(xid, Task::Fiber(fiber));
+        self.seat.add(xid, Task::Fiber(fiber));
     }
 
     /// The server drains: the client is to make no new calls here.
@@ -220,22 +223,22 @@ impl Connection {
 
     /// Its socket cannot be watched any more.
     pub(super) fn lost(&self, error: &io::Error) {
-        tracing::warn!(peer = %self.peer, %error, "closed a connection");
+        tracing::warn!(peer = %self.peer(), %error, "closed a connection");
         self.close();
     }
 
     fn end(self: &Rc<Self>, end: End) {
         match end {
             End::Eof => {
-                tracing::debug!(peer = %self.peer, "the peer closed the connection");
+                tracing::debug!(peer = %self.peer(), "the peer closed the connection");
                 self.streams_lost();
             }
             End::Io(error) => {
                 // Reading waits for ever, so it is writing that took too long.
                 if error.kind() == io::ErrorKind::TimedOut {
-                    tracing::warn!(peer = %self.peer, reason = "the peer does not read its replies", "closed a connection");
+                    tracing::warn!(peer = %self.peer(), reason = "the peer does not read its replies", "closed a connection");
                 } else {
-                    tracing::debug!(peer = %self.peer, %error, "a connection was lost");
+                    tracing::debug!(peer = %self.peer(), %error, "a connection was lost");
                 }
                 self.close();
             }
@@ -246,7 +249,7 @@ impl Connection {
 
     /// Closes it, and tells the log and the peer why.
     fn say_last(self: &Rc<Self>, code: u8, reason: &str) {
-        tracing::warn!(peer = %self.peer, reason, "closed a connection");
+        tracing::warn!(peer = %self.peer(), reason, "closed a connection");
         let mut last_words = scratch::take();
         encode::goaway(&mut last_words, code, reason);
         // If they cannot be said at once, the connection is as good as closed.
@@ -306,8 +309,12 @@ impl Connection {
         self.end(End::Over(GOAWAY_FULL, format!("the server's connections hold more than {max} bytes")));
     }
 
+    fn peer(&self) -> SocketAddr {
+        self.peer.get()
+    }
+
     fn is_full(&self) -> bool {
-        self.in_flight.get() >= self.context.limits.in_flight
+        self.in_flight.get() as usize >= self.context.limits.in_flight
     }
 
     /// Whether one that has run or runs, and so cannot be refused, has to wait for another of its connection to end.
@@ -316,6 +323,17 @@ impl Connection {
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
-        &self.seat.entry().stream
+        self.seat.stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There are as many as clients that are connected, most of them idle: what only a busy one needs has a box.
+    #[test]
+    fn a_connection_is_small() {
+        assert!(size_of::<Connection>() <= 168, "{}", size_of::<Connection>());
     }
 }

@@ -200,10 +200,10 @@ impl Drain {
         // It ends at once, and a failure is told by `Server::wait`.
         let _ = self.acceptor.wait();
         for some in roster.drain().chunks(LOOK_CONNECTIONS_MAX) {
-            for (entry, outbox) in some {
+            for (stream, outbox) in some {
                 append_goaway(outbox);
                 // What the peer does not take at once goes out with the next answer.
-                let _ = outbox.flush(AtOnce(&entry.stream));
+                let _ = outbox.flush(AtOnce(stream));
             }
             rest();
         }
@@ -231,9 +231,9 @@ impl Drain {
             } else if refuses_at <= now {
                 refuses = true;
                 stage.0.store(REFUSING, Ordering::Release);
-                for (entry, _) in roster.drain() {
+                for (stream, _) in roster.drain() {
                     // What has come is still answered.
-                    let _ = entry.stream.shutdown(Shutdown::Read);
+                    let _ = stream.shutdown(Shutdown::Read);
                 }
                 // Looks of before do not count.
                 leaders.forget_looks();

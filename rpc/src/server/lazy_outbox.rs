@@ -5,7 +5,7 @@
 //! * While it exists, all goes through it, so that bytes leave in the order in which they were sent.
 //! * Where there is none, it is as if there were an empty one. One that is closed stays.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -14,25 +14,36 @@ use fibra_scheduler::cancel::Interrupted;
 use crate::outbox::{AtOnce, Outbox, write_all};
 
 /// See the [module](self). One worker's. Whoever may have to make the outbox is told how.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct LazyOutbox {
-    outbox: RefCell<Option<Arc<Outbox>>>,
+    outbox: Cell<Option<Arc<Outbox>>>,
 }
 
 impl LazyOutbox {
     /// The outbox, which stays for as long as anybody has it.
     pub(super) fn shared(&self, make: impl FnOnce() -> Outbox) -> Arc<Outbox> {
-        Arc::clone(self.outbox.borrow_mut().get_or_insert_with(|| Arc::new(make())))
+        let outbox = self.outbox.take().unwrap_or_else(|| Arc::new(make()));
+        self.outbox.set(Some(Arc::clone(&outbox)));
+        outbox
     }
 
     fn get(&self) -> Option<Arc<Outbox>> {
-        self.outbox.borrow().clone()
+        let outbox = self.outbox.take()?;
+        self.outbox.set(Some(Arc::clone(&outbox)));
+        Some(outbox)
+    }
+
+    fn exists(&self) -> bool {
+        self.ask(|_| true, false)
     }
 
     /// Asks the outbox, or says what an empty one would.
     #[inline]
     fn ask(&self, what: impl FnOnce(&Outbox) -> bool, if_empty: bool) -> bool {
-        self.outbox.borrow().as_deref().map_or(if_empty, what)
+        let Some(outbox) = self.outbox.take() else { return if_empty };
+        let answer = what(&outbox);
+        self.outbox.set(Some(outbox));
+        answer
     }
 
     /// As [`Outbox::is_full`].
@@ -67,7 +78,7 @@ impl LazyOutbox {
         mut stream: AtOnce<'_>,
         make: impl FnOnce() -> Outbox,
     ) -> io::Result<()> {
-        if self.outbox.borrow().is_none() {
+        if !self.exists() {
             let (count, result) = write_all(&mut stream, frames);
             match result {
                 Ok(()) => {
@@ -126,10 +137,9 @@ impl LazyOutbox {
     /// Lets go of the outbox, which is given up if nobody else has it and nothing is left in it.
     fn leave(&self, outbox: Arc<Outbox>) {
         drop(outbox);
-        let mut place = self.outbox.borrow_mut();
-        if place.as_mut().is_some_and(|outbox| Arc::get_mut(outbox).is_some() && outbox.is_idle()) {
-            *place = None;
-        }
+        let is_needed = |outbox: &mut Arc<Outbox>| Arc::get_mut(outbox).is_none() || !outbox.is_idle();
+        let mut outbox = self.outbox.take();
+        self.outbox.set(outbox.take_if(is_needed));
     }
 }
 
@@ -146,7 +156,7 @@ mod tests {
     }
 
     fn has_outbox(lazy: &LazyOutbox) -> bool {
-        lazy.outbox.borrow().is_some()
+        lazy.exists()
     }
 
     /// A stream on a plain thread, and its peer.

@@ -187,7 +187,7 @@ impl Connection {
         if let Some(error) = self.refused.take()
             && !self.warned.replace(true)
         {
-            tracing::warn!(peer = %self.peer, %error, "while a call waited, no other of its worker was served: no fiber to do so");
+            tracing::warn!(peer = %self.peer(), %error, "while a call waited, no other of its worker was served: no fiber to do so");
         }
     }
 

@@ -33,7 +33,7 @@ impl Connection {
     /// Nothing more is read.
     pub(super) fn streams_lost(&self) {
         if let Some(streams) = self.streams.get() {
-            streams.lose(|xid| self.seat.entry().cancel(xid));
+            streams.lose(|xid| self.seat.cancel(xid));
         }
     }
 

@@ -82,7 +82,7 @@ impl Connection {
     fn try_turn(self: &Rc<Self>, role: &mut Role) -> Result<Turn, End> {
         let mut input = None;
         let mut has_acted = false;
-        let mut request = Request::from(Peer::Remote(self.peer));
+        let mut request = Request::from(Peer::Remote(self.peer()));
         let mut step = if self.outbox.is_full() { Step::Filled } else { Step::Done };
         loop {
             let Some(reader) = role else { return Ok(Turn::HandedOver) };
@@ -126,7 +126,7 @@ impl Connection {
     /// The turn is over: all that was read has been acted on.
     fn all_done(&self, input: Input, role: &mut Role) -> Result<Turn, End> {
         if self.in_flight.get() == 0 && self.has_fibers.replace(false) {
-            let fibers_are_left = self.seat.entry().forget_finished();
+            let fibers_are_left = self.seat.forget_finished();
             self.has_fibers.set(fibers_are_left);
         }
         match (input, role.take()) {
@@ -143,7 +143,7 @@ impl Connection {
             self.tell_of_drain();
         }
         let mut role = Some(Box::new(Reader::new(self.context.limits.frame_bytes, None, Share::default())));
-        let mut request = Request::from(Peer::Remote(self.peer));
+        let mut request = Request::from(Peer::Remote(self.peer()));
         let ended = loop {
             if let Err(end) = self.step_by_thread(&mut role, &mut request) {
                 break end;
@@ -223,7 +223,7 @@ impl Connection {
             Frame::Cancel { xid } => {
                 self.glitches.spend(read_at)?;
                 // What has not parked has ended by now.
-                self.seat.entry().cancel(xid);
+                self.seat.cancel(xid);
                 self.stream_cancelled(xid);
                 return Ok(Step::Done);
             }
