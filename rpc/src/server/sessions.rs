@@ -10,7 +10,8 @@
 //! still on its way in another connection must not make it a lie.
 //!
 //! Invariants:
-//! * The table's lock is taken when a connection opens or ends, never for a call. No lock is held across a park.
+//! * The table's lock is taken when a connection opens or ends, and for a call only to say by whom its session was replaced. No lock is held
+//!   across a park.
 //! * Leases are looked at when a connection opens or ends. A session ends by its lease only when no connection holds it, and its lease begins
 //!   when the last one lets go.
 

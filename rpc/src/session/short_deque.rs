@@ -1,8 +1,6 @@
 //! A deque whose first element is in place: of those that nearly always hold one or none, of which there are many.
 //!
-//! Invariants:
-//! * If anything is in it, the first is in place.
-//! * The rest has a box once there has been any.
+//! Invariant: once it has held more than one, all that it holds is in a box, and it is a deque as any other.
 
 use std::collections::VecDeque;
 use std::ops::{Index, IndexMut};
@@ -10,57 +8,62 @@ use std::ops::{Index, IndexMut};
 /// See the [module](self).
 #[derive(Clone, Debug)]
 pub(super) struct ShortDeque<T> {
+    /// Taken only while there is no box.
     first: Option<T>,
     #[expect(clippy::box_collection, reason = "a pointer instead of four words, and nearly always none")]
-    rest: Option<Box<VecDeque<T>>>,
+    all: Option<Box<VecDeque<T>>>,
 }
 
 impl<T> ShortDeque<T> {
     pub(super) const fn new() -> Self {
-        Self { first: None, rest: None }
+        Self { first: None, all: None }
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
+        self.all.as_ref().map_or(usize::from(self.first.is_some()), |all| all.len())
     }
 
     #[inline]
     pub(super) fn push_back(&mut self, element: T) {
-        if self.first.is_none() {
-            self.first = Some(element);
-        } else {
-            self.rest.get_or_insert_default().push_back(element);
+        match &mut self.all {
+            Some(all) => all.push_back(element),
+            None if self.first.is_none() => self.first = Some(element),
+            None => self.outgrow(element),
         }
+    }
+
+    #[cold]
+    fn outgrow(&mut self, element: T) {
+        self.all = Some(Box::new(self.first.take().into_iter().chain([element]).collect()));
     }
 
     #[inline]
     pub(super) fn pop_front(&mut self) -> Option<T> {
-        let first = self.first.take();
-        if let Some(rest) = &mut self.rest {
-            self.first = rest.pop_front();
+        match &mut self.all {
+            Some(all) => all.pop_front(),
+            None => self.first.take(),
         }
-        first
     }
 
     #[inline]
     pub(super) fn get(&self, place: usize) -> Option<&T> {
-        match place.checked_sub(1) {
-            None => self.first.as_ref(),
-            Some(place) => self.rest.as_ref()?.get(place),
+        match &self.all {
+            Some(all) => all.get(place),
+            None => self.first.as_ref().filter(|_| place == 0),
         }
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
-        match place.checked_sub(1) {
-            None => self.first.as_mut(),
-            Some(place) => self.rest.as_mut()?.get_mut(place),
+        match &mut self.all {
+            Some(all) => all.get_mut(place),
+            None => self.first.as_mut().filter(|_| place == 0),
         }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.first.iter().chain(self.rest.iter().flat_map(|rest| rest.iter()))
+        self.first.iter().chain(self.all.iter().flat_map(|all| all.iter()))
     }
 }
 
@@ -116,6 +119,6 @@ mod tests {
             short.push_back(element);
             assert_eq!(short.pop_front(), Some(element));
         }
-        assert!(short.rest.is_none());
+        assert!(short.all.is_none());
     }
 }

@@ -19,7 +19,6 @@
 mod places;
 
 use std::hash::{BuildHasher, RandomState};
-use std::iter::successors;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use std::{fmt, mem};
@@ -177,7 +176,7 @@ impl<S: Endable> Sessions<S> {
         }
         let full = Unopened::Full { max: self.bounds.live_max };
         let replaces = known.is_some_and(|at| self.clients.get(at).session.is_some());
-        if !replaces && self.live.len() >= self.bounds.live_max && !self.end_oldest() {
+        if !replaces && self.live.len() >= self.bounds.live_max && !self.end_oldest(now) {
             return Err(full);
         }
         let heard_at = self.time(now);
@@ -271,11 +270,19 @@ impl<S: Endable> Sessions<S> {
     }
 
     /// Ends one of the sessions that have been idle for longest, before its time. `false`: there is none to be found at once.
-    fn end_oldest(&mut self) -> bool {
-        let is_idle = |at: &At| self.clients.get(*at).session.as_ref().is_some_and(S::is_idle);
-        let mut oldest = successors(self.live.first(), |&at| self.clients.next(at)).take(LOOKED_AT_MAX);
-        let idle = oldest.find(is_idle);
-        idle.is_some_and(|at| self.end(at).is_some())
+    fn end_oldest(&mut self, now: Instant) -> bool {
+        let now = self.time(now);
+        for _ in 0..LOOKED_AT_MAX.min(self.live.len()) {
+            let Some(at) = self.live.first() else { break };
+            let client = self.clients.get_mut(at);
+            if client.session.as_ref().is_some_and(S::is_idle) {
+                return self.end(at).is_some();
+            }
+            // The next who looks is to find others: at work is as good as heard of.
+            client.heard_at = now;
+            self.clients.put_last(&mut self.live, at);
+        }
+        false
     }
 
     /// Ends a client's session, and remembers that there was one.

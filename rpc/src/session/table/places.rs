@@ -82,7 +82,7 @@ impl<T> Places<T> {
     }
 
     /// The next in the list of this one.
-    pub(super) fn next(&self, at: At) -> Option<At> {
+    fn next(&self, at: At) -> Option<At> {
         self.places[at.index()].behind.some()
     }
 

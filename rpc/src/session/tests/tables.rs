@@ -141,6 +141,20 @@ fn a_full_table_ends_who_has_been_idle_for_longest() {
 }
 
 #[test]
+fn those_at_work_do_not_hide_for_ever_who_could_make_room() {
+    let bounds = Bounds { live_max: 100, ..BOUNDS };
+    let mut fixture = Fixture { sessions: Sessions::new(bounds), ..Fixture::new() };
+    for client in 0..100 {
+        fixture.open(client, "", 1, 0).expect("room");
+        // The last is idle.
+        fixture.find(client, "", 1, 0).expect("open").1 = client == 99;
+    }
+    let tries = (0..100).position(|_| fixture.open(100, "", 1, 1).is_ok());
+    assert!(tries.is_some_and(|refused| refused < 10), "{tries:?}");
+    assert_eq!(fixture.find(99, "", 1, 1), Err(Refused::Expired));
+}
+
+#[test]
 fn a_lease_of_nothing_ends_what_is_idle_and_no_more() {
     let bounds = Bounds { lease: Duration::ZERO, ..BOUNDS };
     let mut fixture = Fixture { sessions: Sessions::new(bounds), ..Fixture::new() };
