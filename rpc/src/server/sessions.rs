@@ -15,6 +15,8 @@
 //! * Leases are looked at when a connection opens or ends. A session ends by its lease only when no connection holds it, and its lease begins
 //!   when the last one lets go.
 
+use std::cell::RefCell;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -121,6 +123,22 @@ impl Endable for Arc<Session> {
     }
 }
 
+thread_local! {
+    /// For one call after the other: to make it anew each time would take longer than most of what it is for.
+    static PROGRESS: RefCell<Progress<Unparker>> = const { RefCell::new(Progress::new()) };
+}
+
+/// Does `f`; what it returns, and who is to be woken, if there is anybody. There are no lanes on the wire yet, so nothing is ever held back, released
+/// or dropped.
+#[inline]
+fn with_progress<R>(f: impl FnOnce(&mut Progress<Unparker>) -> R) -> (R, Option<Vec<Unparker>>) {
+    PROGRESS.with_borrow_mut(|progress| {
+        let result = f(progress);
+        let orphaned = (!progress.orphaned.is_empty()).then(|| mem::take(&mut progress.orphaned));
+        (result, orphaned)
+    })
+}
+
 impl Held {
     /// Why nothing arrives in a session that is over.
     #[cold]
@@ -131,36 +149,41 @@ impl Held {
 
 impl store::Session for Held {
     fn arrive(&self, ended: Option<Ended<'_>>, arrival: Arrival, out: &mut Vec<u8>) -> Result<Arrived, Refused> {
-        // There are no lanes on the wire yet, so nothing is ever held back, released or dropped.
-        let mut progress = Progress::default();
         let mut cache = self.session.cache.lock();
-        if let Some(Ended { xid, reply, has_run }) = ended
-            && let Some(attached) = cache.finish(xid, reply, has_run, &mut progress)
-            && !attached.is_empty()
-        {
-            progress.orphaned.extend(attached);
-        }
-        let arrived = if cache.is_over() { Err(None) } else { cache.arrive(arrival, &mut progress).map_err(Some) };
-        let arrived = match arrived {
-            Ok(Verdict::New) => Ok(Arrived::New),
-            Ok(Verdict::Done(reply)) => {
-                *out = scratch::take();
-                out.extend_from_slice(reply);
-                Ok(Arrived::Done)
+        let (arrived, orphaned) = with_progress(|progress| {
+            if let Some(Ended { xid, reply, has_run }) = ended
+                && let Some(attached) = cache.finish(xid, reply, has_run, progress)
+                && !attached.is_empty()
+            {
+                progress.orphaned.extend(attached);
             }
-            Ok(Verdict::Held | Verdict::InProgress) => Ok(Arrived::InProgress),
-            Err(refused) => Err(refused),
-        };
+            if cache.is_over() {
+                return None;
+            }
+            Some(match cache.arrive(arrival, progress) {
+                Ok(Verdict::New) => Ok(Arrived::New),
+                Ok(Verdict::Done(reply)) => {
+                    *out = scratch::take();
+                    out.extend_from_slice(reply);
+                    Ok(Arrived::Done)
+                }
+                Ok(Verdict::Held | Verdict::InProgress) => Ok(Arrived::InProgress),
+                Err(refused) => Err(refused),
+            })
+        });
         drop(cache);
-        progress.orphaned.iter().for_each(Unparker::unpark);
-        arrived.map_err(|refused| refused.unwrap_or_else(|| self.replaced()))
+        if let Some(orphaned) = orphaned {
+            orphaned.iter().for_each(Unparker::unpark);
+        }
+        arrived.unwrap_or_else(|| Err(self.replaced()))
     }
 
     fn set_aside(&self, first_incomplete: Xid, wanted: &[Xid]) -> Result<(), Malformed> {
-        let mut progress = Progress::default();
         let what = "sets aside as many calls as the window has";
-        let set_aside = self.session.cache.lock().set_aside(first_incomplete, wanted, &mut progress);
-        progress.orphaned.iter().for_each(Unparker::unpark);
+        let mut cache = self.session.cache.lock();
+        let (set_aside, orphaned) = with_progress(|progress| cache.set_aside(first_incomplete, wanted, progress));
+        drop(cache);
+        orphaned.iter().flatten().for_each(Unparker::unpark);
         set_aside.map_err(|_| Malformed::Body { kind: Kind::Acknowledge, what })
     }
 
@@ -186,8 +209,9 @@ impl store::Session for Held {
 
     fn finish(&self, ended: Ended<'_>) {
         let Ended { xid, reply, has_run } = ended;
-        let mut progress = Progress::default();
-        let attached = self.session.cache.lock().finish(xid, reply, has_run, &mut progress);
+        let mut cache = self.session.cache.lock();
+        let (attached, _) = with_progress(|progress| cache.finish(xid, reply, has_run, progress));
+        drop(cache);
         attached.iter().flatten().for_each(Unparker::unpark);
     }
 }

@@ -67,18 +67,18 @@ impl Allowance {
     /// Whether so many bytes more may be kept; if so they count as kept.
     #[inline]
     pub fn take(&mut self, bytes: usize) -> bool {
-        let used = u32::try_from(bytes).ok().and_then(|bytes| self.used.checked_add(bytes));
-        let Some(used) = used.filter(|&used| used <= self.pool.shared.session_max) else { return false };
-        if used > OWN + self.granted && !self.grow(used) {
+        let used = (self.used as usize).saturating_add(bytes);
+        if used > self.pool.shared.session_max as usize || (used > (OWN + self.granted) as usize && !self.grow(used)) {
             return false;
         }
-        self.used = used;
+        // It fits, since the most that may be kept does.
+        self.used = used as u32;
         true
     }
 
     #[cold]
-    fn grow(&mut self, used: u32) -> bool {
-        let lacking = used - OWN - self.granted;
+    fn grow(&mut self, used: usize) -> bool {
+        let lacking = used as u32 - OWN - self.granted;
         // A whole block if there is one: the next replies need not ask.
         let wanted = lacking.next_multiple_of(BLOCK);
         let granted = [wanted, lacking].into_iter().find(|&bytes| self.pool.take(bytes as usize));
@@ -94,7 +94,7 @@ impl Allowance {
     /// So many bytes are not kept any more.
     #[inline]
     pub fn give(&mut self, bytes: usize) {
-        self.used = self.used.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.used = (self.used as usize).saturating_sub(bytes) as u32;
         if self.used == 0 && self.granted > 0 {
             self.pool.give(std::mem::take(&mut self.granted) as usize);
         }

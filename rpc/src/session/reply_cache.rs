@@ -77,9 +77,16 @@ pub struct Progress<A> {
     pub orphaned: Vec<A>,
 }
 
+impl<A> Progress<A> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self { released: Vec::new(), dropped: Vec::new(), orphaned: Vec::new() }
+    }
+}
+
 impl<A> Default for Progress<A> {
     fn default() -> Self {
-        Self { released: Vec::new(), dropped: Vec::new(), orphaned: Vec::new() }
+        Self::new()
     }
 }
 
