@@ -181,6 +181,25 @@ pub const SESSION_REPLY_BYTES_MIN: usize = 4 * 1024;
 /// ... and bytes that all sessions of a server may keep beyond. Where they are used up, a reply is not kept, either.
 pub const SERVER_REPLY_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// Calls of ordered lanes that a server holds back for a session, until those have ended that come before them. More are refused.
+pub const SESSION_HELD_MAX: usize = 1_024;
+
+/// Bytes of them that are held back for a session, [so many](HELD_CALL_BYTES) for each included ...
+pub const SESSION_HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// ... and for all sessions of a server, beyond [`SESSION_REPLY_BYTES_MIN`] each.
+pub const SERVER_HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What holding a call back takes beside what it says, about.
+pub const HELD_CALL_BYTES: usize = 512;
+
+/// A call that is held back is given up before its time is up, so that its caller still hears that it has not run: by one part in so many of
+/// its timeout, ...
+pub const HELD_MARGIN_SHARE: u32 = 8;
+
+/// ... but no more than this.
+pub const HELD_MARGIN_MAX: Duration = Duration::from_millis(100);
+
 /// How long a call may wait for its turn at a server that has more to do than it can, unless the builder says otherwise: see
 /// [`Builder::queue_delay_max`](crate::server::Builder::queue_delay_max).
 ///

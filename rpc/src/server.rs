@@ -22,6 +22,7 @@
 //! | `connection/turn`, `connection/output` | its turn; what it sends |
 //! | `lazy_outbox` | what its peer does not take at once |
 //! | `connection/call` | one call of it: repeated, refused or run |
+//! | `connection/lane`, `held` | calls of it that wait for their turn in a lane |
 //! | `connection/stream` | a call of it that streams |
 //! | `streams` | the streams of a connection, and the rules for what comes for them |
 //! | `reader` | that role: the input read and not yet acted on |
@@ -46,6 +47,7 @@ mod dispatch;
 mod drain;
 mod farewell;
 mod handler;
+mod held;
 mod lazy_outbox;
 mod leaders;
 mod load;

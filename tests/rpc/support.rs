@@ -1,5 +1,6 @@
 //! A service with a method for every behaviour, a peer that writes raw bytes, and a log to look into.
 
+pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod proxy;
 pub(crate) mod raw;

@@ -48,16 +48,21 @@ fn from_client() -> Vec<Vec<u8>> {
     for (xid, behind, flags, credit) in [
         (1, 0, 0, None),
         (9, 8, 0, None),
+        (6, 2, header::FLAG_ORDERED, None),
         (1 << 63, 0, header::FLAG_ONE_WAY, None),
         (2 << 62, 0, header::FLAG_IDEMPOTENT, None),
         (5, 0, header::FLAG_CLIENT_STREAM, Some(1024)),
     ] {
         frames.push(frame(|out| {
             let metadata = if behind > 0 { &metadata } else { &Metadata::new() };
-            let mut body = encode::call_with(out, "calculator.add", flags, metadata, credit, MAX);
+            let lane = (flags & header::FLAG_ORDERED != 0).then_some(7);
+            let mut body = encode::call_with(out, "calculator.add", flags, lane, metadata, credit, MAX);
             codec::encode(&mut body, &(3, 5)).expect("it can be encoded");
             body.finish().expect("it is short");
             encode::stamp_call(out, xid, behind, Duration::from_secs(10));
+            if lane.is_some() {
+                encode::stamp_turn(out, 5);
+            }
         }));
     }
     frames.push(frame(|out| encode::cancel(out, 1)));

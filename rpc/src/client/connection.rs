@@ -287,7 +287,7 @@ mod tests {
 
     fn frame() -> Vec<u8> {
         let mut frame = Vec::new();
-        let call = encode::call_with(&mut frame, "tap.sum", 0, &Metadata::new(), None, 1024);
+        let call = encode::call_with(&mut frame, "tap.sum", 0, None, &Metadata::new(), None, 1024);
         call.finish().expect("it is short");
         frame
     }

@@ -437,7 +437,7 @@ impl<'a> Exchange<'a> {
         }
         let max = self.to.frame_bytes();
         let mut frame = scratch::take();
-        let mut body = encode::call_with(&mut frame, self.method.full_name(), flags, metadata, credit, max);
+        let mut body = encode::call_with(&mut frame, self.method.full_name(), flags, None, metadata, credit, max);
         let encoded = args(&mut body);
         let encoded = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
         match encoded {

@@ -21,9 +21,12 @@
 //! A call of the session that has been answered gets the same bytes; one that is being run waits for that run, as a handler that parks
 //! does. Only then do limits apply: to answer once more takes no room.
 //!
+//! A call of an ordered lane whose turn has not come is put aside, and the reading goes on; it is run in a later turn of the connection.
+//!
 //! On a plain thread nothing parks in the scheduler's sense, so the role stays and calls run one after the other.
 
 mod call;
+mod lane;
 mod output;
 mod peer;
 mod stream;
@@ -47,6 +50,7 @@ use super::accept::Context;
 use super::dispatch::{Dispatch, Key};
 use super::drain;
 use super::farewell;
+use super::held::HeldCalls;
 use super::lazy_outbox::LazyOutbox;
 use super::opening;
 use super::reader::Reader;
@@ -71,6 +75,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
     let connection = Rc::new(Connection {
         outbox: LazyOutbox::default(),
         streams: OnceCell::new(),
+        held: OnceCell::new(),
         session,
         glitches: Glitches::new(context.limits.window, clock::now()),
         seat,
@@ -105,6 +110,8 @@ pub(super) struct Connection {
     outbox: LazyOutbox,
     /// Made when the first call streams.
     streams: OnceCell<Box<Streams>>,
+    /// Made when the first call has a lane.
+    held: OnceCell<Box<HeldCalls>>,
     session: ChosenSession,
     glitches: Glitches,
     peer: PeerAddr,
@@ -134,6 +141,12 @@ pub(super) struct Connection {
     warned: Cell<bool>,
     /// Last, so that the connection leaves the roster when all else is gone.
     seat: Seat,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.forget_held();
+    }
 }
 
 /// How the reading ended.
@@ -210,13 +223,14 @@ impl Connection {
 
     /// Whether calls of it are under way, or answers.
     pub(super) fn is_busy(&self) -> bool {
-        self.in_flight.get() > 0 || self.postponed.get() || !self.outbox.is_empty()
+        self.in_flight.get() > 0 || self.holds_any() || self.postponed.get() || !self.outbox.is_empty()
     }
 
     /// Nothing more is read or written. Wakes whoever waits for either.
     pub(super) fn close(&self) {
         self.outbox.close(|| self.new_outbox());
         self.streams_lost();
+        self.forget_held();
         // Fails only if the peer was faster.
         let _ = self.stream().shutdown(Shutdown::Both);
     }
@@ -232,6 +246,7 @@ impl Connection {
             End::Eof => {
                 tracing::debug!(peer = %self.peer(), "the peer closed the connection");
                 self.streams_lost();
+                self.forget_held();
             }
             End::Io(error) => {
                 // Reading waits for ever, so it is writing that took too long.

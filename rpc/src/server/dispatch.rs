@@ -20,6 +20,7 @@
 //! * When the leader ends and none follows, all its connections end.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -63,6 +64,9 @@ pub(super) struct Dispatch {
     /// Whoever was to lead never did, or panicked: it serves nobody any more.
     abandoned: Cell<bool>,
     line: RefCell<Line>,
+    /// When connections are to look after their held calls; and when the first is.
+    alarms: RefCell<BTreeSet<(Instant, u64)>>,
+    first_alarm: Cell<Option<Instant>>,
     admission: RefCell<Admission>,
     unfinished: RefCell<Unfinished<Key>>,
     /// What is looked at for who drains, and how far that has come.
@@ -131,6 +135,8 @@ impl Dispatch {
             spawning: Cell::new(false),
             abandoned: Cell::new(false),
             line: RefCell::default(),
+            alarms: RefCell::default(),
+            first_alarm: Cell::new(None),
             admission: RefCell::new(Admission::new(context.queue_delay_max)),
             unfinished: RefCell::new(Unfinished::new(context.frame_timeout)),
             look: Cell::new(None),
@@ -263,7 +269,7 @@ impl Dispatch {
 
     /// Who is next in line; or one whose frame should have come as a whole by now, and who has a turn for that reason.
     ///
-    /// The clock is read when nobody is in line, and if it `looks`, which it does until nobody is due.
+    /// The clock is read when nobody is in line, and if it `looks`, which it does until nobody is due; and while calls are held.
     fn next(&self, looks: &mut bool) -> Result<(Key, bool), Interrupted> {
         loop {
             let deadline = self.unfinished.borrow().next();
@@ -274,10 +280,40 @@ impl Dispatch {
                 return Ok((key, true));
             }
             *looks = false;
-            match self.set.next_before(deadline) {
+            let mut until = deadline;
+            if let Some(first_alarm) = self.first_alarm.get() {
+                self.ring_alarms();
+                until = Some(deadline.map_or(first_alarm, |deadline| deadline.min(first_alarm)));
+            }
+            match self.set.next_before(until) {
                 Ok(key) => return Ok((Key(key), false)),
-                Err(Interrupted::TimedOut) if deadline.is_some() => *looks = true,
+                Err(Interrupted::TimedOut) if until.is_some() => *looks = true,
                 Err(interrupted) => return Err(interrupted),
+            }
+        }
+    }
+
+    /// Where its connections line up, from whatever thread.
+    pub(super) fn line_of(&self) -> ReadySet {
+        self.set.clone()
+    }
+
+    /// A connection is to look after its held calls at that time, and no longer at the one before.
+    pub(super) fn set_alarm(&self, key: Key, before: Option<Instant>, at: Option<Instant>) {
+        let mut alarms = self.alarms.borrow_mut();
+        before.map(|before| alarms.remove(&(before, key.0)));
+        alarms.extend(at.map(|at| (at, key.0)));
+        self.first_alarm.set(alarms.first().map(|&(at, _)| at));
+    }
+
+    #[cold]
+    fn ring_alarms(&self) {
+        let now = clock::now();
+        while let Some(at) = self.first_alarm.get().filter(|&at| at <= now) {
+            let Some((_, key)) = self.alarms.borrow_mut().pop_first() else { break };
+            self.set_alarm(Key(key), Some(at), None);
+            if let Some(connection) = self.find(Key(key)) {
+                connection.alarmed();
             }
         }
     }

@@ -45,6 +45,12 @@ pub(super) enum Refusal {
     Draining,
     /// It was sent before, and what it does goes on.
     InProgress,
+    /// It comes after calls of its lane that had not ended when it was given up.
+    NotItsTurn,
+    /// As many calls as this wait for their turn in lanes of the session, or as many bytes of them as may be.
+    HeldBack(usize),
+    /// Nobody waits for it.
+    Cancelled,
     /// Its session does not take it.
     Session(session::Refused),
     /// It streams, and there are no fibers that could read on while the handler waits.
@@ -334,6 +340,12 @@ pub(super) fn refuse(xid: u64, one_way: bool, refusal: Refusal, frame_bytes_max:
             (Code::UnknownMethod, "a server with a thread for each connection serves no streams".into())
         }
         Refusal::NoFiberLeft => (Code::Overloaded, "there are as many fibers as there may be".into()),
+        Refusal::NotItsTurn => (Code::Expired, "an earlier call of its lane had not ended when its time was up".into()),
+        Refusal::HeldBack(max) => (
+            Code::Overloaded,
+            format!("the session has {max} calls, or too many bytes of them, that wait for their turn").into(),
+        ),
+        Refusal::Cancelled => (Code::Expired, "it was cancelled before its turn came".into()),
         Refusal::InProgress => (Code::InProgress, "an earlier copy of the call still runs".into()),
         Refusal::Session(refused) => (code(refused), Cow::Owned(refused.to_string())),
     };

@@ -15,8 +15,9 @@
 //! * Leases are looked at when a connection opens or ends. A session ends by its lease only when no connection holds it, and its lease begins
 //!   when the last one lets go.
 
+mod lanes;
+
 use std::cell::RefCell;
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,9 +25,12 @@ use fibra_scheduler::clock;
 use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
 
+use super::held::Waiting;
 use super::replies::Ended;
-use super::store::{self, Arrived, StillRuns, Store};
-use crate::limits::{SERVER_REPLY_BYTES_MAX, SESSION_REPLY_BYTES_MAX};
+use super::store::{self, Arrived, GivenUp, StillRuns, Store, Waited};
+use lanes::{HeldBack, Told};
+
+use crate::limits::{SERVER_HELD_BYTES_MAX, SERVER_REPLY_BYTES_MAX, SESSION_HELD_BYTES_MAX, SESSION_REPLY_BYTES_MAX};
 use crate::random;
 use crate::scratch;
 use crate::session::reply_cache::{Arrival, Progress};
@@ -43,12 +47,20 @@ pub(super) struct Sessions {
     lease: Duration,
     /// What all of them may keep of their replies.
     pool: Pool,
+    /// And of their calls that wait for their turn.
+    held: Pool,
     table: Mutex<table::Sessions<Arc<Session>>>,
 }
 
 /// One client's.
 struct Session {
-    cache: Mutex<ReplyCache<Unparker>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    cache: ReplyCache<Unparker>,
+    /// `None`: no call has ever had to wait for its turn.
+    held: Option<Box<HeldBack>>,
 }
 
 /// A connection's hold on its session.
@@ -63,7 +75,8 @@ impl Sessions {
         let bounds = Bounds { lease, ..Bounds::default() };
         let table = Mutex::new(table::Sessions::new(bounds));
         let pool = Pool::new(SERVER_REPLY_BYTES_MAX, SESSION_REPLY_BYTES_MAX);
-        Self { incarnation: random::bits().max(1), window_max, lease, pool, table }
+        let held = Pool::new(SERVER_HELD_BYTES_MAX, SESSION_HELD_BYTES_MAX);
+        Self { incarnation: random::bits().max(1), window_max, lease, pool, held, table }
     }
 }
 
@@ -96,9 +109,9 @@ impl Store for Sessions {
         drop(table);
 
         if let Some(replaced) = replaced {
-            replaced.cache.lock().end();
+            replaced.state.lock().cache.end();
         }
-        let window = session.cache.lock().window();
+        let window = session.state.lock().cache.window();
         let opened = Opened {
             resumed,
             incarnation: self.incarnation,
@@ -112,14 +125,14 @@ impl Store for Sessions {
 impl Session {
     fn new(window: usize, pool: &Pool) -> Self {
         let cache = ReplyCache::sharing(window, Allowance::new(pool.clone()));
-        Self { cache: Mutex::new(cache) }
+        Self { state: Mutex::new(State { cache, held: None }) }
     }
 }
 
 impl Endable for Arc<Session> {
     fn is_idle(&self) -> bool {
         // What the table has, and no connection. Who holds it may only let go: another hold takes the table's lock.
-        Arc::strong_count(self) == 1 && self.cache.lock().is_idle()
+        Arc::strong_count(self) == 1 && self.state.lock().cache.is_idle()
     }
 }
 
@@ -128,15 +141,10 @@ thread_local! {
     static PROGRESS: RefCell<Progress<Unparker>> = const { RefCell::new(Progress::new()) };
 }
 
-/// Does `f`; what it returns, and who is to be woken, if there is anybody. There are no lanes on the wire yet, so nothing is ever held back, released
-/// or dropped.
+/// Does `f`, which leaves nothing in it.
 #[inline]
-fn with_progress<R>(f: impl FnOnce(&mut Progress<Unparker>) -> R) -> (R, Option<Vec<Unparker>>) {
-    PROGRESS.with_borrow_mut(|progress| {
-        let result = f(progress);
-        let orphaned = (!progress.orphaned.is_empty()).then(|| mem::take(&mut progress.orphaned));
-        (result, orphaned)
-    })
+fn with_progress<R>(f: impl FnOnce(&mut Progress<Unparker>) -> R) -> R {
+    PROGRESS.with_borrow_mut(f)
 }
 
 impl Held {
@@ -149,41 +157,41 @@ impl Held {
 
 impl store::Session for Held {
     fn arrive(&self, ended: Option<Ended<'_>>, arrival: Arrival, out: &mut Vec<u8>) -> Result<Arrived, Refused> {
-        let mut cache = self.session.cache.lock();
-        let (arrived, orphaned) = with_progress(|progress| {
+        let mut state = self.session.state.lock();
+        let (arrived, told) = with_progress(|progress| {
+            let State { cache, held } = &mut *state;
             if let Some(Ended { xid, reply, has_run }) = ended
                 && let Some(attached) = cache.finish(xid, reply, has_run, progress)
                 && !attached.is_empty()
             {
                 progress.orphaned.extend(attached);
             }
-            if cache.is_over() {
-                return None;
-            }
-            Some(match cache.arrive(arrival, progress) {
+            let arrived = (!cache.is_over()).then(|| match cache.arrive(arrival, progress) {
                 Ok(Verdict::New) => Ok(Arrived::New),
                 Ok(Verdict::Done(reply)) => {
-                    *out = scratch::take();
-                    out.extend_from_slice(reply);
+                    copy(reply, out);
                     Ok(Arrived::Done)
                 }
                 Ok(Verdict::Held | Verdict::InProgress) => Ok(Arrived::InProgress),
                 Err(refused) => Err(refused),
-            })
+            });
+            let concerns_others = held.is_some() || !progress.orphaned.is_empty();
+            (arrived, concerns_others.then(|| state.tell(progress)))
         });
-        drop(cache);
-        if let Some(orphaned) = orphaned {
-            orphaned.iter().for_each(Unparker::unpark);
+        drop(state);
+        if let Some(told) = told {
+            told.ring();
         }
         arrived.unwrap_or_else(|| Err(self.replaced()))
     }
 
     fn set_aside(&self, first_incomplete: Xid, wanted: &[Xid]) -> Result<(), Malformed> {
         let what = "sets aside as many calls as the window has";
-        let mut cache = self.session.cache.lock();
-        let (set_aside, orphaned) = with_progress(|progress| cache.set_aside(first_incomplete, wanted, progress));
-        drop(cache);
-        orphaned.iter().flatten().for_each(Unparker::unpark);
+        let mut state = self.session.state.lock();
+        let (set_aside, told) =
+            with_progress(|progress| (state.cache.set_aside(first_incomplete, wanted, progress), state.tell(progress)));
+        drop(state);
+        told.ring();
         set_aside.map_err(|_| Malformed::Body { kind: Kind::Acknowledge, what })
     }
 
@@ -192,28 +200,70 @@ impl store::Session for Held {
         arrival: Arrival,
         deadline: Option<Instant>,
         out: &mut Vec<u8>,
-    ) -> Result<Result<(), Refused>, StillRuns> {
-        while self.session.cache.lock().attach(arrival.xid, park::current()).is_ok() {
-            let waited = park::wait(Reason::Call, deadline);
-            // However it ended: who is still attached would be woken later, in whatever it does then.
-            self.session.cache.lock().detach(arrival.xid, Unparker::is_current);
-            waited.map_err(|_| StillRuns)?;
-        }
-        match self.arrive(None, arrival, out) {
-            Ok(Arrived::Done) => Ok(Ok(())),
-            // Whatever arrived is finished, so it is not new; and nothing else is told than what is certain.
-            Ok(Arrived::New | Arrived::InProgress) => Err(StillRuns),
-            Err(refused) => Ok(Err(refused)),
+    ) -> Result<Result<Waited, Refused>, StillRuns> {
+        loop {
+            while self.session.state.lock().cache.attach(arrival.xid, park::current()).is_ok() {
+                let waited = park::wait(Reason::Call, deadline);
+                // However it ended: who is still attached would be woken later, in whatever it does then.
+                self.session.state.lock().cache.detach(arrival.xid, Unparker::is_current);
+                waited.map_err(|_| StillRuns)?;
+            }
+            match self.arrive(None, arrival, out) {
+                Ok(Arrived::Done) => return Ok(Ok(Waited::Answered)),
+                Ok(Arrived::New) => return Ok(Ok(Waited::Abandoned)),
+                // Another copy was faster.
+                Ok(Arrived::InProgress | Arrived::Held { .. }) => {}
+                Err(refused) => return Ok(Err(refused)),
+            }
         }
     }
 
     fn finish(&self, ended: Ended<'_>) {
         let Ended { xid, reply, has_run } = ended;
-        let mut cache = self.session.cache.lock();
-        let (attached, _) = with_progress(|progress| cache.finish(xid, reply, has_run, progress));
-        drop(cache);
+        let mut state = self.session.state.lock();
+        let (attached, told) = with_progress(|progress| {
+            let attached = state.cache.finish(xid, reply, has_run, progress);
+            (attached, state.held.is_some().then(|| state.tell_of_end(xid, progress)))
+        });
+        drop(state);
         attached.iter().flatten().for_each(Unparker::unpark);
+        told.into_iter().for_each(Told::ring);
     }
+
+    fn arrive_in_lane(
+        &self,
+        arrival: Arrival,
+        copy: (&Arc<Waiting>, usize),
+        out: &mut Vec<u8>,
+    ) -> Result<Arrived, Refused> {
+        self.arrive_in_order(arrival, copy, out)
+    }
+
+    fn give_up(&self, xid: Xid, waiting: &Waiting, reply: &[u8]) -> GivenUp {
+        self.give_up_copy(xid, waiting, reply)
+    }
+
+    fn cancel(&self, xid: Xid, waiting: &Waiting, reply: &[u8]) {
+        self.cancel_held(xid, waiting, reply);
+    }
+
+    fn pass_over(&self, arrival: Arrival, reply: &[u8]) {
+        self.pass_over_unseen(arrival, reply);
+    }
+
+    fn let_go(&self, xid: Xid, waiting: &Waiting) {
+        self.let_go_of(xid, waiting);
+    }
+
+    fn abandon(&self, xid: Xid) {
+        self.abandon_running(xid);
+    }
+}
+
+/// Puts a reply that was kept in `out`.
+fn copy(reply: &[u8], out: &mut Vec<u8>) {
+    *out = scratch::take();
+    out.extend_from_slice(reply);
 }
 
 impl Drop for Held {

@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::held::Waiting;
 use super::replies::Ended;
 use super::sessions::Sessions;
 use crate::session::fingerprint::of_call;
@@ -53,6 +54,33 @@ pub(super) enum Arrived {
     Done,
     /// On its way to an answer already: [wait](Session::wait) for that.
     InProgress,
+    /// It has to wait for its turn in a lane.
+    Held {
+        /// A copy of it did so before.
+        again: bool,
+        /// There is no room for it: to be refused, and, if it is the only copy, [finished](Session::finish).
+        is_full: bool,
+    },
+}
+
+/// What came of waiting for a call in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// It has been answered.
+    Answered,
+    /// It was [let go](Session::let_go) before it ran: this copy is as new, to be run or [abandoned](Session::abandon).
+    Abandoned,
+}
+
+/// What giving up a held call has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// It has the answer that it was given.
+    Answered,
+    /// Other copies of it are still held.
+    Copy,
+    /// It had been decided otherwise.
+    Decided,
 }
 
 /// Its time was up while the run that it was to wait for went on.
@@ -92,10 +120,37 @@ pub(super) trait Session {
         arrival: Arrival,
         deadline: Option<Instant>,
         out: &mut Vec<u8>,
-    ) -> Result<Result<(), Refused>, StillRuns>;
+    ) -> Result<Result<Waited, Refused>, StillRuns>;
 
     /// A new call has got its answer.
     fn finish(&self, ended: Ended<'_>);
+
+    /// As [`arrive`](Self::arrive), of a call of a lane, of so many bytes. If it is held, `copy` tells what becomes of it.
+    ///
+    /// # Errors
+    ///
+    /// Why it is neither run, nor held, nor answered.
+    fn arrive_in_lane(
+        &self,
+        arrival: Arrival,
+        copy: (&Arc<Waiting>, usize),
+        out: &mut Vec<u8>,
+    ) -> Result<Arrived, Refused>;
+
+    /// A copy of a call is held no longer. If it was the only one, the call does not run, and has this answer.
+    fn give_up(&self, xid: Xid, waiting: &Waiting, reply: &[u8]) -> GivenUp;
+
+    /// Nobody waits for a held call any more: unless it has been decided otherwise, it does not run, and any copy has this answer.
+    fn cancel(&self, xid: Xid, waiting: &Waiting, reply: &[u8]);
+
+    /// A call of a lane comes that nobody waits for any more: it does not run.
+    fn pass_over(&self, arrival: Arrival, reply: &[u8]);
+
+    /// The connection that keeps a held call is gone: if the call comes again, it is new.
+    fn let_go(&self, xid: Xid, waiting: &Waiting);
+
+    /// Nobody runs a call that was to be run: if it comes again, it is new.
+    fn abandon(&self, xid: Xid);
 }
 
 #[cfg(test)]
@@ -127,7 +182,7 @@ mod tests {
         first.finish(answer(1, b"one"));
         assert_eq!(second.arrive(None, call(1), &mut out), Ok(Arrived::Done));
         assert_eq!(std::mem::take(&mut out), b"one");
-        assert_eq!(second.wait(call(1), Some(past), &mut out).expect("it has ended"), Ok(()));
+        assert_eq!(second.wait(call(1), Some(past), &mut out).expect("it has ended"), Ok(Waited::Answered));
         assert_eq!(std::mem::take(&mut out), b"one");
 
         // What has ended is known before the next is looked at, though both are said at once.

@@ -27,7 +27,7 @@ pub enum Verdict<'a> {
     /// It has not been seen before: run it, then [`finish`](super::ReplyCache::finish) or [`abandon`](super::ReplyCache::abandon) it.
     New,
     /// The call that it is to come after has not ended: keep it until it is [released](super::reply_cache::Progress::released). Of several
-    /// copies one is kept, whichever.
+    /// copies one is run, whichever.
     Held,
     /// It is being run already: answer when that ends.
     InProgress,

@@ -17,10 +17,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::bytes::Bytes;
-use super::frame::{Call, Ending, Frame, Open, Opened};
+use super::frame::{Call, Ending, Frame, Open, Opened, Ordered};
 use super::header::{
-    self, FLAG_ABANDONED, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_METADATA, FLAG_MORE, FLAG_ONE_WAY, FLAG_RESUMED,
-    FLAG_SERVER_STREAM, FLAG_STOP, Header, Kind, Malformed,
+    self, FLAG_ABANDONED, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_METADATA, FLAG_MORE, FLAG_ONE_WAY, FLAG_ORDERED,
+    FLAG_RESUMED, FLAG_SERVER_STREAM, FLAG_STOP, Header, Kind, Malformed,
 };
 use crate::limits::{READ_BYTES, STREAM_CREDIT_MIN};
 
@@ -29,6 +29,9 @@ const KEPT_BYTES: usize = 4 * READ_BYTES;
 
 /// Bytes before the name in the body of a call without anything beside its arguments: its timeout, and the name's length.
 const PLAIN_CALL_FIELDS: usize = 9;
+
+/// A call's place in a lane.
+const ORDERED_LEN: usize = 9;
 
 /// Bytes before the metadata: its length.
 const METADATA_LEN: usize = 2;
@@ -150,6 +153,7 @@ impl Decoder {
             behind,
             one_way: false,
             idempotent,
+            ordered: None,
             client_stream: false,
             server_stream: None,
             timeout: Duration::from_micros(u64::from_be_bytes(timeout)),
@@ -162,7 +166,8 @@ impl Decoder {
     /// Takes back that `call`, which does not stream, has been taken: it is the next frame again. To be called before anything else is.
     pub(crate) fn put_back(&mut self, call: &Call) {
         let metadata = call.metadata.as_ref().map_or(0, |metadata| METADATA_LEN + metadata.len());
-        self.start -= header::LEN + PLAIN_CALL_FIELDS + metadata + call.method.len() + call.args.len();
+        let ordered = if call.ordered.is_some() { ORDERED_LEN } else { 0 };
+        self.start -= header::LEN + PLAIN_CALL_FIELDS + ordered + metadata + call.method.len() + call.args.len();
     }
 
     /// The xids of the cancels among the whole frames that have not been taken, in order.
@@ -211,6 +216,7 @@ impl Decoder {
                 if (client_stream || server_stream) && header.flags & (FLAG_ONE_WAY | FLAG_IDEMPOTENT) != 0 {
                     return Err(Malformed::Flags { kind: header.kind, flags: header.flags });
                 }
+                let ordered = if header.flags & FLAG_ORDERED == 0 { None } else { Some(fields.ordered(header)?) };
                 let metadata = if header.flags & FLAG_METADATA == 0 {
                     None
                 } else {
@@ -232,6 +238,7 @@ impl Decoder {
                     behind,
                     one_way,
                     idempotent,
+                    ordered,
                     client_stream,
                     server_stream,
                     timeout,
@@ -347,6 +354,20 @@ impl Fields<'_> {
             last = xid;
         }
         Ok(wanted)
+    }
+
+    /// Only a call of the session has a place in a lane, and none comes after one that is not before it.
+    #[cold]
+    fn ordered(&mut self, header: &Header) -> Result<Ordered, Malformed> {
+        if header.flags & !(FLAG_ORDERED | FLAG_METADATA) != 0 {
+            return Err(Malformed::Flags { kind: header.kind, flags: header.flags });
+        }
+        let [lane] = self.array("lacks its lane")?;
+        let after = u64::from_be_bytes(self.array("lacks its place in a lane")?);
+        if after >= header.xid {
+            return Err(self.malformed("comes after a call that is not before it"));
+        }
+        Ok(Ordered { lane, after })
     }
 
     /// Less than the least says so little that it can only be meant to keep us busy.

@@ -11,13 +11,18 @@ use std::time::Duration;
 use super::failure::Code;
 use super::frame::{Ending, Open, Opened};
 use super::header::{
-    self, FLAG_ABANDONED, FLAG_METADATA, FLAG_MORE, FLAG_RESUMED, FLAG_SERVER_STREAM, FLAG_STOP, Header, Kind,
+    self, FLAG_ABANDONED, FLAG_METADATA, FLAG_MORE, FLAG_ORDERED, FLAG_RESUMED, FLAG_SERVER_STREAM, FLAG_STOP, Header,
+    Kind,
 };
 use crate::limits::{MESSAGE_BYTES_MAX, METHOD_NAME_BYTES_MAX};
 use crate::metadata::Metadata;
+use crate::session::Lane;
 
 /// Where the timeout of a call lies in its frame: first in the body.
 const TIMEOUT_AT: usize = header::LEN;
+
+/// Where that of an ordered call says which one it comes after: behind the timeout and the lane.
+const AFTER_AT: usize = TIMEOUT_AT + 9;
 
 /// Begins a call with these flags of [`header`]; the arguments are to follow. [`stamp_call`] fills in the xid and the timeout.
 ///
@@ -25,23 +30,29 @@ const TIMEOUT_AT: usize = header::LEN;
 /// that the server will not know it.
 pub fn call<'a>(out: &'a mut Vec<u8>, method: &str, flags: u8, bytes_max: usize) -> Body<'a> {
     const NONE: &Metadata = &Metadata::new();
-    call_with(out, method, flags, NONE, None, bytes_max)
+    call_with(out, method, flags, None, NONE, None, bytes_max)
 }
 
-/// As [`call`], with metadata, and with so much credit for the server's items, if there are to be any.
+/// As [`call`], with a place in that lane, if any, which [`stamp_turn`] fills in; with metadata, and with so much credit for the server's items, if
+/// there are to be any.
 pub fn call_with<'a>(
     out: &'a mut Vec<u8>,
     method: &str,
     flags: u8,
+    lane: Option<Lane>,
     metadata: &Metadata,
     server_stream: Option<u32>,
     bytes_max: usize,
 ) -> Body<'a> {
     let flags = if server_stream.is_some() { flags | FLAG_SERVER_STREAM } else { flags };
+    let flags = if lane.is_some() { flags | FLAG_ORDERED } else { flags };
     let flags = if metadata.is_empty() { flags } else { flags | FLAG_METADATA };
     let mut body = Body::begin(out, Kind::Call, flags, 0, bytes_max);
     let method = cut(method, METHOD_NAME_BYTES_MAX);
     body.push(&[0; 8]);
+    if let Some(lane) = lane {
+        body.push(&[lane, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
     if !metadata.is_empty() {
         // It is never longer than its limit, which two bytes can say.
         body.push(&u16::try_from(metadata.encoded_len()).unwrap_or(u16::MAX).to_be_bytes());
@@ -67,6 +78,13 @@ pub fn stamp_call(frame: &mut [u8], xid: u64, behind: u16, timeout: Duration) {
     }
     if let Some(field) = frame.get_mut(TIMEOUT_AT..TIMEOUT_AT + 8) {
         field.copy_from_slice(&micros.to_be_bytes());
+    }
+}
+
+/// Completes the ordered call at the start of `frame`: the xid of the one that it comes after, 0 if there is none.
+pub fn stamp_turn(frame: &mut [u8], after: u64) {
+    if let Some(field) = frame.get_mut(AFTER_AT..AFTER_AT + 8) {
+        field.copy_from_slice(&after.to_be_bytes());
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::bytes::Bytes;
 use crate::service::Streams;
+use crate::session::{Lane, Turn};
 
 /// One frame, as it comes out of the [`Decoder`](super::decode::Decoder).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +160,8 @@ pub struct Call {
     pub one_way: bool,
     /// It may run again.
     pub idempotent: bool,
+    /// Its place in a lane of the session, if it has one.
+    pub ordered: Option<Ordered>,
     /// Items of the client's follow.
     pub client_stream: bool,
     /// Items of the server's are awaited; so many bytes of them, headers included, until there is more credit.
@@ -173,7 +176,22 @@ pub struct Call {
     pub args: Bytes,
 }
 
+/// A place in a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ordered {
+    /// Which lane of the session.
+    pub lane: Lane,
+    /// The xid of the call that it comes after; 0 if there is none that its client still waits for.
+    pub after: u64,
+}
+
 impl Call {
+    /// Its place in a lane of its session, if it has one.
+    pub fn turn(&self) -> Option<Turn> {
+        let Ordered { lane, after } = self.ordered?;
+        Some(Turn { lane, after })
+    }
+
     /// Whether it runs at most once in its session, however often it arrives.
     pub fn in_session(&self) -> bool {
         !self.one_way && !self.idempotent && !self.is_stream()

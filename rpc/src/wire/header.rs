@@ -23,6 +23,9 @@ pub const FLAG_ONE_WAY: u8 = 0b0000_0001;
 /// Flag of a [`Kind::Call`]: running it again does no harm, so the server does not look whether it has.
 pub const FLAG_IDEMPOTENT: u8 = 0b0000_0010;
 
+/// Flag of a [`Kind::Call`]: it has a place in a lane of its session, which it says.
+pub const FLAG_ORDERED: u8 = 0b0000_0100;
+
 /// Flag of a [`Kind::Call`]: metadata comes with it.
 pub const FLAG_METADATA: u8 = 0b0000_1000;
 
@@ -99,7 +102,9 @@ impl Kind {
     /// The flags that this kind defines.
     const fn flags(self) -> u8 {
         match self {
-            Self::Call => FLAG_ONE_WAY | FLAG_IDEMPOTENT | FLAG_METADATA | FLAG_CLIENT_STREAM | FLAG_SERVER_STREAM,
+            Self::Call => {
+                FLAG_ONE_WAY | FLAG_IDEMPOTENT | FLAG_ORDERED | FLAG_METADATA | FLAG_CLIENT_STREAM | FLAG_SERVER_STREAM
+            }
             Self::Opened => FLAG_RESUMED,
             Self::Item => FLAG_MORE,
             Self::End => FLAG_ABANDONED | FLAG_STOP,
@@ -161,7 +166,7 @@ impl Header {
             return Err(Malformed::Flags { kind, flags });
         }
         let behind = u16::from_be_bytes([b0, b1]);
-        if behind != 0 && (kind != Kind::Call || flags & !FLAG_METADATA != 0) {
+        if behind != 0 && (kind != Kind::Call || flags & !(FLAG_ORDERED | FLAG_METADATA) != 0) {
             return Err(Malformed::Reserved);
         }
         let xid = u64::from_be_bytes(xid);

@@ -187,6 +187,42 @@ pub(crate) fn with_metadata(mut call: Vec<u8>, metadata: &[u8]) -> Vec<u8> {
     call
 }
 
+/// The same call, with a place in lane 1: so many xids before its own the one lies that it comes after.
+pub(crate) fn in_lane(mut call: Vec<u8>, gap: u16) -> Vec<u8> {
+    let xid = u64::from_be_bytes(call[8..16].try_into().expect("eight bytes"));
+    let after = if gap == 0 { 0 } else { xid - u64::from(gap) };
+    // Behind the header and the timeout.
+    call.splice(24..24, [&[1][..], &after.to_be_bytes()].concat());
+    call[5] |= 0x04;
+    let body = u32::try_from(call.len() - 16).expect("a test's call");
+    call[..4].copy_from_slice(&body.to_be_bytes());
+    call
+}
+
+/// `ledger.write(n)` in a lane, as the call of that number, behind the one before.
+pub(crate) fn write(n: u8) -> Vec<u8> {
+    write_within(n, Duration::from_secs(10))
+}
+
+pub(crate) fn write_within(n: u8, timeout: Duration) -> Vec<u8> {
+    behind_one(n, call(n.into(), timeout, "ledger.write", &[0x91, n]))
+}
+
+/// `ledger.write_slowly(n)`, likewise.
+pub(crate) fn write_slowly(n: u8) -> Vec<u8> {
+    behind_one(n, call(n.into(), Duration::from_secs(10), "ledger.write_slowly", &[0x91, n]))
+}
+
+/// In the lane behind the one before; all from the first on are waited for.
+fn behind_one(n: u8, call: Vec<u8>) -> Vec<u8> {
+    behind(in_lane(call, if n == 1 { 0 } else { 1 }), u16::from(n) - 1)
+}
+
+/// `ledger.read()`, as the call of that number.
+pub(crate) fn read(n: u8) -> Vec<u8> {
+    behind(call(n.into(), Duration::from_secs(10), "ledger.read", &[0x90]), u16::from(n) - 1)
+}
+
 /// An address of this host where nobody listens.
 pub(crate) fn nowhere() -> SocketAddr {
     TcpListener::bind(super::LOOPBACK).and_then(|listener| listener.local_addr()).expect("a free port")

@@ -11,7 +11,7 @@ use super::super::accept::Context;
 use super::super::handler::{self, Refusal, Serving};
 use super::super::reader::Reader;
 use super::super::replies::Ended;
-use super::super::store::{self, Arrived, Session, StillRuns};
+use super::super::store::{self, Arrived, Session, StillRuns, Waited};
 use super::turn::answered;
 use super::{Connection, End, Role, Step};
 use crate::metrics::Shard;
@@ -52,7 +52,7 @@ impl Connection {
                     self.count(|shard| shard.replay());
                     return Ok(answered(role, out, None));
                 }
-                Ok(Arrived::InProgress) => {
+                Ok(Arrived::InProgress | Arrived::Held { .. }) => {
                     if self.has_to_postpone() {
                         // It cannot be refused: it runs.
                         reader.decoder().put_back(&call);
@@ -115,7 +115,7 @@ impl Connection {
 
     /// Waits for the answer to a call that runs already.
     #[cold]
-    fn attach(
+    pub(super) fn attach(
         self: &Rc<Self>,
         role: &mut Role,
         one_way: bool,
@@ -124,7 +124,12 @@ impl Connection {
     ) -> Result<Step, End> {
         self.run_to_park(role, arrival.xid, Vec::new(), |out| {
             let refusal = match self.session.wait(arrival, deadline, out) {
-                Ok(Ok(())) => return None,
+                Ok(Ok(Waited::Answered)) => return None,
+                Ok(Ok(Waited::Abandoned)) => {
+                    // A copy that says its lane will run.
+                    self.session.abandon(arrival.xid);
+                    Refusal::InProgress
+                }
                 Ok(Err(refused)) => Refusal::Session(refused),
                 Err(StillRuns) => Refusal::InProgress,
             };
@@ -193,7 +198,7 @@ impl Connection {
 
     /// Whether a call that waits for its turn is refused, since there is more to do than can be done.
     #[inline(never)]
-    fn refuses_late(
+    pub(super) fn refuses_late(
         &self,
         reader: &Reader,
         now: Instant,
@@ -218,7 +223,7 @@ impl Connection {
     }
 
     /// Counts something, if the server counts.
-    fn count(&self, how: impl FnOnce(&Shard)) {
+    pub(super) fn count(&self, how: impl FnOnce(&Shard)) {
         if let Some(shard) = &self.shard {
             how(shard);
         }

@@ -83,7 +83,7 @@ impl Connection {
         let mut input = None;
         let mut has_acted = false;
         let mut request = Request::from(Peer::Remote(self.peer()));
-        let mut step = if self.outbox.is_full() { Step::Filled } else { Step::Done };
+        let mut step = if self.outbox.is_full() { Step::Filled } else { self.take_held(role, &mut request)? };
         loop {
             let Some(reader) = role else { return Ok(Turn::HandedOver) };
             let has_room = match step {
@@ -130,6 +130,11 @@ impl Connection {
             self.has_fibers.set(fibers_are_left);
         }
         match (input, role.take()) {
+            // What it has sent before is still answered.
+            (Input::End, Some(reader)) if self.holds_any() => {
+                self.keep_input(reader);
+                Ok(Turn::Paused)
+            }
             (Input::End, _) => Err(End::Eof),
             (_, None) => Ok(Turn::HandedOver),
             (Input::Drained, Some(reader)) => Ok(Turn::Drained(reader)),
@@ -219,11 +224,13 @@ impl Connection {
     fn act_on(self: &Rc<Self>, role: &mut Role, request: &mut Request, frame: Frame) -> Result<Step, End> {
         let read_at = role.as_ref().map_or_else(clock::now, |reader| reader.read_at());
         let (kind, xid) = match frame {
+            Frame::Call(call) if call.ordered.is_some() => return self.take_ordered(role, request, call),
             Frame::Call(call) => return self.take_call(role, request, call),
             Frame::Cancel { xid } => {
                 self.glitches.spend(read_at)?;
                 // What has not parked has ended by now.
                 self.seat.cancel(xid);
+                self.cancel_held(xid);
                 self.stream_cancelled(xid);
                 return Ok(Step::Done);
             }

@@ -8,13 +8,15 @@ use proptest::prelude::*;
 
 use crate::limits::{MESSAGE_BYTES_MAX, READ_BYTES, STREAM_CREDIT_MIN};
 use crate::metadata::Metadata;
+use crate::session::Turn;
 use crate::wire::bytes::Bytes;
 use crate::wire::decode::Decoder;
 use crate::wire::encode;
 use crate::wire::failure::Code;
-use crate::wire::frame::{Call, Ending, Frame, Open, Opened};
+use crate::wire::frame::{Call, Ending, Frame, Open, Opened, Ordered};
 use crate::wire::header::{
-    self, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_METADATA, FLAG_ONE_WAY, FLAG_SERVER_STREAM, Header, Kind, Malformed,
+    self, FLAG_CLIENT_STREAM, FLAG_IDEMPOTENT, FLAG_METADATA, FLAG_ONE_WAY, FLAG_ORDERED, FLAG_SERVER_STREAM, Header,
+    Kind, Malformed,
 };
 use crate::wire::preface;
 
@@ -34,8 +36,18 @@ fn xid() -> impl Strategy<Value = u64> {
 
 fn call() -> impl Strategy<Value = Call> {
     let streams = (any::<bool>(), prop::option::of(STREAM_CREDIT_MIN..));
-    (xid(), any::<u16>(), any::<(bool, bool)>(), streams, any::<u64>(), metadata(), "[a-z_.]{1,255}", body()).prop_map(
-        |(xid, behind, (one_way, idempotent), (client_stream, server_stream), micros, metadata, method, args)| {
+    let ordered = prop::option::of(any::<(u8, u64)>());
+    let numbers = (any::<u16>(), ordered, any::<u64>());
+    (xid(), numbers, any::<(bool, bool)>(), streams, metadata(), "[a-z_.]{1,255}", body()).prop_map(
+        |(
+            xid,
+            (behind, ordered, micros),
+            (one_way, idempotent),
+            (client_stream, server_stream),
+            metadata,
+            method,
+            args,
+        )| {
             let is_stream = client_stream || server_stream.is_some();
             let mut call = Call {
                 xid,
@@ -43,6 +55,7 @@ fn call() -> impl Strategy<Value = Call> {
                 // Calls that stream are neither.
                 one_way: one_way && !is_stream,
                 idempotent: idempotent && !is_stream,
+                ordered: None,
                 client_stream,
                 server_stream,
                 timeout: Duration::from_micros(micros),
@@ -53,6 +66,13 @@ fn call() -> impl Strategy<Value = Call> {
             // Only calls of the session acknowledge, and none before the first.
             if call.in_session() && u64::from(behind) < xid {
                 call.behind = behind;
+            }
+            // Nor do others have lanes, or come after one before the first.
+            if let Some((lane, after)) = ordered
+                && call.in_session()
+                && after < xid
+            {
+                call.ordered = Some(Ordered { lane, after });
             }
             call
         },
@@ -142,10 +162,14 @@ fn encoded(frames: &[Frame]) -> Vec<u8> {
                 let metadata = call.metadata.as_ref().map(|bytes| Metadata::decode(bytes).expect("it is metadata"));
                 let metadata = metadata.unwrap_or_default();
                 let credit = call.server_stream;
-                let mut body = encode::call_with(&mut frame, method, flags, &metadata, credit, FRAME_BYTES_MAX);
+                let lane = call.ordered.map(|ordered| ordered.lane);
+                let mut body = encode::call_with(&mut frame, method, flags, lane, &metadata, credit, FRAME_BYTES_MAX);
                 body.write_all(&call.args).expect("within the limit");
                 body.finish().expect("within the limit");
                 encode::stamp_call(&mut frame, call.xid, call.behind, call.timeout);
+                if let Some(Ordered { after, .. }) = call.ordered {
+                    encode::stamp_turn(&mut frame, after);
+                }
                 out.extend_from_slice(&frame);
             }
             Frame::Reply { xid, value } => {
@@ -240,7 +264,7 @@ proptest! {
         let plain = short.next_plain_call();
         let frame = long.next_frame();
         let is_plain = |call: &Call| {
-            let with_more = call.one_way || call.is_stream() || call.metadata.is_some();
+            let with_more = call.one_way || call.is_stream() || call.ordered.is_some() || call.metadata.is_some();
             !with_more
         };
         match &frame {
@@ -312,6 +336,32 @@ proptest! {
             _ => None,
         }).collect();
         prop_assert_eq!(decoder.cancels().collect::<Vec<_>>(), cancels);
+    }
+}
+
+#[test]
+fn a_call_that_is_put_back_is_the_next_again() {
+    let ordered = Some(Ordered { lane: 3, after: 6 });
+    let metadata = Some(Bytes::from(vec![0x81, 0xa1, b'k', 0xa1, b'v']));
+    for (ordered, metadata) in [(None, None), (ordered, None), (None, metadata.clone()), (ordered, metadata)] {
+        let call = Call {
+            xid: 7,
+            behind: 2,
+            one_way: false,
+            idempotent: false,
+            ordered,
+            client_stream: false,
+            server_stream: None,
+            timeout: Duration::from_secs(1),
+            metadata,
+            method: b"desk.add".to_vec().into(),
+            args: vec![0x90].into(),
+        };
+        let mut decoder = Decoder::of(encoded(&[Frame::Call(call.clone())]), FRAME_BYTES_MAX);
+        for _ in 0..2 {
+            assert_eq!(decoder.next_frame(), Ok(Some(Frame::Call(call.clone()))));
+            decoder.put_back(&call);
+        }
     }
 }
 
@@ -405,6 +455,28 @@ fn only_a_call_of_the_session_acknowledges() {
     assert_eq!(decode(header(FLAG_ONE_WAY, 6, 7)), Err(Malformed::Reserved));
     assert_eq!(decode(header(FLAG_IDEMPOTENT, 6, 7)), Err(Malformed::Reserved));
     assert_eq!(decode(header(FLAG_METADATA, 6, 7)), Ok(6));
+    assert_eq!(decode(header(FLAG_ORDERED, 6, 7)), Ok(6));
+}
+
+#[test]
+fn only_a_call_of_the_session_has_a_lane() {
+    let call = |flags, body: &[u8]| {
+        let header = Header { len: body.len() as u32, kind: Kind::Call, flags, behind: 0, xid: 7 }.encode();
+        decoded(&[&header[..], body].concat(), &[]).map(|frames| match &frames[..] {
+            [Frame::Call(call)] => call.turn(),
+            frames => panic!("one call, not {frames:?}"),
+        })
+    };
+    let body = |after: u8| [&[0; 8][..], &[9], &[0; 7], &[after], b"\x01a\x90"].concat();
+    let what = |what| Err(Malformed::Body { kind: Kind::Call, what });
+    assert_eq!(call(FLAG_ORDERED, &body(0)), Ok(Some(Turn { lane: 9, after: 0 })));
+    assert_eq!(call(FLAG_ORDERED, &body(6)), Ok(Some(Turn { lane: 9, after: 6 })));
+    assert_eq!(call(FLAG_ORDERED, &body(7)), what("comes after a call that is not before it"));
+    assert_eq!(call(FLAG_ORDERED, &[0; 10]), what("lacks its place in a lane"));
+    for other in [FLAG_ONE_WAY, FLAG_IDEMPOTENT, FLAG_CLIENT_STREAM, FLAG_SERVER_STREAM] {
+        let flags = FLAG_ORDERED | other;
+        assert_eq!(call(flags, &[0; 40]), Err(Malformed::Flags { kind: Kind::Call, flags }));
+    }
 }
 
 #[test]
