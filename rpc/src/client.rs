@@ -25,6 +25,7 @@
 //! | `endpoint`, `balance`, `health` | the servers, and which of them a call goes to |
 //! | `chosen` | the one that it goes to, and how it fared there |
 //! | `link` | one session: the fiber that reads, and that connects again |
+//! | `lanes` | where the ordered lanes of a channel are |
 //! | `local` | calls of this process, without a connection |
 //! | `connection` | one socket, its output, and its loss |
 //! | `opening` | several servers dialled, until one answers |
@@ -59,6 +60,7 @@ mod follower;
 mod health;
 pub mod hedge;
 mod keepalive;
+mod lanes;
 mod link;
 mod local;
 mod opening;

@@ -105,8 +105,8 @@ use options::ServiceOptions;
 /// Of a method, `#[rpc(..)]`:
 ///
 /// * `idempotent`, `maybe`: what repeating a call does; see above.
-/// * `ordered`, `ordered = "accounts"`: declares that its calls run one at a time, in the order in which a client makes them, together with
-///   those of all methods of its service that are `ordered` likewise.
+/// * `ordered`, `ordered = "accounts"`: its calls run one at a time, in the order in which a client makes them, together with those of all
+///   methods of its service that are `ordered` likewise. See `fibra::rpc::service::OrderedLane`.
 /// * `name = "start"`: its name on the wire, in place of that in the trait.
 ///
 /// Of the trait:

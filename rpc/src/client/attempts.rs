@@ -15,10 +15,12 @@ use std::time::{Duration, Instant};
 
 use super::calls::{Outcome, Unanswered, Why};
 use super::common::Common;
+use super::lanes::Ticket;
 use super::retry::{RetryPolicy, is_retried};
 use crate::error::Executed;
 use crate::random;
 use crate::scratch;
+use crate::session::Lane;
 use crate::wire::failure::{Code, Pushback};
 
 /// How a call is made again.
@@ -26,6 +28,8 @@ pub(super) struct Attempts<'a> {
     pub(super) common: &'a Common,
     pub(super) policy: RetryPolicy,
     pub(super) idempotent: bool,
+    /// Its lane, and when it was made.
+    pub(super) ordered: Option<(Lane, Ticket)>,
     pub(super) deadline: Option<Instant>,
 }
 
@@ -81,6 +85,11 @@ impl Attempts<'_> {
                 scratch::give(frame);
                 let executed = if may_have_run { Executed::Maybe } else { Executed::No };
                 return Err(Unanswered { executed, ..Unanswered::unsent(Why::Interrupted(interrupted)) });
+            }
+            // Behind what was made later it would be out of order.
+            if self.ordered.is_some_and(|(lane, ticket)| !self.common.lanes.is_last(lane, ticket)) {
+                scratch::give(frame);
+                return ended;
             }
             number += 1;
             self.common.count_retry();

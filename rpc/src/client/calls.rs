@@ -11,6 +11,7 @@
 //! | this one | what callers do: [`begin`](Calls::begin), [`wait`](Calls::wait), [`post`](Calls::post) |
 //! | `serve` | what the link does: connected, disconnected, a reply |
 //! | `handle` | what holders of a handle do: look, wait for a while, give up |
+//! | `lane` | calls of ordered lanes: sent in order |
 //! | `stream` | calls that stream: begun on one connection, and never sent again |
 //! | `table` | the state that all change, under one lock |
 //!
@@ -26,6 +27,7 @@
 //! * The table's lock is taken before an outbox's, never the other way round.
 
 pub(super) mod handle;
+mod lane;
 mod serve;
 pub(super) mod stream;
 mod table;
@@ -40,6 +42,7 @@ use parking_lot::Mutex;
 
 use super::Stats;
 use super::connection::Connection;
+use super::lanes::Hold;
 use crate::error::{ConnectError, Disconnect, Executed};
 use crate::outbox::{Outbox, Refused};
 use crate::scratch;
@@ -182,6 +185,7 @@ impl Calls {
         &self,
         frame: Vec<u8>,
         in_session: bool,
+        hold: Option<Hold>,
         deadline: Option<Instant>,
         caller: Option<Unparker>,
     ) -> Result<Begun, Unanswered> {
@@ -196,7 +200,12 @@ impl Calls {
                 Gate::Places
             } else if let Some(xid) = state.next_xid(in_session) {
                 // If the output is full, it is sent in `wait`.
-                let queued_at = state.enter(xid, Entry::new(frame, in_session, deadline, caller)).ok().flatten();
+                let entry = Entry::new(frame, in_session, deadline, caller);
+                let queued_at = match hold {
+                    None => state.enter(xid, entry),
+                    Some(hold) => state.enter_in_lane(xid, entry, hold),
+                };
+                let queued_at = queued_at.ok().flatten();
                 return Ok(Begun { xid, queued_at, alone: state.unanswered == 1 });
             } else {
                 Gate::Window

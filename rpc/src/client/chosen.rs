@@ -47,6 +47,13 @@ impl<'a> Chosen<'a> {
         Self { link: endpoint.current(), endpoint: Some((endpoint, place)) }
     }
 
+    pub(super) fn link(&self) -> &Arc<Link> {
+        match &self.link {
+            Current::First(link) => link,
+            Current::Later(link) => link,
+        }
+    }
+
     /// How the call ended that went there.
     pub(super) fn ended(&self, ended: &Ended) {
         if let Some((endpoint, _)) = self.endpoint

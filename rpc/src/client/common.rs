@@ -9,6 +9,7 @@ use super::Stats;
 use super::budget::Budget;
 use super::builder::Settings;
 use super::hedge::{self, Latencies};
+use super::lanes::Lanes;
 use super::link::Link;
 use crate::waiters::{Ticket, Waiters};
 
@@ -18,6 +19,7 @@ pub(super) struct Common {
     pub(super) retries: Budget,
     pub(super) hedges: Budget,
     pub(super) latencies: Latencies,
+    pub(super) lanes: Lanes,
     retried: AtomicU64,
     hedged: AtomicU64,
     links: Mutex<Links>,
@@ -41,6 +43,7 @@ impl Common {
             settings,
             hedges: Budget::new(hedge::budget()),
             latencies: Latencies::default(),
+            lanes: Lanes::default(),
             retried: AtomicU64::new(0),
             hedged: AtomicU64::new(0),
             links: Mutex::default(),

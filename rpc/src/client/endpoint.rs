@@ -28,11 +28,13 @@ use super::calls::{Status, Unanswered, Why};
 use super::chosen::{Chosen, Current};
 use super::common::Common;
 use super::health::Health;
+use super::lanes::{Hold, Lanes, Place};
 use super::link::Link;
 use super::opening;
 use super::target::Target;
 use crate::error::{ConnectError, Disconnect};
 use crate::random;
+use crate::session::Lane;
 
 /// All servers of a channel.
 pub(super) struct Endpoints {
@@ -122,6 +124,52 @@ impl Endpoints {
             [only] => Some((Chosen::only(only.current()), 0)),
             _ => self.look(avoid),
         }
+    }
+
+    /// The same for a call of a lane, with its place there: not elsewhere than those before it that have not ended.
+    #[cold]
+    pub(super) fn choose_in_lane(
+        &self,
+        lane: Lane,
+        avoid: Option<usize>,
+        deadline: Option<Instant>,
+    ) -> Result<(Chosen<'_>, usize, Hold), Unanswered> {
+        loop {
+            let (chosen, endpoint) = match self.common.lanes.at(lane, false) {
+                None => self.choose(avoid, deadline)?,
+                Some(at) => match self.look_at(at) {
+                    Some(chosen) => (chosen, at.endpoint),
+                    None => {
+                        self.wait_for_lane(lane, deadline)?;
+                        continue;
+                    }
+                },
+            };
+            if let Some(hold) = Lanes::hold(&self.common, lane, Place::of(chosen.link(), endpoint)) {
+                return Ok((chosen, endpoint, hold));
+            }
+        }
+    }
+
+    /// That link, if it takes calls at present.
+    fn look_at(&self, at: Place) -> Option<Chosen<'_>> {
+        let endpoint = self.endpoint(at.endpoint);
+        let chosen =
+            if self.is_one() { Chosen::only(endpoint.current()) } else { Chosen::of_several(endpoint, at.endpoint) };
+        let takes = self.is_one() || chosen.calls().status() == Status::Up;
+        (takes && Place::of(chosen.link(), at.endpoint) == at).then_some(chosen)
+    }
+
+    /// Waits until the link of the lane takes calls again, or the lane is empty.
+    fn wait_for_lane(&self, lane: Lane, deadline: Option<Instant>) -> Result<(), Unanswered> {
+        let waiting = self.common.wait();
+        // Between the look and the wait something may have changed.
+        if self.common.lanes.at(lane, true).is_none_or(|at| self.look_at(at).is_some()) {
+            return Ok(());
+        }
+        let parked = park::wait(Reason::Call, deadline);
+        drop(waiting);
+        parked.map_err(|interrupted| Unanswered::unsent(Why::Interrupted(interrupted)))
     }
 
     fn choose_of_several(

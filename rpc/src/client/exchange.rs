@@ -24,6 +24,7 @@ use super::calls::{Begun, Outcome, Unanswered, Why};
 use super::chosen::{Chosen, Stay};
 use super::endpoint::Endpoints;
 use super::hedge::Hedging;
+use super::lanes::{Hold, Ticket};
 use super::link::Link;
 use super::local;
 use super::options::CallOptions;
@@ -38,8 +39,8 @@ use crate::metadata::Metadata;
 use crate::middleware::Chain;
 use crate::scratch;
 use crate::server::Local;
-use crate::service::{Method, Semantics};
-use crate::session::Xid;
+use crate::service::{Method, Semantics, Streams};
+use crate::session::{Lane, Xid};
 use crate::stream::Duplex;
 use crate::stream::inbound::Inbound;
 use crate::stream::outbound::Outbound;
@@ -95,6 +96,8 @@ pub(super) struct Exchange<'a> {
     to: To<'a>,
     /// Which of several servers was called last.
     place: Cell<Option<usize>>,
+    /// When it was made, among those of its lane.
+    ticket: Cell<Option<Ticket>>,
     method: &'a Method,
     metadata: &'a Metadata,
     timeout: Duration,
@@ -112,6 +115,7 @@ pub(super) struct Terms {
     pub(super) deadline: Option<Instant>,
     /// `None`: the channel's.
     pub(super) retry: Option<RetryPolicy>,
+    pub(super) ticket: Option<Ticket>,
 }
 
 impl<'a> Exchange<'a> {
@@ -123,6 +127,7 @@ impl<'a> Exchange<'a> {
         Self {
             to,
             place: Cell::new(None),
+            ticket: Cell::new(None),
             method,
             metadata,
             timeout,
@@ -134,14 +139,15 @@ impl<'a> Exchange<'a> {
 
     /// The same, under the terms of another that stands for it.
     pub(super) fn on(self, terms: Terms) -> Self {
-        let Terms { place: _, timeout, deadline, retry } = terms;
+        let Terms { place: _, ticket: _, timeout, deadline, retry } = terms;
         Self { timeout, deadline, retry, ..self }
     }
 
     /// A call that was made before, whose answer has come.
     pub(super) fn again(to: To<'a>, method: &'a Method, terms: Terms) -> Self {
-        let Terms { place, timeout, deadline, retry } = terms;
-        Self { to, place: Cell::new(place), method, metadata: NO_METADATA, timeout, deadline, retry, hedging: None }
+        let Terms { place, timeout, deadline, retry, ticket } = terms;
+        let (place, ticket) = (Cell::new(place), Cell::new(ticket));
+        Self { to, place, ticket, method, metadata: NO_METADATA, timeout, deadline, retry, hedging: None }
     }
 
     /// What goes with it, unless its middleware or its trace add to that.
@@ -150,7 +156,8 @@ impl<'a> Exchange<'a> {
     }
 
     pub(super) fn terms(&self) -> Terms {
-        Terms { place: self.place.get(), timeout: self.timeout, deadline: self.deadline, retry: self.retry }
+        let Self { place, ticket, timeout, deadline, retry, .. } = self;
+        Terms { place: place.get(), ticket: ticket.get(), timeout: *timeout, deadline: *deadline, retry: *retry }
     }
 
     /// What is called, for an error.
@@ -174,6 +181,13 @@ impl<'a> Exchange<'a> {
     /// reply may run again no more than others.
     pub(super) fn in_session(&self) -> bool {
         self.method.semantics() != Semantics::Idempotent
+    }
+
+    /// Its lane, if it has one: if it runs at most once, and does not stream.
+    pub(super) fn lane(&self) -> Option<Lane> {
+        let lane = self.method.lane()?;
+        let has_one = self.method.semantics() == Semantics::AtMostOnce && self.method.streams() == Streams::None;
+        has_one.then(|| lane.number())
     }
 
     /// Makes the call and waits for its outcome.
@@ -259,8 +273,10 @@ impl<'a> Exchange<'a> {
     #[cold]
     fn go_on(&self, endpoints: &Endpoints, ended: Ended) -> Result<Outcome, CallError> {
         let common = endpoints.common();
+        let ordered = self.lane().zip(self.ticket.get());
         let attempts = Attempts {
             common,
+            ordered,
             policy: self.retry.unwrap_or(common.settings.retry),
             idempotent: !self.in_session(),
             deadline: self.deadline,
@@ -279,15 +295,14 @@ impl<'a> Exchange<'a> {
             self.place.set(place);
             return ended;
         }
-        let (chosen, place) = match endpoints.choose(self.place.get(), self.deadline) {
+        let (chosen, hold) = match self.choose_once(endpoints) {
             Ok(chosen) => chosen,
             Err(end) => {
                 scratch::give(frame);
                 return Err(end);
             }
         };
-        self.place.set(Some(place));
-        let ended = match self.enter(&chosen, frame, Some(park::current()), Output::Sent) {
+        let ended = match self.enter(&chosen, frame, hold, Some(park::current()), Output::Sent) {
             Ok(xid) => tell(xid, chosen.calls().wait(xid, self.deadline)),
             Err(end) => Err(end),
         };
@@ -303,6 +318,21 @@ impl<'a> Exchange<'a> {
         Ok(chosen)
     }
 
+    /// Where this call is to go next; and if it has a lane, its place there.
+    fn choose_once<'e>(&self, endpoints: &'e Endpoints) -> Result<(Chosen<'e>, Option<Hold>), Unanswered> {
+        let Some(lane) = self.lane() else {
+            let (chosen, place) = endpoints.choose(self.place.get(), self.deadline)?;
+            self.place.set(Some(place));
+            return Ok((chosen, None));
+        };
+        if self.ticket.get().is_none() {
+            self.ticket.set(Some(endpoints.common().lanes.ticket(lane)));
+        }
+        let (chosen, place, hold) = endpoints.choose_in_lane(lane, self.place.get(), self.deadline)?;
+        self.place.set(Some(place));
+        Ok((chosen, Some(hold)))
+    }
+
     /// Sends the call, whose answer is to wake nobody, for now. Returns where it went.
     pub(super) fn begin<A: Serialize>(
         &self,
@@ -313,8 +343,8 @@ impl<'a> Exchange<'a> {
     ) -> Result<(Stay, Xid), CallError> {
         let mut frame = self.encode(args, self.flags(), metadata)?;
         loop {
-            let chosen = self.choose(endpoints)?;
-            match self.enter(&chosen, frame, None, output) {
+            let (chosen, hold) = self.choose_once(endpoints).map_err(|end| self.unanswered(end))?;
+            match self.enter(&chosen, frame, hold, None, output) {
                 Ok(xid) => return Ok((chosen.stay(endpoints), xid)),
                 Err(Unanswered { why: Why::Moved { .. }, frame: again, .. }) => frame = again,
                 Err(end) => return Err(self.unanswered(end)),
@@ -322,8 +352,15 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn enter(&self, link: &Link, frame: Vec<u8>, caller: Option<Unparker>, output: Output) -> Result<Xid, Unanswered> {
-        enter(link, frame, self.in_session(), self.deadline, caller, output)
+    fn enter(
+        &self,
+        link: &Link,
+        frame: Vec<u8>,
+        hold: Option<Hold>,
+        caller: Option<Unparker>,
+        output: Output,
+    ) -> Result<Xid, Unanswered> {
+        enter(link, frame, self.in_session(), hold, self.deadline, caller, output)
     }
 
     /// What the end of a call means that was [begun](Self::begin) before; if it `may_wait`, it may be made again first.
@@ -436,8 +473,9 @@ impl<'a> Exchange<'a> {
             return Err(CallError::UnknownMethod { callee: self.callee(), message });
         }
         let max = self.to.frame_bytes();
+        let lane = self.lane().filter(|_| flags == 0 && credit.is_none());
         let mut frame = scratch::take();
-        let mut body = encode::call_with(&mut frame, self.method.full_name(), flags, None, metadata, credit, max);
+        let mut body = encode::call_with(&mut frame, self.method.full_name(), flags, lane, metadata, credit, max);
         let encoded = args(&mut body);
         let encoded = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
         match encoded {
@@ -479,12 +517,13 @@ pub(super) fn enter(
     link: &Link,
     frame: Vec<u8>,
     in_session: bool,
+    hold: Option<Hold>,
     deadline: Option<Instant>,
     caller: Option<Unparker>,
     output: Output,
 ) -> Result<Xid, Unanswered> {
     let waits = caller.is_some();
-    let begun = link.calls().begin(frame, in_session, deadline, caller)?;
+    let begun = link.calls().begin(frame, in_session, hold, deadline, caller)?;
     let Begun { xid, queued_at, alone } = begun;
     match (queued_at, output) {
         // Nobody to share a write with: waking the writer would cost more than it saves.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the service runs before the call returns, on the caller's fiber. So what is started is over at once, and a call whose time
 //! runs out has run: its handler is not left behind. Only one that [streams](stream) has a fiber for its handler, which goes on beside its caller.
+//! One that has a lane first waits until those before it have returned.
 
 pub(super) mod stream;
 
@@ -21,6 +22,18 @@ use crate::wire::frame::Frame;
 
 /// Runs the call in `frame`.
 pub(super) fn call(exchange: &Exchange<'_>, local: &Local, mut frame: Vec<u8>) -> Result<Outcome, CallError> {
+    let lane = exchange.lane().map(|lane| local.lane(lane));
+    let entered = lane.as_ref().map(|lane| match exchange.deadline() {
+        Some(deadline) => cancel::with_deadline(deadline, || lane.acquire()),
+        None => lane.acquire(),
+    });
+    let _turn = match entered.transpose() {
+        Ok(turn) => turn,
+        Err(interrupted) => {
+            scratch::give(frame);
+            return Err(exchange.ended(Why::Interrupted(interrupted), Executed::No));
+        }
+    };
     // Any xid will do.
     encode::stamp_call(&mut frame, 1, 0, Duration::ZERO);
     let run = || local.run(frame);

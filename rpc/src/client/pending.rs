@@ -305,7 +305,7 @@ impl<T, E> Followed<T, E> {
         let Self { follower: _, endpoints, method, deadline, read } = self;
         let (outcome, terms) = last.unwrap_or_else(|| {
             // Unreachable while a follower leaves its end once, and it is taken once.
-            let terms = Terms { place: None, timeout: Duration::ZERO, deadline, retry: None };
+            let terms = Terms { place: None, ticket: None, timeout: Duration::ZERO, deadline, retry: None };
             let exchange = Exchange::again(To::Remote(&endpoints), &method, terms);
             (Err(exchange.ended(Why::Lost(Disconnect::RuntimeEnded), Executed::Maybe)), terms)
         });

@@ -112,7 +112,7 @@ impl<'a> Race<'a> {
 
     fn begin(&self, frame: Vec<u8>, avoid: Option<usize>) -> Result<Copy<'a>, Unanswered> {
         let (chosen, place) = self.endpoints.choose(avoid, self.deadline)?;
-        let xid = enter(&chosen, frame, false, self.deadline, Some(park::current()), Output::Sent)?;
+        let xid = enter(&chosen, frame, false, None, self.deadline, Some(park::current()), Output::Sent)?;
         // Who waits for two cannot see to one.
         chosen.calls().push(xid, self.deadline);
         Ok(Copy { chosen, place, xid })

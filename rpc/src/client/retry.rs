@@ -12,6 +12,9 @@
 //! | the method ran: its own error, a panic, a reply that cannot be had | ends | ends | |
 //! | no such method, other arguments, too large, a deadline, a cancellation | ends: again would be the same | the same | |
 //!
+//! A call of an ordered lane is made again only if none was made after it in its lane: else it would run out of its order. It goes to no other
+//! server while calls of its lane are under way at one.
+//!
 //! What counts as a retry is made again as the call's [`RetryPolicy`] says, within the call's deadline, after a wait or when the server says, and only
 //! while the channel's [budget](RetryBudget) allows: in an outage retries cannot add more than a fixed share to the load.
 //!

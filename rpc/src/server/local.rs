@@ -2,10 +2,13 @@
 //!
 //! Calls and replies are the frames that would travel, so that values, errors and limits are those of a remote call.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fibra_scheduler::cancel;
+use fibra_scheduler::sync::Semaphore;
+use parking_lot::Mutex;
 
 use super::handler::{self, Refusal, Serving};
 use super::registry::{Hint, Registry};
@@ -14,6 +17,7 @@ use crate::limits::{Limits, STREAM_CREDIT_INITIAL};
 use crate::middleware::Chain;
 use crate::request::Request;
 use crate::service::{CallStreams, Service, Streams};
+use crate::session::Lane;
 use crate::session::fingerprint::hash;
 use crate::stream::{Share, Shares};
 use crate::wire::decode::Decoder;
@@ -29,6 +33,8 @@ pub(crate) struct Local {
     /// What the windows of their handlers have, and those of their callers.
     shares: Arc<Shares>,
     caller_shares: Arc<Shares>,
+    /// By lane: one call at a time, in the order in which they come.
+    lanes: Mutex<HashMap<Lane, Arc<Semaphore>>>,
 }
 
 /// What a call that streams has of the limits, until it has ended.
@@ -48,6 +54,7 @@ impl Local {
             streaming: Arc::default(),
             shares: Arc::default(),
             caller_shares: Arc::default(),
+            lanes: Mutex::default(),
         }
     }
 
@@ -103,6 +110,11 @@ impl Local {
         let method = (hash(&call.method), &mut Hint::default());
         let mut request = Request::from(Peer::Local);
         handler::run(&serving, call, method, &mut request, deadline, streams, reply).has_run
+    }
+
+    /// Who calls in that lane takes its one permit first.
+    pub(crate) fn lane(&self, lane: Lane) -> Arc<Semaphore> {
+        Arc::clone(self.lanes.lock().entry(lane).or_insert_with(|| Arc::new(Semaphore::new(1))))
     }
 
     /// Runs the call in `frame`. The reply, if there is one to be; and whether the method has run.

@@ -280,7 +280,19 @@ impl Argument {
 ///
 /// `#[rpc(ordered)]` puts a method in the lane of its service, `#[rpc(ordered = "accounts")]` in the lane `accounts` of its service.
 ///
-/// Declared so far, and not kept yet: calls do not say their lane on the wire.
+/// The server holds back a call that comes before its turn, and runs it when those before it have ended, or answers that it has not run when its time
+/// is nearly up. A call that fails, or is given up, stops none behind it: those run in their turn.
+///
+/// The order is that of one [`Channel`](crate::Channel), and the one in which calls were made as their makers can tell: of two that are made at
+/// the same time either may be first. It is kept
+///
+/// * over any number of connections, and for calls that are started or in a batch, too;
+/// * by a retry: a call that was refused is made again only if none was made after it in its lane, and else fails as refused;
+/// * at one server at a time: of several, calls go where those before them are, and wait if that one is not to be had. A lane moves when all
+///   before have ended. One of those that ended with [`Executed::Maybe`](crate::Executed::Maybe) may yet run at the server that was left;
+/// * by a proxy of this process, which has its calls run one after the other.
+///
+/// A call by a method's name alone says nothing of a lane, and neither does a one-way call of such a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderedLane {
     name: &'static str,

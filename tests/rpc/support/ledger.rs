@@ -1,6 +1,7 @@
 //! A service with an ordered lane, which writes down in which order its calls ran.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fibra::rpc::Server;
 use fibra::rpc::server::Builder;
@@ -17,6 +18,10 @@ pub(crate) trait Ledger {
     /// Begins to write down `n`, goes through the turnstile, and ends.
     #[rpc(ordered)]
     fn write_slowly(&self, n: u64) -> u64;
+
+    /// Writes down `n`, and takes so many microseconds for it.
+    #[rpc(ordered)]
+    fn write_in(&self, n: u64, micros: u64) -> u64;
 
     /// Of no lane: goes through the turnstile.
     fn pass(&self);
@@ -58,6 +63,12 @@ impl Ledger for Book {
         self.write_during(n, || self.turnstile.pass())
     }
 
+    fn write_in(&self, n: u64, micros: u64) -> u64 {
+        self.write_during(n, || {
+            let _ = fibra::sleep(Duration::from_micros(micros));
+        })
+    }
+
     fn pass(&self) {
         self.turnstile.pass();
     }
@@ -76,4 +87,8 @@ pub(crate) fn serve_with(builder: Builder) -> (Server, Book) {
     let book = Book::default();
     let server = builder.service(LedgerServer::new(book.clone())).bind(LOOPBACK).expect("a free port");
     (server, book)
+}
+
+pub(crate) fn connect(server: &Server) -> LedgerClient {
+    LedgerClient::connect(server.local_addr()).expect("the server listens")
 }

@@ -10,12 +10,14 @@ use fibra_scheduler::clock;
 use fibra_scheduler::park::Unparker;
 
 use super::super::connection::Connection;
+use super::super::lanes::Hold;
+use super::lane::Lanes;
 use super::{Outcome, Unanswered, Why};
 use crate::error::Disconnect;
 use crate::limits::CALL_TIMEOUT_MAX;
 use crate::outbox::{Queued, Refused};
 use crate::scratch;
-use crate::session::{Window, Xid};
+use crate::session::{Lane, Window, Xid};
 use crate::waiters::Waiters;
 use crate::wire::encode;
 
@@ -49,6 +51,8 @@ pub(super) struct State {
     pub(super) posting: usize,
     pub(super) late_replies: u64,
     pub(super) connections: u64,
+    /// `None`: there has been no call of a lane.
+    pub(super) lanes: Option<Box<Lanes>>,
     places: Waiters,
     places_of_window: Waiters,
     connection: Waiters,
@@ -79,6 +83,7 @@ pub(super) struct Entry {
     pub(super) slot: Slot,
     pub(super) frame: Vec<u8>,
     pub(super) in_session: bool,
+    pub(super) lane: Option<Lane>,
     deadline: Option<Instant>,
     /// Where in the stream of the present connection it ends, if it has been queued there.
     pub(super) queued: Option<u64>,
@@ -103,6 +108,12 @@ impl Freed {
         if let Some(connection) = self.sent {
             connection.outbox().wake_writer();
         }
+    }
+
+    /// With a connection on which something has been queued now.
+    pub(super) fn sending(mut self, sent: Option<Arc<Connection>>) -> Self {
+        self.sent = sent.or(self.sent);
+        self
     }
 
     /// Puts them with others, where there is no connection to send on, or its writer is woken in any case.
@@ -133,7 +144,7 @@ enum WhenFull {
 
 impl Entry {
     pub(super) fn new(frame: Vec<u8>, in_session: bool, deadline: Option<Instant>, caller: Option<Unparker>) -> Self {
-        Self { slot: Slot::Waiting(caller), frame, in_session, deadline, queued: None, left: false }
+        Self { slot: Slot::Waiting(caller), frame, in_session, lane: None, deadline, queued: None, left: false }
     }
 
     /// Whether it is queued nowhere, and has time left.
@@ -192,6 +203,7 @@ impl State {
             posting: 0,
             late_replies: 0,
             connections: 0,
+            lanes: None,
             places: Waiters::default(),
             places_of_window: Waiters::default(),
             connection: Waiters::default(),
@@ -221,7 +233,8 @@ impl State {
     /// writer is to be woken.
     pub(super) fn let_go(&mut self, wake: &mut Vec<Unparker>) {
         let goes = |(xid, entry): (&Xid, &Entry)| {
-            let stays = entry.queued.is_some() || (entry.left && entry.in_session);
+            // The order of a lane is kept within a session only.
+            let stays = entry.queued.is_some() || entry.lane.is_some() || (entry.left && entry.in_session);
             (!stays && matches!(entry.slot, Slot::Waiting(_))).then_some(*xid)
         };
         let xids: Vec<_> = self.calls.iter().filter_map(goes).collect();
@@ -289,6 +302,10 @@ impl State {
     fn send_when(&mut self, xid: Xid, when_full: WhenFull) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
         self.tell_of_those_aside(xid);
         let sent = match self.calls.get_mut(&xid) {
+            Some(Entry { slot: Slot::Waiting(_), lane: Some(lane), .. }) => {
+                let lane = *lane;
+                return self.send_in_lane(lane, xid, when_full);
+            }
             Some(entry) if matches!(entry.slot, Slot::Waiting(_)) => {
                 entry.send(xid, &self.link, &self.window, when_full)
             }
@@ -297,6 +314,59 @@ impl State {
         };
         self.has_told(xid < OUTSIDE && matches!(sent, Ok(Some(_))));
         sent
+    }
+
+    /// As [`send`](Self::send), of a call of a lane, with those behind it that could not be sent before it was.
+    #[cold]
+    fn send_in_lane(
+        &mut self,
+        lane: Lane,
+        xid: Xid,
+        when_full: WhenFull,
+    ) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
+        let sent = self.send_one(lane, xid, when_full)?;
+        Ok(sent.map(|connection| self.send_behind(lane, xid).unwrap_or(connection)))
+    }
+
+    fn send_one(
+        &mut self,
+        lane: Lane,
+        xid: Xid,
+        when_full: WhenFull,
+    ) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
+        let Some(after) = self.after(lane, xid) else { return Ok(None) };
+        self.tell_of_those_aside(xid);
+        let sent = match self.calls.get_mut(&xid) {
+            Some(entry) if matches!(entry.slot, Slot::Waiting(_)) && entry.queued.is_none() => {
+                encode::stamp_turn(&mut entry.frame, after);
+                entry.send(xid, &self.link, &self.window, when_full)
+            }
+            Some(_) | None => Ok(None),
+        };
+        self.has_told(matches!(sent, Ok(Some(_))));
+        sent
+    }
+
+    /// As [`send_anyway`](Self::send_anyway), of one call of a lane.
+    pub(super) fn send_one_anyway(&mut self, xid: Xid) -> Option<Arc<Connection>> {
+        let lane = self.calls.get(&xid)?.lane?;
+        self.send_one(lane, xid, WhenFull::Append).ok().flatten()
+    }
+
+    /// As [`enter`](Self::enter), of a call of a lane.
+    #[cold]
+    pub(super) fn enter_in_lane(
+        &mut self,
+        xid: Xid,
+        mut entry: Entry,
+        hold: Hold,
+    ) -> Result<Option<Arc<Connection>>, Arc<Connection>> {
+        let lane = hold.lane;
+        entry.lane = Some(lane);
+        self.calls.insert(xid, entry);
+        self.unanswered += 1;
+        self.lanes.get_or_insert_default().add(xid, hold);
+        self.send_in_lane(lane, xid, WhenFull::Refuse)
     }
 
     /// As [`send`](Self::send), of a new call.
@@ -363,6 +433,11 @@ impl State {
 
     /// The call of this xid waits no longer. Returns who may have its places. Calls that a window which was made narrower reaches now are sent.
     pub(super) fn ended(&mut self, xid: Xid) -> Freed {
+        let freed = self.ended_but_for_its_lane(xid);
+        if self.lanes.is_some() { self.leave_lane(xid, freed) } else { freed }
+    }
+
+    fn ended_but_for_its_lane(&mut self, xid: Xid) -> Freed {
         self.unanswered -= 1;
         let mut freed = Freed { place: self.places.next(), ..Freed::default() };
         if xid >= OUTSIDE || !self.window.complete(xid) {
