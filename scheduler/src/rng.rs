@@ -9,26 +9,38 @@ use std::marker::PhantomData;
 /// The golden ratio's 64 bits: what the state grows by.
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// See the [module](self).
+/// A small generator that gives the same numbers for the same seed, on every machine: SplitMix64. Not for secrets.
+///
+/// ```
+/// use fibra_scheduler::seeded::Rng;
+///
+/// let (mut one, mut same) = (Rng::new(7, 1), Rng::new(7, 1));
+/// assert_eq!([one.word(), one.word()], [same.word(), same.word()]);
+/// assert!(one.below(6) < 6);
+/// assert_ne!(Rng::new(7, 2).word(), Rng::new(7, 1).word());
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Rng(u64);
+pub struct Rng(u64);
 
 impl Rng {
     /// The generator of one consumer of randomness: `purpose` keeps consumers with one seed apart, so that a further draw by
     /// one does not shift what the others get.
-    pub(crate) fn new(seed: u64, purpose: u64) -> Self {
+    pub fn new(seed: u64, purpose: u64) -> Self {
         Rng(mix(seed ^ mix(purpose.wrapping_add(GAMMA))))
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next 64 bits.
+    #[inline]
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GAMMA);
         mix(self.0)
     }
 
     /// A number in `0..bound`; `bound` is not 0.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    #[inline]
+    pub fn below(&mut self, bound: usize) -> usize {
         // The upper half of the product: uniform but for one part in 2^64 / bound.
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+        ((u128::from(self.word()) * bound as u128) >> 64) as usize
     }
 }
 
@@ -63,7 +75,7 @@ impl Drop for Seeded {
 /// The next number for the program of the seeded run on this thread, if it is in one.
 pub(crate) fn draw() -> Option<u64> {
     // A thread that is ending is in no run.
-    PROGRAM.try_with(|program| program.borrow_mut().as_mut().map(Rng::next)).ok().flatten()
+    PROGRAM.try_with(|program| program.borrow_mut().as_mut().map(Rng::word)).ok().flatten()
 }
 
 /// Spreads every bit of `word` over all 64: SplitMix64's finalizer, a bijection.
@@ -83,7 +95,7 @@ mod tests {
     fn the_numbers_are_those_of_the_reference() {
         let mut rng = Rng(1_234_567);
         let expected = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
-        assert_eq!([(); 3].map(|()| rng.next()), expected);
+        assert_eq!([(); 3].map(|()| rng.word()), expected);
     }
 
     #[test]
@@ -96,7 +108,7 @@ mod tests {
 
     #[test]
     fn consumers_of_one_seed_are_apart() {
-        assert_ne!(Rng::new(5, 0).next(), Rng::new(5, 1).next());
-        assert_eq!(Rng::new(5, 1).next(), Rng::new(5, 1).next());
+        assert_ne!(Rng::new(5, 0).word(), Rng::new(5, 1).word());
+        assert_eq!(Rng::new(5, 1).word(), Rng::new(5, 1).word());
     }
 }

@@ -39,7 +39,7 @@
 //! * **[`blocking`](crate::blocking())** runs its closure in place; others run before it returns. A closure that waits for another fiber waits for ever.
 //! * **No sockets.** There is no driver: an operation on a socket of the system that would have to wait is an error. Other
 //!   threads may wake and cancel fibers, but when that arrives nobody can reproduce.
-//! * **A deadlock is an error.** If every fiber waits and no timer is armed, the run ends with a [`Deadlock`], which says who waits for what,
+//! * **A deadlock is an error.** If every fiber waits and no timer is armed (or the run's time is over), it ends with a [`Deadlock`], which says who waits for what,
 //!   as an error of the kind [`ErrorKind::Deadlock`](std::io::ErrorKind::Deadlock).
 //!
 //! * **Randomness.** [`random`] gives numbers of the seed. fibra's own draws (names, jitter) come from there.
@@ -63,6 +63,7 @@ use std::time::Duration;
 use crate::clock::Virtual;
 use crate::rng;
 
+pub use crate::rng::Rng;
 pub use deadlock::Deadlock;
 pub(crate) use deadlock::Waiting;
 pub use host::{Host, Skew};
@@ -75,7 +76,7 @@ pub use world::{World, elapsed};
 /// How far time moves at each switch: about what a short turn of a fiber takes.
 pub const STEP: Duration = Duration::from_micros(1);
 
-/// A timer later than this after the start of a run counts as none: who waits that long waits for ever.
+/// How long a run may take, unless its builder says otherwise. A timer later than that counts as none: who waits that long waits for ever.
 pub(crate) const HORIZON: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// 64 random bits of the seeded run on this thread: the same at the same place of each run of that seed. `None` outside of one, where
@@ -103,13 +104,15 @@ pub(crate) struct Run {
     /// The first deadlock: what comes after it is the shutdown.
     pub(crate) deadlock: Option<Deadlock>,
     pub(crate) world: Option<Box<dyn World>>,
+    /// How long it may take.
+    pub(crate) horizon: Duration,
     pub(crate) hosts: Scope,
     /// By where the worker lists them: the numbers of started fibers, from 0 in the order of their starts, and their hosts.
     listed: Vec<(u64, Option<Host>)>,
 }
 
 impl Run {
-    pub(crate) fn new(seed: u64, world: Option<Box<dyn World>>) -> Self {
+    pub(crate) fn new(seed: u64, world: Option<Box<dyn World>>, horizon: Duration) -> Self {
         Run {
             clock: Virtual::start(),
             random: rng::Seeded::start(seed),
@@ -117,6 +120,7 @@ impl Run {
             recorder: Recorder::new(seed),
             deadlock: None,
             world,
+            horizon,
             hosts: Scope::begin(),
             listed: Vec::new(),
         }

@@ -1,12 +1,13 @@
 //! Running a program under a seed: [`Builder::seed`].
 
 use std::panic::{self, Location};
+use std::time::Duration;
 use std::{fmt, io};
 
 use parking_lot::Mutex;
 
 use super::{Builder, Crew, Shared, WORKER_PANICKED, as_io_error};
-use crate::seeded::{Run, Trace, World};
+use crate::seeded::{Deadlock, HORIZON, Run, Trace, World};
 use crate::spawn;
 use crate::worker::Worker;
 use crate::{abort, cancel, spans};
@@ -16,7 +17,7 @@ impl Builder {
     ///
     /// The number of workers and the driver that this builder was given play no part.
     pub fn seed(self, seed: u64) -> Seeded {
-        Seeded { builder: self, seed, world: None }
+        Seeded { builder: self, seed, world: None, horizon: HORIZON }
     }
 }
 
@@ -26,12 +27,18 @@ pub struct Seeded {
     builder: Builder,
     seed: u64,
     world: Option<Box<dyn World>>,
+    horizon: Duration,
 }
 
 impl Seeded {
     /// Puts `world` around the fibers: whatever of it is due happens before the next of them runs.
     pub fn world(self, world: impl World + 'static) -> Self {
         Seeded { world: Some(Box::new(world)), ..self }
+    }
+
+    /// Ends the run as a deadlock when it has taken so much virtual time. Default: a century.
+    pub fn time_limit(self, time_limit: Duration) -> Self {
+        Seeded { horizon: time_limit.min(HORIZON), ..self }
     }
 
     /// As [`run_traced`](Seeded::run_traced), without the trace.
@@ -61,7 +68,7 @@ impl Seeded {
     ///
     /// # Errors
     ///
-    /// * `Deadlock`: every fiber waits and no timer is armed. The error holds a [`Deadlock`](crate::seeded::Deadlock), which lists them.
+    /// * `Deadlock`: every fiber waits and no timer is armed, or the run takes longer than its [limit](Seeded::time_limit). The error holds a [`Deadlock`](crate::seeded::Deadlock), which lists them.
     /// * whatever stops the first stack from being made. `f` has not run then.
     ///
     /// # Panics
@@ -75,7 +82,7 @@ impl Seeded {
         let spawned_at = Location::caller();
         assert!(!Worker::with(|worker| worker.is_some()), "a seeded run inside a fibra runtime: runtimes do not nest");
         let builder = self.builder.workers(1).blocking_threads(1).pin_workers(false);
-        let mut run = Run::new(self.seed, self.world);
+        let mut run = Run::new(self.seed, self.world, self.horizon);
         let (shared, mut seats) = Shared::new(&builder, false);
         let crew = Crew { shared: shared.clone(), threads: Mutex::default(), quit: None, watchdog: None };
         let worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
@@ -94,6 +101,7 @@ impl Seeded {
         crew.dismiss();
         let Run { clock, random, recorder, deadlock, world, hosts, .. } = run;
         let trace = recorder.finish(clock.elapsed());
+        let deadlock = deadlock.map(|deadlock| Deadlock { hash: trace.hash(), ..deadlock });
         // What follows is outside the run.
         drop((world, hosts, clock, random));
         if let Some(deadlock) = deadlock {

@@ -26,9 +26,27 @@ pub struct Deadlock {
     pub(crate) seed: u64,
     pub(crate) at: Duration,
     pub(crate) waiting: Vec<Waiting>,
+    /// Whether something would have happened, but too late.
+    pub(crate) is_late: bool,
+    pub(crate) hash: u64,
 }
 
 impl Deadlock {
+    /// When it came to that, after the beginning of the run.
+    pub fn at(&self) -> Duration {
+        self.at
+    }
+
+    /// Whether something would have happened yet, but after the run's [limit](crate::runtime::Seeded::time_limit).
+    pub fn is_late(&self) -> bool {
+        self.is_late
+    }
+
+    /// The hash of the run's [trace](super::Trace), up to its end.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
     /// How many fibers wait.
     pub fn fibers(&self) -> usize {
         self.waiting.len()
@@ -39,11 +57,11 @@ impl std::error::Error for Deadlock {}
 
 impl fmt::Display for Deadlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "deadlock in the run with seed {} at {:?}: every fiber waits, and no timer is armed",
-            self.seed, self.at
-        )?;
+        let why = match self.is_late {
+            false => "every fiber waits, and no timer is armed",
+            true => "nothing more happens in the time that it has",
+        };
+        write!(f, "deadlock in the run with seed {} at {:?}: {why}", self.seed, self.at)?;
         self.waiting.iter().try_for_each(|fiber| write!(f, "\n  {fiber}"))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock;
 
-/// See the [module](self).
+/// What is around the fibers of a [seeded](crate::seeded) run and acts by itself, such as a network.
 ///
 /// ```
 /// use std::cell::Cell;

@@ -144,7 +144,7 @@ impl Worker {
         let control = unsafe { fiber.as_ref() };
         // SAFETY: we run on its home worker's thread, or are about to become that.
         let owned = unsafe { control.owned() };
-        if !owned.context.is_filled() && !self.start(fiber, is_too_late()) {
+        if !owned.context.is_filled() && !self.start(fiber, is_too_late) {
             return;
         }
         self.running.set(Some(fiber));
@@ -194,7 +194,7 @@ impl Worker {
     }
 
     /// Gives a fresh fiber a stack and makes it ours. `false`: there was no stack, and the fiber has ended with that error.
-    fn start(&self, fiber: NonNull<Control>, refused: bool) -> bool {
+    fn start(&self, fiber: NonNull<Control>, is_too_late: impl FnOnce() -> bool) -> bool {
         // SAFETY: the caller has dissolved the runnable and gives it to us.
         let runnable = unsafe { Runnable::from_raw(fiber) };
         let stack = self.stacks.borrow_mut().take(runnable.control().origin.stack_size);
@@ -207,8 +207,9 @@ impl Worker {
                 return false;
             }
         };
-        let control = runnable.control();
         // Its closure is dropped on a stack, since destructors may wait.
+        let refused = is_too_late();
+        let control = runnable.control();
         if refused {
             control.cancel_awake();
         }

@@ -10,7 +10,7 @@ use super::Worker;
 use crate::control::{Control, FiberRef, Runnable};
 use crate::driver::{Driver, DriverWaker};
 use crate::park::Reason;
-use crate::seeded::{self, Deadlock, Event, HORIZON, Host, Run, STEP, Waiting};
+use crate::seeded::{self, Deadlock, Event, Host, Run, STEP, Waiting};
 
 /// Stands in for the driver: nothing ever happens outside.
 struct Nothing;
@@ -41,6 +41,10 @@ impl Worker {
                 self.look_outside(&mut Nothing, Some(Duration::ZERO));
                 if self.is_grace_over() {
                     break;
+                }
+                if run.clock.elapsed() > run.horizon && !self.shared.is_stopping() {
+                    self.give_up(run, true);
+                    continue;
                 }
                 if seeded::have_changed() {
                     self.cancel_crashed(run);
@@ -145,12 +149,15 @@ impl Worker {
         let happens = happens.map(|at| at.saturating_sub(run.clock.elapsed()));
         let timer = self.until_next_timer();
         match [timer, happens].into_iter().flatten().min() {
-            Some(wait) if stopping || run.clock.elapsed() + wait <= HORIZON => run.clock.advance(wait),
-            _ => {
-                run.deadlock = Some(self.deadlock(run));
-                self.shared.stop();
-            }
+            Some(wait) if stopping || run.clock.elapsed() + wait <= run.horizon => run.clock.advance(wait),
+            next => self.give_up(run, next.is_some()),
         }
+    }
+
+    /// The run ends here.
+    fn give_up(&self, run: &mut Run, is_late: bool) {
+        run.deadlock = Some(Deadlock { is_late, ..self.deadlock(run) });
+        self.shared.stop();
     }
 
     fn deadlock(&self, run: &Run) -> Deadlock {
@@ -172,6 +179,6 @@ impl Worker {
         };
         // SAFETY: as above.
         let waiting = live.iter().map(|(key, fiber)| describe(key, unsafe { fiber.as_ref() })).collect();
-        Deadlock { seed: run.recorder.seed(), at: run.clock.elapsed(), waiting }
+        Deadlock { seed: run.recorder.seed(), at: run.clock.elapsed(), waiting, is_late: false, hash: 0 }
     }
 }
