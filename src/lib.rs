@@ -13,6 +13,8 @@ pub mod runtime;
 
 /// std's networking types on fibers: what blocks there parks the fiber here. See [`fibra_net`].
 pub use fibra_net as net;
+/// Deterministic simulation: services and their clients on a simulated network, from one seed. See [`fibra_net::sim`].
+pub use fibra_net::sim;
 /// Services, servers and proxies. See [`fibra_rpc`].
 pub use fibra_rpc as rpc;
 

@@ -15,7 +15,7 @@ use crate::socket::Socket;
 use crate::wait::{Evidence, uninterrupted};
 
 /// As many buffers as the kernel, and so std, takes in one vectored call.
-const VECTORED_MAX: usize = 1024;
+pub(crate) const VECTORED_MAX: usize = 1024;
 
 /// The most that Linux moves in one call (`MAX_RW_COUNT`), however much is asked.
 const TRANSFER_MAX: usize = 0x7fff_f000;
@@ -24,6 +24,9 @@ const TRANSFER_MAX: usize = 0x7fff_f000;
 pub(crate) trait ByteStream: AsFd {
     fn read(&self, buf: &mut [u8]) -> io::Result<Received>;
     fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Received>;
+    fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Ok(recv(self, buf, RecvFlags::PEEK)?.0)
+    }
     fn write(&self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
 }
@@ -66,7 +69,7 @@ impl<S: ByteStream> Socket<S> {
 
     /// Reads without taking.
     pub(crate) fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.exchange(Side::Read, |stream| Ok(recv(stream, &mut *buf, RecvFlags::PEEK)?.0))
+        self.exchange(Side::Read, |stream| stream.peek(buf))
     }
 
     pub(crate) fn write(&self, buf: &[u8]) -> io::Result<usize> {

@@ -8,6 +8,10 @@ macro_rules! handle {
     ($Handle:ident, $Socket:ty, $Io:ty) => {
         impl $Handle {
             pub(crate) fn from_nonblocking(io: $Io) -> Self {
+                Self::on($crate::backend::Backend::Kernel(io))
+            }
+
+            pub(crate) fn on(io: $crate::backend::Backend<$Io>) -> Self {
                 Self { socket: std::sync::Arc::new(<$Socket>::new(io)) }
             }
 

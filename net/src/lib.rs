@@ -104,6 +104,7 @@
 #![forbid(unsafe_code)]
 
 mod accept_loop;
+mod backend;
 mod backoff;
 mod budget;
 mod byte_stream;
@@ -119,6 +120,7 @@ mod registration;
 mod resolve;
 mod seats;
 mod serve;
+pub mod sim;
 mod socket;
 mod split;
 mod task;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_error;
 
+use crate::backend::Backend;
 use crate::registration::Side;
 use crate::seats::Seats;
 use crate::wait::{Evidence, Wait, uninterrupted};
@@ -20,18 +20,18 @@ pub(crate) const BACKLOG: i32 = 4096;
 /// A non-blocking listener `L` that parks. See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Listening<L> {
-    io: L,
+    io: Backend<L>,
     seats: Seats,
     nonblocking: AtomicBool,
 }
 
 impl<L: AsFd> Listening<L> {
     /// Takes a listener that is in non-blocking mode.
-    pub(crate) fn new(io: L) -> Self {
-        Self { io, seats: Seats::default(), nonblocking: AtomicBool::new(false) }
+    pub(crate) fn new(io: Backend<L>) -> Self {
+        Self { seats: Seats::of(&io), io, nonblocking: AtomicBool::new(false) }
     }
 
-    pub(crate) fn io(&self) -> &L {
+    pub(crate) fn io(&self) -> &Backend<L> {
         &self.io
     }
 
@@ -41,7 +41,7 @@ impl<L: AsFd> Listening<L> {
     }
 
     /// Runs `accept` when a connection is there.
-    pub(crate) fn accept<C>(&self, accept: impl Fn(&L) -> io::Result<C>) -> io::Result<C> {
+    pub(crate) fn accept<C>(&self, accept: impl Fn(&Backend<L>) -> io::Result<C>) -> io::Result<C> {
         let mut accept = || match accept(&self.io) {
             // Of a Unix listener that was shut down, the kernel says so only to those who block.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.seats.have_ended() => {
@@ -67,8 +67,9 @@ impl<L: AsFd> Listening<L> {
     /// What `shutdown` reports.
     pub(crate) fn shutdown(&self) -> io::Result<()> {
         // Elsewhere it is only for connections: new ones are then refused when the last handle is dropped.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        rustix::net::shutdown(&self.io, rustix::net::Shutdown::Read)?;
+        if cfg!(any(target_os = "linux", target_os = "android")) || self.io.kernel().is_err() {
+            self.io.shutdown(std::net::Shutdown::Read)?;
+        }
         self.seats.end();
         Ok(())
     }
@@ -83,7 +84,7 @@ impl<L: AsFd> Listening<L> {
     ///
     /// What `getsockopt` reports.
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
-        Ok(socket_error(&self.io)?.err().map(io::Error::from))
+        self.io.take_error()
     }
 
     /// Takes the listener out of its reactors, to be used elsewhere. It is still in non-blocking mode.
@@ -94,7 +95,8 @@ impl<L: AsFd> Listening<L> {
     pub(crate) fn into_io(this: Arc<Self>) -> io::Result<L> {
         let this = Arc::try_unwrap(this)
             .map_err(|_shared| io::Error::new(io::ErrorKind::ResourceBusy, "the listener is shared by a clone"))?;
+        this.io.kernel()?;
         this.seats.withdraw(this.io.as_fd())?;
-        Ok(this.io)
+        this.io.into_kernel()
     }
 }

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::backend::Backend;
 use crate::direction::{Direction, Lines};
 use crate::reactor::{self, Home, Interest};
 use crate::readiness::Readiness;
@@ -61,6 +62,8 @@ pub(crate) struct Sides {
     ended: AtomicBool,
     /// Whether other registrations of the same descriptor are to be told instead of this one, or this one instead of them.
     shared: AtomicBool,
+    /// Whether operations fail instead of waiting. It is the socket's, but here is room for it.
+    nonblocking: AtomicBool,
 }
 
 impl Sides {
@@ -73,6 +76,7 @@ impl Sides {
             registered: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             shared: AtomicBool::new(false),
+            nonblocking: AtomicBool::new(false),
         }
     }
 
@@ -115,6 +119,15 @@ impl Sides {
         self.ended.load(Ordering::Acquire)
     }
 
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
+        self.nonblocking.store(nonblocking, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.nonblocking.load(Ordering::Relaxed)
+    }
+
     /// The reactor is going away: whoever waits has to register elsewhere.
     pub(crate) fn orphan(&self) {
         // In this order: one that wakes from `raise` has to find that it is not registered.
@@ -138,6 +151,16 @@ impl RefUnwindSafe for Registration {}
 impl Registration {
     pub(crate) fn new() -> Self {
         Self { sides: Arc::new(Sides::new()), home: Mutex::new(None) }
+    }
+
+    /// For a socket on `backend`: registered from the beginning if that is a simulated network, which reports its events itself.
+    pub(crate) fn of<S>(backend: &Backend<S>) -> Self {
+        let registration = Self::new();
+        if let Backend::Simulated(endpoint) = backend {
+            registration.sides.registered.store(true, Ordering::Release);
+            endpoint.attach(&registration.sides);
+        }
+        registration
     }
 
     /// One whose events a test reports itself.

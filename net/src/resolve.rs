@@ -9,6 +9,8 @@ use std::{iter, option, slice, vec};
 
 use fibra_scheduler::{blocking, cancel};
 
+use crate::sim;
+
 /// What can be resolved to socket addresses: addresses, pairs of host and port, `"host:port"`.
 ///
 /// ```
@@ -72,6 +74,7 @@ impl ToSocketAddrs for (&str, u16) {
         let (host, port) = *self;
         match host.parse::<IpAddr>() {
             Ok(ip) => Ok(vec![SocketAddr::new(ip, port)].into_iter()),
+            Err(_) if sim::is_here() => simulated(host, port),
             Err(_) => resolve((host.to_owned(), port)),
         }
     }
@@ -100,6 +103,11 @@ impl ToSocketAddrs for str {
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
         match self.parse() {
             Ok(addr) => Ok(vec![addr].into_iter()),
+            Err(_) if sim::is_here() => {
+                let invalid = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
+                let (host, port) = self.rsplit_once(':').ok_or_else(|| invalid("invalid socket address"))?;
+                simulated(host, port.parse().map_err(|_error| invalid("invalid port value"))?)
+            }
             Err(_) => resolve(self.to_owned()),
         }
     }
@@ -139,6 +147,12 @@ impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {
     fn name(&self) -> Option<String> {
         (**self).name()
     }
+}
+
+/// The addresses of a host of the simulation.
+fn simulated(host: &str, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
+    let addrs: Vec<_> = sim::lookup(host)?.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+    Ok(addrs.into_iter())
 }
 
 /// std's resolver, off the workers.

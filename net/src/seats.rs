@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::backend::Backend;
 use crate::reactor::{self, Identity};
 use crate::registration::{Registration, Side};
 
@@ -46,7 +47,7 @@ struct Taken {
 
 #[derive(Debug)]
 struct Seat {
-    /// `None`: that of all plain threads, and of workers without a reactor. It is never registered.
+    /// `None`: that of all plain threads, and of workers without a reactor. It is never registered with one.
     reactor: Option<Identity>,
     registration: Arc<Registration>,
 }
@@ -56,6 +57,16 @@ impl UnwindSafe for Seats {}
 impl RefUnwindSafe for Seats {}
 
 impl Seats {
+    /// Of a listener on `backend`. A simulated network reports to one seat, that of workers without a reactor.
+    pub(crate) fn of<L>(backend: &Backend<L>) -> Self {
+        let seats = Self::default();
+        if let Backend::Simulated(_) = backend {
+            let registration = Arc::new(Registration::of(backend));
+            seats.taken.lock().seats.push(Seat { reactor: None, registration });
+        }
+        seats
+    }
+
     /// The calling worker's seat.
     pub(crate) fn take(&self, fd: BorrowedFd<'_>) -> Arc<Registration> {
         let reactor = reactor::current();

@@ -4,14 +4,13 @@
 //! waiters; a duplicate of the descriptor would be a second source of events, which outlives the first one's `close`.
 //!
 //! Invariants:
-//! * The descriptor is in non-blocking mode.
+//! * The descriptor is in non-blocking mode. (A simulated socket has none, and behaves so: see [`backend`](crate::backend).)
 //! * It is closed before its slot in the reactor is freed, and that before a lingering close: the order of the fields.
 //! * Whoever waits borrows the socket, so it is never closed under a waiter.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "tokio-io")]
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,9 +18,8 @@ use std::time::Duration;
 use std::time::Instant;
 
 use fibra_scheduler::clock;
-use rustix::net::sockopt::socket_error;
-use rustix::net::{self, Shutdown};
 
+use crate::backend::Backend;
 use crate::backoff::{ASK_AGAIN_MAX, ASK_AGAIN_MIN, Backoff};
 use crate::budget;
 use crate::lingering::Lingering;
@@ -37,28 +35,27 @@ use crate::wait::{Evidence, Wait, uninterrupted};
 /// A non-blocking socket `S` that parks. See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Socket<S> {
-    io: S,
+    io: Backend<S>,
     registration: Registration,
     read_timeout: Timeout,
     write_timeout: Timeout,
-    nonblocking: AtomicBool,
     lingering: Lingering,
 }
 
 impl<S: AsFd> Socket<S> {
     /// Takes a socket that is in non-blocking mode.
-    pub(crate) fn new(io: S) -> Self {
+    pub(crate) fn new(io: Backend<S>) -> Self {
         Self {
+            registration: Registration::of(&io),
             io,
-            registration: Registration::new(),
             read_timeout: Timeout::default(),
             write_timeout: Timeout::default(),
-            nonblocking: AtomicBool::new(false),
             lingering: Lingering::default(),
         }
     }
 
-    pub(crate) fn io(&self) -> &S {
+    #[inline]
+    pub(crate) fn io(&self) -> &Backend<S> {
         &self.io
     }
 
@@ -72,30 +69,30 @@ impl<S: AsFd> Socket<S> {
 
     /// Whether operations fail with `WouldBlock` instead of waiting.
     pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
-        self.nonblocking.store(nonblocking, Ordering::Relaxed);
+        self.registration.sides().set_nonblocking(nonblocking);
     }
 
     fn is_nonblocking(&self) -> bool {
-        self.nonblocking.load(Ordering::Relaxed)
+        self.registration.sides().is_nonblocking()
     }
 
     /// Runs `op` when the socket is ready for it, within the timeout of `side`. `evidence` is what its success says.
     pub(crate) fn run<T>(
         &self,
         side: Side,
-        op: impl FnMut(&S) -> io::Result<T>,
+        op: impl FnMut(&Backend<S>) -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
     ) -> io::Result<T> {
         self.wait(side, self.timeout(side).get(), op, evidence)
     }
 
     /// Runs `op`, which takes or gives one whole message, when the socket is ready for it.
-    pub(crate) fn exchange(&self, side: Side, op: impl FnMut(&S) -> io::Result<usize>) -> io::Result<usize> {
+    pub(crate) fn exchange(&self, side: Side, op: impl FnMut(&Backend<S>) -> io::Result<usize>) -> io::Result<usize> {
         self.run(side, op, |&bytes| Evidence { bytes, drained: false })
     }
 
     /// As [`exchange`](Self::exchange), for what also says where the message is from.
-    pub(crate) fn receive<A>(&self, op: impl FnMut(&S) -> io::Result<(usize, A)>) -> io::Result<(usize, A)> {
+    pub(crate) fn receive<A>(&self, op: impl FnMut(&Backend<S>) -> io::Result<(usize, A)>) -> io::Result<(usize, A)> {
         self.run(Side::Read, op, |&(bytes, _)| Evidence { bytes, drained: false })
     }
 
@@ -119,7 +116,7 @@ impl<S: AsFd> Socket<S> {
         &self,
         side: Side,
         timeout: Option<Duration>,
-        op: impl FnMut(&S) -> io::Result<T>,
+        op: impl FnMut(&Backend<S>) -> io::Result<T>,
     ) -> io::Result<T> {
         self.wait(side, timeout, op, |_| Evidence::default())
     }
@@ -136,7 +133,7 @@ impl<S: AsFd> Socket<S> {
         &self,
         side: Side,
         deadline: Option<Instant>,
-        op: impl FnMut(&S) -> io::Result<T>,
+        op: impl FnMut(&Backend<S>) -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
     ) -> io::Result<T> {
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
@@ -148,7 +145,7 @@ impl<S: AsFd> Socket<S> {
     pub(crate) fn either<T>(
         &self,
         deadline: Option<Instant>,
-        mut op: impl FnMut(Side, &S) -> io::Result<T>,
+        mut op: impl FnMut(Side, &Backend<S>) -> io::Result<T>,
     ) -> io::Result<T> {
         const SIDES: [Side; 2] = [Side::Read, Side::Write];
         if self.is_nonblocking() {
@@ -191,14 +188,14 @@ impl<S: AsFd> Socket<S> {
     pub(crate) fn run_now<T>(
         &self,
         side: Side,
-        mut op: impl FnMut(&S) -> io::Result<T>,
+        mut op: impl FnMut(&Backend<S>) -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
     ) -> io::Result<T> {
         self.waiting(side, None).run_now(|| op(&self.io), evidence)
     }
 
     /// Runs `op`, which may have to wait for what no event announces: asks again and again, within the timeout of `side`.
-    pub(crate) fn insist<T>(&self, side: Side, mut op: impl FnMut(&S) -> io::Result<T>) -> io::Result<T> {
+    pub(crate) fn insist<T>(&self, side: Side, mut op: impl FnMut(&Backend<S>) -> io::Result<T>) -> io::Result<T> {
         let mut op = || op(&self.io);
         if budget::is_used_up() {
             budget::rest()?;
@@ -226,7 +223,7 @@ impl<S: AsFd> Socket<S> {
         &self,
         side: Side,
         cx: &mut Context<'_>,
-        mut op: impl FnMut(&S) -> io::Result<T>,
+        mut op: impl FnMut(&Backend<S>) -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
     ) -> Poll<io::Result<T>> {
         self.waiting(side, None).poll(Role::Own, cx, || op(&self.io), evidence)
@@ -237,7 +234,7 @@ impl<S: AsFd> Socket<S> {
     pub(crate) fn poll_helping<T>(
         &self,
         cx: &mut Context<'_>,
-        mut op: impl FnMut(&S) -> io::Result<T>,
+        mut op: impl FnMut(&Backend<S>) -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
     ) -> Poll<io::Result<T>> {
         self.waiting(Side::Write, None).poll(Role::Helper, cx, || op(&self.io), evidence)
@@ -247,7 +244,7 @@ impl<S: AsFd> Socket<S> {
         &self,
         side: Side,
         timeout: Option<Duration>,
-        mut op: impl FnMut(&S) -> io::Result<T>,
+        mut op: impl FnMut(&Backend<S>) -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
     ) -> io::Result<T> {
         let mut op = || op(&self.io);
@@ -277,12 +274,12 @@ impl<S: AsFd> Socket<S> {
     ///
     /// What `shutdown` reports.
     pub(crate) fn shutdown(&self, how: std::net::Shutdown) -> io::Result<()> {
-        let (how, sides): (_, &[Side]) = match how {
-            std::net::Shutdown::Read => (Shutdown::Read, &[Side::Read]),
-            std::net::Shutdown::Write => (Shutdown::Write, &[Side::Write]),
-            std::net::Shutdown::Both => (Shutdown::Both, &[Side::Read, Side::Write]),
+        let sides: &[Side] = match how {
+            std::net::Shutdown::Read => &[Side::Read],
+            std::net::Shutdown::Write => &[Side::Write],
+            std::net::Shutdown::Both => &[Side::Read, Side::Write],
         };
-        net::shutdown(&self.io, how)?;
+        self.io.shutdown(how)?;
         if sides.contains(&Side::Read) {
             self.registration.sides().end();
         }
@@ -298,7 +295,7 @@ impl<S: AsFd> Socket<S> {
     ///
     /// What `getsockopt` reports.
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
-        Ok(socket_error(&self.io)?.err().map(io::Error::from))
+        self.io.take_error()
     }
 
     /// Wakes whoever waits for `side`, to ask the kernel again.
@@ -314,12 +311,13 @@ impl<S: AsFd> Socket<S> {
     pub(crate) fn into_io(this: Arc<Self>) -> io::Result<S> {
         let this = Arc::try_unwrap(this)
             .map_err(|_shared| io::Error::new(io::ErrorKind::ResourceBusy, "the socket is shared by a clone"))?;
+        this.io.kernel()?;
         this.registration.withdraw(this.io.as_fd())?;
-        Ok(this.io)
+        this.io.into_kernel()
     }
 }
 
-impl<S: AsRawFd> AsRawFd for Socket<S> {
+impl<S: AsFd> AsRawFd for Socket<S> {
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.io.as_raw_fd()
     }

@@ -6,9 +6,11 @@ use std::io;
 use std::net::{self, SocketAddr};
 use std::sync::Arc;
 
+use crate::backend::Backend;
 use crate::handle::{handle, timeouts};
 use crate::registration::Side;
 use crate::resolve::{ToSocketAddrs, each_addr};
+use crate::sim::Endpoint;
 use crate::socket::Socket;
 
 /// A UDP socket: [`std::net::UdpSocket`] on fibers.
@@ -64,9 +66,12 @@ impl UdpSocket {
     /// no address; what [resolving](ToSocketAddrs::to_socket_addrs) reports.
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         each_addr(addr, |addr| {
-            let socket = net::UdpSocket::bind(addr)?;
-            socket.set_nonblocking(true)?;
-            Ok(Self::from_nonblocking(socket))
+            let kernel = || {
+                let socket = net::UdpSocket::bind(addr)?;
+                socket.set_nonblocking(true)?;
+                Ok(socket)
+            };
+            Ok(Self::on(Backend::choose(kernel, || Endpoint::bind_datagram(addr))?))
         })
     }
 
@@ -158,4 +163,56 @@ impl UdpSocket {
 /// The end of a socket that was shut down through its descriptor: nothing, and from no address, which std calls this.
 fn from_nobody() -> io::Result<(usize, SocketAddr)> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket was shut down"))
+}
+
+/// What the calls of std's socket do, on either backend.
+impl Backend<net::UdpSocket> {
+    fn connect(&self, addr: SocketAddr) -> io::Result<()> {
+        match self {
+            Self::Kernel(socket) => socket.connect(addr),
+            Self::Simulated(endpoint) => endpoint.connect_datagram(addr),
+        }
+    }
+
+    fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self {
+            Self::Kernel(socket) => socket.recv_from(buf),
+            Self::Simulated(endpoint) => endpoint.receive(buf, false),
+        }
+    }
+
+    fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self {
+            Self::Kernel(socket) => socket.peek_from(buf),
+            Self::Simulated(endpoint) => endpoint.receive(buf, true),
+        }
+    }
+
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Kernel(socket) => socket.recv(buf),
+            Self::Simulated(endpoint) => Ok(endpoint.receive(buf, false)?.0),
+        }
+    }
+
+    fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Kernel(socket) => socket.peek(buf),
+            Self::Simulated(endpoint) => Ok(endpoint.receive(buf, true)?.0),
+        }
+    }
+
+    fn send_to(&self, buf: &[u8], addr: SocketAddr) -> io::Result<usize> {
+        match self {
+            Self::Kernel(socket) => socket.send_to(buf, addr),
+            Self::Simulated(endpoint) => endpoint.send(buf, Some(addr)),
+        }
+    }
+
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Kernel(socket) => socket.send(buf),
+            Self::Simulated(endpoint) => endpoint.send(buf, None),
+        }
+    }
 }

@@ -1,16 +1,21 @@
-//! std's behaviour, point by point: each case runs on `std::net` in threads and on `fibra::net` in fibers, and what it notes must be
-//! the same, errors by kind and number.
+//! std's behaviour, point by point: each case runs on `std::net` in threads, on `fibra::net` in fibers, and, unless it says that it is for
+//! the kernel only, on `fibra::net` under simulation. What it notes must be the same, errors by kind and number.
 //!
 //! The one difference is a timeout: `WouldBlock` in std, `TimedOut` here. A case notes it by [`Log::timed_out`].
 
+mod multicast;
 mod tcp;
 mod tcp_errors;
 mod udp;
 mod unix_datagrams;
 mod unix_streams;
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::io;
+use std::rc::Rc;
+
+use fibra::sim::Sim;
 
 use crate::support::on_one_worker;
 
@@ -45,6 +50,15 @@ mod threads {
     pub(super) use std::thread::spawn;
 
     pub(super) const TIMEOUT: std::io::ErrorKind = std::io::ErrorKind::WouldBlock;
+
+    /// Has closing it reset the connection.
+    pub(super) fn reset_on_close(stream: &TcpStream) -> std::io::Result<()> {
+        Ok(rustix::net::sockopt::set_socket_linger(stream, Some(std::time::Duration::ZERO))?)
+    }
+
+    pub(super) fn stop_listening(listener: &TcpListener) -> std::io::Result<()> {
+        Ok(rustix::net::shutdown(listener, rustix::net::Shutdown::Read)?)
+    }
 }
 
 /// What cases of fibra use.
@@ -53,6 +67,14 @@ mod fibers {
     pub(super) use fibra::spawn;
 
     pub(super) const TIMEOUT: std::io::ErrorKind = std::io::ErrorKind::TimedOut;
+
+    pub(super) fn reset_on_close(stream: &TcpStream) -> std::io::Result<()> {
+        stream.set_linger(Some(std::time::Duration::ZERO))
+    }
+
+    pub(super) fn stop_listening(listener: &TcpListener) -> std::io::Result<()> {
+        listener.shutdown()
+    }
 }
 
 fn compare(on_threads: fn(&mut Log) -> io::Result<()>, on_fibers: fn(&mut Log) -> io::Result<()>) -> io::Result<()> {
@@ -64,16 +86,53 @@ fn compare(on_threads: fn(&mut Log) -> io::Result<()>, on_fibers: fn(&mut Log) -
     Ok(())
 }
 
+/// As [`compare`], under simulation: on one host, whose own network takes no time, as the loopback interface's.
+fn compare_simulated(
+    on_threads: fn(&mut Log) -> io::Result<()>,
+    on_fibers: fn(&mut Log) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut threads = Log::default();
+    on_threads(&mut threads)?;
+    let fibers = Rc::<RefCell<Log>>::default();
+    let mut sim = Sim::builder().seed(7).build();
+    sim.client("host", {
+        let fibers = Rc::clone(&fibers);
+        move || {
+            let mut log = Log::default();
+            on_fibers(&mut log)?;
+            *fibers.borrow_mut() = log;
+            Ok(())
+        }
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(*fibers.borrow(), threads);
+    Ok(())
+}
+
 /// The table: cases by name. Each is compiled twice, with the names of `threads` and with those of `fibers`.
 macro_rules! cases {
     (use { $($import:tt)* } $(fn $name:ident($log:ident) $body:block)+) => {
+        cases! { kernel only; use { $($import)* } $(fn $name($log) $body)+ }
+
+        mod simulated {
+            $(
+                #[test]
+                fn $name() -> std::io::Result<()> {
+                    super::super::compare_simulated(super::on_threads::$name, super::on_fibers::$name)
+                }
+            )+
+        }
+    };
+    (kernel only; use { $($import:tt)* } $(fn $name:ident($log:ident) $body:block)+) => {
         mod on_threads {
+            #[allow(unused_imports)] // Not each table uses all.
             use super::super::{Log, threads::*};
             $($import)*
             $(pub(super) fn $name($log: &mut Log) -> std::io::Result<()> $body)+
         }
 
         mod on_fibers {
+            #[allow(unused_imports)]
             use super::super::{Log, fibers::*};
             $($import)*
             $(pub(super) fn $name($log: &mut Log) -> std::io::Result<()> $body)+

@@ -22,7 +22,9 @@ use fibra_scheduler::{cancel, clock};
 use rustix::io::Errno;
 
 use super::TcpStream;
+use crate::backend::Backend;
 use crate::registration::Side;
+use crate::sim::Endpoint;
 use crate::wait;
 
 /// The "Connection Attempt Delay", as recommended.
@@ -61,11 +63,12 @@ fn interleave(addrs: impl Iterator<Item = SocketAddr>) -> VecDeque<SocketAddr> {
 
 /// A connection that is under way, or there already.
 fn begin(addr: SocketAddr) -> io::Result<TcpStream> {
-    Ok(TcpStream::from_nonblocking(mio::net::TcpStream::connect(addr)?.into()))
+    let kernel = || Ok(mio::net::TcpStream::connect(addr)?.into());
+    Ok(TcpStream::on(Backend::choose(kernel, || Endpoint::connect(addr))?))
 }
 
 /// Whether a connection that was begun is there: `WouldBlock` until the kernel knows.
-fn established(stream: &net::TcpStream) -> io::Result<()> {
+fn established(stream: &Backend<net::TcpStream>) -> io::Result<()> {
     if let Some(error) = stream.take_error()? {
         return Err(error);
     }

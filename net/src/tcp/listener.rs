@@ -7,10 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Incoming, TcpStream};
+use crate::backend::Backend;
 use crate::handle::{handle, listener};
 use crate::listening::{BACKLOG, Listening};
 use crate::resolve::{ToSocketAddrs, each_addr};
 use crate::serve;
+use crate::sim::Endpoint;
 
 /// A TCP server's socket: [`std::net::TcpListener`] on fibers.
 ///
@@ -51,10 +53,13 @@ impl TcpListener {
     /// no address; what [resolving](ToSocketAddrs::to_socket_addrs) reports.
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         each_addr(addr, |addr| {
-            let listener = mio::net::TcpListener::bind(addr)?;
-            // mio listens with std's backlog; listening again changes nothing else.
-            rustix::net::listen(&listener, BACKLOG)?;
-            Ok(Self::from_nonblocking(listener))
+            let kernel = || {
+                let listener = mio::net::TcpListener::bind(addr)?;
+                // mio listens with std's backlog; listening again changes nothing else.
+                rustix::net::listen(&listener, BACKLOG)?;
+                Ok(listener)
+            };
+            Ok(Self::on(Backend::choose(kernel, || Endpoint::listen(addr))?))
         })
     }
 
@@ -66,8 +71,17 @@ impl TcpListener {
     /// backlog) and `ConnectionAborted` (it was gone before it was accepted), after which the listener goes on;
     /// [`incoming`](Self::incoming) does that by itself. `InvalidInput` if the listener was shut down.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = self.socket.accept(mio::net::TcpListener::accept)?;
-        Ok((TcpStream::from_nonblocking(stream.into()), peer))
+        let (stream, peer) = self.socket.accept(|listener| match listener {
+            Backend::Kernel(listener) => {
+                let (stream, peer) = listener.accept()?;
+                Ok((Backend::Kernel(stream.into()), peer))
+            }
+            Backend::Simulated(endpoint) => {
+                let (stream, peer) = endpoint.accept()?;
+                Ok((Backend::Simulated(stream), peer))
+            }
+        })?;
+        Ok((TcpStream::on(stream), peer))
     }
 
     /// The connections, one after the other: the loop of a server. See [`Incoming`] for the failures that it outlives; a server also
@@ -158,7 +172,7 @@ impl TcpListener {
     ///
     /// What `setsockopt` reports.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.socket.io().set_ttl(ttl)
+        self.socket.io().option(|io| io.set_ttl(ttl).map(Ok), |options| options.set_ttl(ttl))?
     }
 
     /// The time to live (`IP_TTL`), in hops.
@@ -167,6 +181,6 @@ impl TcpListener {
     ///
     /// What `getsockopt` reports.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.socket.io().ttl()
+        self.socket.io().option(|io| io.ttl(), |options| options.ttl)
     }
 }

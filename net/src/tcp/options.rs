@@ -1,6 +1,7 @@
 //! The options of a TCP connection: those of std, and those that servers cannot do without.
 
 use std::io;
+use std::net::TcpStream as TcpSocket;
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -42,7 +43,7 @@ impl TcpStream {
     ///
     /// What `setsockopt` reports.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.socket.io().set_nodelay(nodelay)
+        self.socket.io().option(|io| io.set_nodelay(nodelay), |options| options.nodelay = nodelay)
     }
 
     /// Whether small writes are sent at once (`TCP_NODELAY`).
@@ -51,7 +52,7 @@ impl TcpStream {
     ///
     /// What `getsockopt` reports.
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.socket.io().nodelay()
+        self.socket.io().option(|io| io.nodelay(), |options| options.nodelay)
     }
 
     /// Sets the time to live (`IP_TTL`) of the packets, in hops.
@@ -60,7 +61,7 @@ impl TcpStream {
     ///
     /// What `setsockopt` reports.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.socket.io().set_ttl(ttl)
+        self.socket.io().option(|io| io.set_ttl(ttl).map(Ok), |options| options.set_ttl(ttl))?
     }
 
     /// The time to live (`IP_TTL`), in hops.
@@ -69,7 +70,7 @@ impl TcpStream {
     ///
     /// What `getsockopt` reports.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.socket.io().ttl()
+        self.socket.io().option(|io| io.ttl(), |options| options.ttl)
     }
 
     /// What closing does with data that the peer has not acknowledged (`SO_LINGER`, in whole seconds). `None`, the default: it is sent in
@@ -80,8 +81,11 @@ impl TcpStream {
     ///
     /// What `setsockopt` reports; `EMFILE`, since waiting takes a second descriptor.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.socket.set_lingering(linger.is_some_and(|linger| !linger.is_zero()))?;
-        Ok(sockopt::set_socket_linger(self.socket.io(), linger)?)
+        let kernel = |io: &TcpSocket| {
+            self.socket.set_lingering(linger.is_some_and(|linger| !linger.is_zero()))?;
+            Ok(sockopt::set_socket_linger(io, linger)?)
+        };
+        self.socket.io().option(kernel, |options| options.linger = linger)
     }
 
     /// What closing does with data that has not arrived; see [`set_linger`](Self::set_linger).
@@ -90,7 +94,7 @@ impl TcpStream {
     ///
     /// What `getsockopt` reports.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        Ok(sockopt::socket_linger(self.socket.io())?)
+        self.socket.io().option(|io| Ok(sockopt::socket_linger(io)?), |options| options.linger)
     }
 
     /// Has the kernel probe a peer that is silent (`SO_KEEPALIVE`), so that one that is gone fails reads with `TimedOut` instead of
@@ -100,13 +104,15 @@ impl TcpStream {
     ///
     /// `InvalidInput` for values that the kernel does not take (above 32,767 s, or no probes).
     pub fn set_keepalive(&self, keepalive: Option<Keepalive>) -> io::Result<()> {
-        let io = self.socket.io();
-        if let Some(Keepalive { idle, interval, probes }) = keepalive {
-            sockopt::set_tcp_keepidle(io, idle)?;
-            sockopt::set_tcp_keepintvl(io, interval)?;
-            sockopt::set_tcp_keepcnt(io, probes)?;
-        }
-        Ok(sockopt::set_socket_keepalive(io, keepalive.is_some())?)
+        let kernel = |io: &TcpSocket| {
+            if let Some(Keepalive { idle, interval, probes }) = keepalive {
+                sockopt::set_tcp_keepidle(io, idle)?;
+                sockopt::set_tcp_keepintvl(io, interval)?;
+                sockopt::set_tcp_keepcnt(io, probes)?;
+            }
+            Ok(sockopt::set_socket_keepalive(io, keepalive.is_some())?)
+        };
+        self.socket.io().option(kernel, |options| options.keepalive = keepalive)
     }
 
     /// Whether and when the kernel probes a peer that is silent; see [`set_keepalive`](Self::set_keepalive).
@@ -115,15 +121,17 @@ impl TcpStream {
     ///
     /// What `getsockopt` reports.
     pub fn keepalive(&self) -> io::Result<Option<Keepalive>> {
-        let io = self.socket.io();
-        if !sockopt::socket_keepalive(io)? {
-            return Ok(None);
-        }
-        Ok(Some(Keepalive {
-            idle: sockopt::tcp_keepidle(io)?,
-            interval: sockopt::tcp_keepintvl(io)?,
-            probes: sockopt::tcp_keepcnt(io)?,
-        }))
+        let kernel = |io: &TcpSocket| {
+            if !sockopt::socket_keepalive(io)? {
+                return Ok(None);
+            }
+            Ok(Some(Keepalive {
+                idle: sockopt::tcp_keepidle(io)?,
+                interval: sockopt::tcp_keepintvl(io)?,
+                probes: sockopt::tcp_keepcnt(io)?,
+            }))
+        };
+        self.socket.io().option(kernel, |options| options.keepalive)
     }
 
     /// How long data may stay unacknowledged before the connection has failed with `TimedOut` (`TCP_USER_TIMEOUT`, RFC 5482), in whole
@@ -141,7 +149,8 @@ impl TcpStream {
                 _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "from 1 ms to 24 days")),
             },
         };
-        Ok(sockopt::set_tcp_user_timeout(self.socket.io(), millis)?)
+        let kernel = |io: &TcpSocket| Ok(sockopt::set_tcp_user_timeout(io, millis)?);
+        self.socket.io().option(kernel, |options| options.user_timeout = timeout)
     }
 
     /// How long data may stay unacknowledged; see [`set_user_timeout`](Self::set_user_timeout).
@@ -151,8 +160,11 @@ impl TcpStream {
     /// What `getsockopt` reports.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn user_timeout(&self) -> io::Result<Option<Duration>> {
-        let millis = sockopt::tcp_user_timeout(self.socket.io())?;
-        Ok((millis != 0).then(|| Duration::from_millis(millis.into())))
+        let kernel = |io: &TcpSocket| {
+            let millis = sockopt::tcp_user_timeout(io)?;
+            Ok((millis != 0).then(|| Duration::from_millis(millis.into())))
+        };
+        self.socket.io().option(kernel, |options| options.user_timeout)
     }
 
     /// With `true` (`TCP_QUICKACK`), data is acknowledged at once instead of together with what is sent next. The kernel takes that back
@@ -163,7 +175,8 @@ impl TcpStream {
     /// What `setsockopt` reports.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn set_quickack(&self, quickack: bool) -> io::Result<()> {
-        Ok(sockopt::set_tcp_quickack(self.socket.io(), quickack)?)
+        let kernel = |io: &TcpSocket| Ok(sockopt::set_tcp_quickack(io, quickack)?);
+        self.socket.io().option(kernel, |options| options.quickack = quickack)
     }
 
     /// Whether data is acknowledged at once (`TCP_QUICKACK`).
@@ -173,6 +186,6 @@ impl TcpStream {
     /// What `getsockopt` reports.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn quickack(&self) -> io::Result<bool> {
-        Ok(sockopt::tcp_quickack(self.socket.io())?)
+        self.socket.io().option(|io| Ok(sockopt::tcp_quickack(io)?), |options| options.quickack)
     }
 }

@@ -11,6 +11,8 @@ use std::net::{Shutdown, TcpStream};
 use rustls::{Connection, InvalidMessage};
 
 use super::Error;
+use crate::backend::Backend;
+use crate::byte_stream::ByteStream;
 use crate::wait::Evidence;
 
 /// As much plaintext is encrypted at once, at most. While that happens (20 us or so) the other direction waits.
@@ -113,7 +115,7 @@ impl Records {
     }
 
     /// Brings records in, if need be until there is plaintext for `buf`.
-    pub(super) fn pull(&mut self, socket: &TcpStream, buf: &mut [u8]) -> io::Result<Pulled> {
+    pub(super) fn pull(&mut self, socket: &Backend<TcpStream>, buf: &mut [u8]) -> io::Result<Pulled> {
         let mut evidence = Evidence::default();
         for _ in 0..READS_MAX {
             let mut inbound = Inbound { socket, evidence, head: None };
@@ -133,7 +135,7 @@ impl Records {
     }
 
     /// Brings records of the handshake in, if need be until it is this end's turn or it is over.
-    pub(super) fn pull_handshake(&mut self, socket: &TcpStream, head: &mut Head) -> io::Result<Pulled> {
+    pub(super) fn pull_handshake(&mut self, socket: &Backend<TcpStream>, head: &mut Head) -> io::Result<Pulled> {
         let mut evidence = Evidence::default();
         for _ in 0..READS_MAX {
             let mut inbound = Inbound { socket, evidence, head: Some(&mut *head) };
@@ -150,7 +152,7 @@ impl Records {
     }
 
     /// Heeds what has come in. What is to be answered goes out if there is room.
-    fn process(&mut self, socket: &TcpStream, head: Option<&Head>) -> io::Result<()> {
+    fn process(&mut self, socket: &Backend<TcpStream>, head: Option<&Head>) -> io::Result<()> {
         let others_push = self.tls.wants_write();
         let processed = self.tls.process_new_packets();
         if !others_push || processed.is_err() {
@@ -193,7 +195,7 @@ impl Records {
     }
 
     /// Sends all records that are to go out, and then TCP's own end, if that is to follow.
-    pub(super) fn push(&mut self, socket: &TcpStream) -> io::Result<Pushed> {
+    pub(super) fn push(&mut self, socket: &Backend<TcpStream>) -> io::Result<Pushed> {
         let mut outbound = Outbound { socket, evidence: Evidence::default() };
         while self.fin != Fin::Sent && self.tls.wants_write() {
             self.tls.write_tls(&mut outbound)?;
@@ -258,14 +260,14 @@ impl std::fmt::Display for Head {
 
 /// The socket as rustls reads it.
 struct Inbound<'a> {
-    socket: &'a TcpStream,
+    socket: &'a Backend<TcpStream>,
     evidence: Evidence,
     head: Option<&'a mut Head>,
 }
 
 impl Read for Inbound<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let received = (&mut &*self.socket).read(buf)?;
+        let received = ByteStream::read(self.socket, buf)?.bytes;
         if let Some(head) = &mut self.head {
             head.note(&buf[..received]);
         }
@@ -276,19 +278,19 @@ impl Read for Inbound<'_> {
 
 /// The socket as rustls writes it.
 struct Outbound<'a> {
-    socket: &'a TcpStream,
+    socket: &'a Backend<TcpStream>,
     evidence: Evidence,
 }
 
 impl Write for Outbound<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let sent = (&mut &*self.socket).write(buf)?;
+        let sent = ByteStream::write(self.socket, buf)?;
         self.evidence.note(sent, buf.len());
         Ok(sent)
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let sent = (&mut &*self.socket).write_vectored(bufs)?;
+        let sent = ByteStream::write_vectored(self.socket, bufs)?;
         self.evidence.note(sent, bufs.iter().map(|buf| buf.len()).sum());
         Ok(sent)
     }

@@ -23,6 +23,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::records::{Outcome, Pulled, Pushed, Records};
 use crate::TcpStream;
+use crate::backend::Backend;
 use crate::registration::Side;
 use crate::socket::Socket;
 
@@ -72,7 +73,7 @@ impl Session {
     }
 
     fn pull(&self, buf: &mut [u8], deadline: Option<Instant>) -> io::Result<Pulled> {
-        let step = |socket: &net::TcpStream| {
+        let step = |socket: &Backend<net::TcpStream>| {
             let mut records = self.records();
             // Since a writer has been cut.
             if records.is_behind() { Ok(Pulled::BEHIND) } else { records.pull(socket, buf) }
@@ -139,7 +140,7 @@ impl Session {
     fn send(&self, prepare: impl FnOnce(&mut Records) -> io::Result<()>) -> io::Result<()> {
         let mut prepare = Some(prepare);
         let mut pushing = Pushing { session: self, counted: false };
-        let step = |socket: &net::TcpStream| {
+        let step = |socket: &Backend<net::TcpStream>| {
             let mut records = self.records();
             let pushed = records.push(socket).and_then(|pushed| match prepare.take() {
                 Some(prepare) => {

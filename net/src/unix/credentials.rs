@@ -35,7 +35,7 @@ impl UnixStream {
     ///
     /// What `getsockopt` reports.
     pub fn peer_cred(&self) -> io::Result<UCred> {
-        let peer = getsockopt(self.socket.io(), PeerCredentials)?;
+        let peer = getsockopt(self.socket.io().kernel()?, PeerCredentials)?;
         // 0 is no process.
         let pid = Some(peer.pid()).filter(|pid| *pid != 0);
         Ok(UCred { uid: peer.uid(), gid: peer.gid(), pid })

@@ -90,7 +90,7 @@ impl UnixDatagram {
     ///
     /// `NotFound`: there is no such file; `ConnectionRefused`: its socket is gone; `PermissionDenied`.
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
-        self.socket.io().connect(path)
+        self.socket.io().kernel()?.connect(path)
     }
 
     /// As [`connect`](Self::connect), for any address.
@@ -99,7 +99,7 @@ impl UnixDatagram {
     ///
     /// As [`connect`](Self::connect).
     pub fn connect_addr(&self, addr: &SocketAddr) -> io::Result<()> {
-        self.socket.io().connect_addr(addr)
+        self.socket.io().kernel()?.connect_addr(addr)
     }
 
     /// Waits for a datagram; returns its length and where it comes from. What does not fit into `buf` is lost.
@@ -109,7 +109,7 @@ impl UnixDatagram {
     /// What the kernel reports.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let end = || Ok((0, SocketAddr::from_pathname("")?));
-        self.socket.receive(|socket| self.socket.or_end(socket.recv_from(buf), end))
+        self.socket.receive(|socket| self.socket.or_end(socket.kernel()?.recv_from(buf), end))
     }
 
     /// Waits for a datagram; returns its length. What does not fit into `buf` is lost.
@@ -118,7 +118,7 @@ impl UnixDatagram {
     ///
     /// What the kernel reports.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.socket.exchange(Side::Read, |socket| self.socket.or_end(socket.recv(buf), || Ok(0)))
+        self.socket.exchange(Side::Read, |socket| self.socket.or_end(socket.kernel()?.recv(buf), || Ok(0)))
     }
 
     /// Sends `buf` as one datagram to the socket at `path`; waits while that one's queue is full. The kernel does not tell when there is
@@ -130,7 +130,7 @@ impl UnixDatagram {
     /// `NotFound`: there is no such file; `ConnectionRefused`: its socket is gone; what else the kernel reports.
     pub fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
         let path = path.as_ref();
-        self.socket.insist(Side::Write, |socket| socket.send_to(buf, path))
+        self.socket.insist(Side::Write, |socket| socket.kernel()?.send_to(buf, path))
     }
 
     /// As [`send_to`](Self::send_to), for any address.
@@ -139,7 +139,7 @@ impl UnixDatagram {
     ///
     /// As [`send_to`](Self::send_to).
     pub fn send_to_addr(&self, buf: &[u8], addr: &SocketAddr) -> io::Result<usize> {
-        self.socket.insist(Side::Write, |socket| socket.send_to_addr(buf, addr))
+        self.socket.insist(Side::Write, |socket| socket.kernel()?.send_to_addr(buf, addr))
     }
 
     /// Sends `buf` as one datagram to the [connected](Self::connect) address; waits while its queue is full.
@@ -148,7 +148,7 @@ impl UnixDatagram {
     ///
     /// `NotConnected` without an address; `ConnectionRefused` if that socket is gone; what else the kernel reports.
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.socket.exchange(Side::Write, |socket| socket.send(buf))
+        self.socket.exchange(Side::Write, |socket| socket.kernel()?.send(buf))
     }
 
     /// Ends receiving, sending or both. Whoever waits for it wakes: who receives with `Ok(0)`, who sends with `BrokenPipe`.
@@ -166,7 +166,7 @@ impl UnixDatagram {
     ///
     /// What `getsockname` reports.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.io().local_addr()
+        self.socket.io().kernel()?.local_addr()
     }
 
     /// The [connected](Self::connect) address.
@@ -175,6 +175,6 @@ impl UnixDatagram {
     ///
     /// `NotConnected` without one.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.io().peer_addr()
+        self.socket.io().kernel()?.peer_addr()
     }
 }

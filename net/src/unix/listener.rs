@@ -70,7 +70,7 @@ impl UnixListener {
     /// What the kernel reports, as in std: among it `EMFILE` (no descriptor is free; the connection stays in the backlog), after which
     /// the listener goes on; [`incoming`](Self::incoming) does that by itself. `InvalidInput` if the listener was shut down.
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (stream, peer) = self.socket.accept(mio::net::UnixListener::accept)?;
+        let (stream, peer) = self.socket.accept(|listener| listener.kernel()?.accept())?;
         Ok((UnixStream::from_nonblocking(stream.into()), peer))
     }
 
@@ -134,6 +134,6 @@ impl UnixListener {
     ///
     /// What `getsockname` reports.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.io().local_addr()
+        self.socket.io().kernel()?.local_addr()
     }
 }

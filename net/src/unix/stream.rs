@@ -98,7 +98,7 @@ impl UnixStream {
     ///
     /// What `getsockname` reports.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.io().local_addr()
+        self.socket.io().kernel()?.local_addr()
     }
 
     /// The peer's address; unnamed unless the peer was bound to one.
@@ -107,7 +107,7 @@ impl UnixStream {
     ///
     /// What `getpeername` reports.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.io().peer_addr()
+        self.socket.io().kernel()?.peer_addr()
     }
 }
 

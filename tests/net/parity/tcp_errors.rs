@@ -86,7 +86,7 @@ cases! {
         let (mut near, mut far) = pair()?;
         far.write_all(b"data")?;
         log.note("it is there", near.peek(&mut [0; 8]));
-        rustix::net::sockopt::set_socket_linger(&far, Some(Duration::ZERO))?;
+        reset_on_close(&far)?;
         drop(far);
         log.note("read", near.read(&mut [0; 8]));
         log.note("again", near.read(&mut [0; 8]));
@@ -95,7 +95,7 @@ cases! {
 
     fn the_pending_error(log) {
         let (near, far) = pair()?;
-        rustix::net::sockopt::set_socket_linger(&far, Some(Duration::ZERO))?;
+        reset_on_close(&far)?;
         drop(far);
         log.note("taken", near.take_error().map(|error| error.map(|error| error.kind())));
         log.note("gone", near.take_error().map(|error| error.map(|error| error.kind())));
@@ -106,7 +106,7 @@ cases! {
     fn a_reset_in_the_backlog(log) {
         let listener = TcpListener::bind(LOOPBACK)?;
         let client = TcpStream::connect(listener.local_addr()?)?;
-        rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO))?;
+        reset_on_close(&client)?;
         drop(client);
         let (mut stream, _) = listener.accept()?;
         log.note("read", stream.read(&mut [0; 8]));
@@ -117,7 +117,7 @@ cases! {
     fn a_listener_that_was_shut_down(log) {
         let listener = TcpListener::bind(LOOPBACK)?;
         let addr = listener.local_addr()?;
-        rustix::net::shutdown(&listener, rustix::net::Shutdown::Read)?;
+        stop_listening(&listener)?;
         log.note("accept", listener.accept());
         log.note("connect", TcpStream::connect(addr));
         Ok(())

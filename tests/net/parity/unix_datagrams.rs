@@ -3,6 +3,7 @@
 use super::cases;
 
 cases! {
+    kernel only;
     use {
         use std::net::Shutdown;
         use std::os::linux::net::SocketAddrExt;

@@ -3,6 +3,7 @@
 use super::cases;
 
 cases! {
+    kernel only;
     use {
         use std::io::{self, IoSlice, IoSliceMut, Read, Write};
         use std::net::Shutdown;
