@@ -121,7 +121,11 @@ impl Streams {
 
     /// The connection has ended; `cancel` is to end whatever the handlers wait for.
     pub(super) fn lose(&self, cancel: impl Fn(u64)) {
-        for (xid, entry) in &self.state.borrow().calls {
+        let state = self.state.borrow();
+        let mut calls: Vec<_> = state.calls.iter().collect();
+        // In the same order in each run of a seed.
+        calls.sort_unstable_by_key(|(xid, _)| **xid);
+        for (xid, entry) in calls {
             if let Entry::Live(live) = entry {
                 live.duplex.close(Gone::Lost);
                 cancel(*xid);
