@@ -12,7 +12,7 @@
 //! * A handle gives its result once. It is then no longer ready, so that a loop of `select!` passes it over.
 //! * The deadline of a call counts from its start, whoever joins it and when; an answer that is there is given, however late.
 //! * A call goes on where it can, and is made again where that is safe, however it is waited for: who joins it does so itself; of one that is only
-//!   looked at, or waited for with others, a [follower](super::follower) does.
+//!   looked at, or waited for with others, a follower (`follower.rs`) does.
 //! * A handle that goes without having given its result takes its entry with it.
 
 use std::borrow::Cow;
