@@ -35,6 +35,8 @@ use crate::waiters::Waiters;
 pub(crate) struct Outbox {
     state: Mutex<State>,
     buffered_bytes_max: usize,
+    /// As many bytes go to one write at most.
+    write_bytes_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -79,13 +81,18 @@ pub(crate) enum Refused {
 
 impl Outbox {
     pub(crate) fn new(buffered_bytes_max: usize) -> Self {
-        Self { state: Mutex::default(), buffered_bytes_max }
+        Self { state: Mutex::default(), buffered_bytes_max, write_bytes_max: WRITE_BYTES_MAX }
+    }
+
+    /// The same, of one that hands whole frames to each write, however long they are: for who takes frames, and not bytes.
+    pub(crate) fn of_whole_frames(buffered_bytes_max: usize) -> Self {
+        Self { write_bytes_max: usize::MAX, ..Self::new(buffered_bytes_max) }
     }
 
     /// The same, of one that counts among `all`.
     pub(crate) fn counted(buffered_bytes_max: usize, all: Arc<Buffered>) -> Self {
         let state = State { share: Share::new(all), ..State::default() };
-        Self { state: Mutex::new(state), buffered_bytes_max }
+        Self { state: Mutex::new(state), ..Self::new(buffered_bytes_max) }
     }
 
     /// Queues the frames in `frames` and leaves it empty. The caller is to [flush](Self::flush), or to see to it that the
@@ -247,7 +254,7 @@ impl Outbox {
             let rest = batch.get(state.written..).unwrap_or_default();
             let begin = state.exposed;
             state.writing = rest.len();
-            let piece = rest.get(..WRITE_BYTES_MAX).unwrap_or(rest);
+            let piece = rest.get(..self.write_bytes_max).unwrap_or(rest);
             state.exposed = begin + piece.len() as u64;
             drop(state);
 

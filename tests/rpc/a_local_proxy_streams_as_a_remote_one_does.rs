@@ -6,11 +6,45 @@ use std::time::Duration;
 use fibra::cancel::Interrupted;
 use fibra::rpc::client::Nothing;
 use fibra::rpc::service::{Method, Semantics};
-use fibra::rpc::stream::StreamError;
+use fibra::rpc::stream::{Receiver, StreamError};
 use fibra::rpc::{CallError, Channel, Executed, Limits, Server};
+use serde::{Deserialize, Serialize};
 
 use crate::support::streams::{self, Spring, TapClient, TapServer};
-use crate::support::{Refusal, join, on_one_worker, on_two_workers, wait_until};
+use crate::support::{LOOPBACK, Refusal, join, on_one_worker, on_two_workers, wait_until};
+
+/// Answers at length.
+#[fibra::service]
+trait Orator {
+    /// What comes, as one value.
+    fn speak(&self, words: Receiver<String>) -> String;
+
+    /// What comes, as one error.
+    fn complain(&self, words: Receiver<String>) -> Result<(), Complaint>;
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Complaint(String);
+
+impl std::fmt::Display for Complaint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Complaint {}
+
+struct Speaker;
+
+impl Orator for Speaker {
+    fn speak(&self, words: Receiver<String>) -> String {
+        words.map(|word| word.expect("it comes")).collect()
+    }
+
+    fn complain(&self, words: Receiver<String>) -> Result<(), Complaint> {
+        Err(Complaint(self.speak(words)))
+    }
+}
 
 /// Runs the same with a proxy of a server, and with one of this process.
 fn both(test: impl Fn(&TapClient, &Spring)) {
@@ -43,6 +77,29 @@ fn in_all_kinds() {
         // Longer than any window.
         let blobs = proxy.blobs(2, 1 << 20).expect("it begins");
         assert!(blobs.map(|blob| blob.expect("a blob").len()).eq([1 << 20; 2]));
+    });
+}
+
+#[test]
+fn with_long_answers() {
+    on_one_worker(|| {
+        let server = Server::builder().service(OratorServer::new(Speaker)).bind(LOOPBACK).expect("a free port");
+        let remote = OratorClient::connect(server.local_addr()).expect("it listens");
+        let word = "x".repeat(1 << 18);
+        let words = || (0..5).map(|_| word.clone());
+        for proxy in [remote, OratorClient::local(Speaker)] {
+            let value = proxy.speak().expect("it begins");
+            words().try_for_each(|word| value.send(word)).expect("it is taken");
+            let value = value.finish().expect("a value");
+            assert!(value == words().collect::<String>(), "{} bytes", value.len());
+
+            let error = proxy.complain().expect("it begins");
+            words().try_for_each(|word| error.send(word)).expect("it is taken");
+            match error.finish().expect_err("it complains") {
+                CallError::Application(Complaint(text)) => assert!(text == words().collect::<String>()),
+                error => panic!("{error:?}"),
+            }
+        }
     });
 }
 

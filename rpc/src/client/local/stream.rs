@@ -71,26 +71,27 @@ pub(in super::super) fn open(
     let stream = Arc::new(Stream::new(duplex(true, to_caller, to_handler)));
     let duplex = Arc::new(duplex(false, to_handler, to_caller));
 
-    let back = Arc::new(Way { outbox: Outbox::new(limits.buffered_bytes), to: To::Caller(Arc::clone(&stream)) });
+    let back =
+        Arc::new(Way { outbox: Outbox::of_whole_frames(limits.buffered_bytes), to: To::Caller(Arc::clone(&stream)) });
     let place = local.enter(streams);
     let handler = Handler { local: Arc::clone(local), duplex: Arc::clone(&duplex), back, place, streams };
     let run = move || handler.run(frame, deadline);
     // It ends with its call, not with what bounds the caller's waits.
     let fiber = cancel::shield(|| fibra_scheduler::Builder::new().name("rpc local stream").spawn(run))?;
-    let there = Way { outbox: Outbox::new(limits.buffered_bytes), to: To::Handler { duplex, fiber } };
+    let there = Way { outbox: Outbox::of_whole_frames(limits.buffered_bytes), to: To::Handler { duplex, fiber } };
     Ok((stream, Arc::new(there)))
 }
 
 impl Way {
-    /// Acts on a frame. What would break a rule has crossed the end of its call, for both halves are ours.
+    /// Acts on a frame. What would break a rule has crossed the end of its call, for both halves are ours; and there is one call.
     fn deliver(&self, frame: Frame) {
         match (&self.to, frame) {
-            (To::Handler { duplex, fiber }, Frame::Cancel { .. }) => {
+            (To::Handler { duplex, fiber }, Frame::Cancel { xid: OUTSIDE }) => {
                 let _ = duplex.peer_ended(inbound::End::Abandoned);
                 duplex.close(Gone::Ended);
                 fiber.cancel();
             }
-            (To::Caller(stream), frame @ (Frame::Reply { .. } | Frame::Failure { .. })) => {
+            (To::Caller(stream), frame @ (Frame::Reply { xid: OUTSIDE, .. } | Frame::Failure { xid: OUTSIDE, .. })) => {
                 if let Some(outcome) = outcome(frame) {
                     stream.answer(outcome);
                 }
@@ -103,11 +104,11 @@ impl Way {
 
 fn give(duplex: &Duplex, frame: &Frame) {
     let _ = match frame {
-        Frame::Item { piece, more, .. } => duplex.received(piece, *more),
-        Frame::Credit { bytes, .. } => duplex.granted(*bytes),
-        Frame::End { how: Ending::Stop, .. } => duplex.peer_stopped(),
-        Frame::End { how: Ending::Finished, .. } => duplex.peer_ended(inbound::End::Finished),
-        Frame::End { how: Ending::Abandoned, .. } => duplex.peer_ended(inbound::End::Abandoned),
+        Frame::Item { xid: OUTSIDE, piece, more } => duplex.received(piece, *more),
+        Frame::Credit { xid: OUTSIDE, bytes } => duplex.granted(*bytes),
+        Frame::End { xid: OUTSIDE, how: Ending::Stop } => duplex.peer_stopped(),
+        Frame::End { xid: OUTSIDE, how: Ending::Finished } => duplex.peer_ended(inbound::End::Finished),
+        Frame::End { xid: OUTSIDE, how: Ending::Abandoned } => duplex.peer_ended(inbound::End::Abandoned),
         _ => Ok(()),
     };
 }
@@ -123,7 +124,7 @@ impl Carrier for Way {
     }
 }
 
-/// Takes whole frames, which is what an outbox has to write at a time.
+/// Takes whole frames: the outbox cuts none.
 struct Delivery<'a>(&'a Way);
 
 impl Write for Delivery<'_> {
@@ -132,6 +133,7 @@ impl Write for Delivery<'_> {
         while let Ok(Some(frame)) = decoder.next_frame() {
             self.0.deliver(frame);
         }
+        debug_assert!(!decoder.is_mid_frame(), "a frame was cut, and is lost");
         Ok(frames.len())
     }
 
