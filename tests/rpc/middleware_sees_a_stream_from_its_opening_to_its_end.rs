@@ -147,6 +147,58 @@ fn who_waits_for_it_can_be_cut() {
     });
 }
 
+/// The middleware lets it go on only when its caller has been cut.
+fn late(turnstile: &Arc<Turnstile>, log: &Log) -> impl Fn(&mut Request, Next<'_>) -> Outcome + use<> {
+    let (turnstile, log) = (Arc::clone(turnstile), log.clone());
+    move |request: &mut Request, next: Next<'_>| {
+        let outcome = fibra::cancel::shield(|| {
+            turnstile.pass();
+            next.run(request)
+        });
+        log.lock().expect("no panic").push("late".to_owned());
+        outcome
+    }
+}
+
+#[test]
+fn who_is_cut_while_it_opens_leaves_no_call_behind() {
+    on_one_worker(|| {
+        let log = Log::default();
+        let (_server, spring, channel) = serve(&log);
+        let turnstile = Arc::new(Turnstile::default());
+        let proxy = TapClient::new(channel.with_middleware(late(&turnstile, &log)));
+        let opening = fibra::spawn(move || proxy.within(Duration::from_secs(5)).hold().err());
+        turnstile.wait_for(1);
+        opening.cancel();
+        // It finds that first.
+        fibra::yield_now();
+        turnstile.open();
+        let error = join(opening).expect("it is cut");
+        assert!(matches!(error, CallError::Cancelled { executed: Executed::Maybe, .. }), "{error:?}");
+        assert_eq!(channel.stats().in_flight, 0);
+        spring.turnstile.open();
+    });
+}
+
+#[test]
+fn nor_does_who_is_cut_on_a_plain_thread() {
+    on_one_worker(|| {
+        let log = Log::default();
+        let (_server, _spring, channel) = serve(&log);
+        let turnstile = Arc::new(Turnstile::default());
+        let proxy = TapClient::new(channel.with_middleware(late(&turnstile, &log)));
+        let thread = std::thread::spawn(move || {
+            fibra::cancel::with_timeout(Duration::from_millis(10), || proxy.hold().map(|held| held.finish()))
+        });
+        let error = fibra::blocking(move || thread.join().expect("no panic")).expect("a thread for it");
+        let error = error.expect_err("it does not begin in time");
+        assert!(matches!(error, CallError::Timeout { executed: Executed::Maybe, .. }), "{error:?}");
+        turnstile.open();
+        wait_until(|| lines(&log).contains(&"late".to_owned()));
+        assert_eq!(channel.stats().in_flight, 0);
+    });
+}
+
 #[test]
 fn of_a_plain_thread_too() {
     on_one_worker(|| {

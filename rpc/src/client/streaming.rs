@@ -20,12 +20,11 @@ use super::calls::Outcome;
 use super::exchange::{Exchange, Terms, To};
 use super::options::CallOptions;
 use super::proxy;
-use super::streams::Stream;
 use crate::codec;
 use crate::error::{CallError, Callee, Executed};
 use crate::metadata::Metadata;
 use crate::service::Method;
-use crate::stream::{self, Carrier, Sender, StreamError};
+use crate::stream::{self, Sender, StreamError};
 use crate::wire::frame::Ending;
 use around::Around;
 use begin::{At, Begun, begin};
@@ -75,9 +74,7 @@ pub enum Nothing {}
 
 /// The same, whatever its types.
 struct Call {
-    stream: Arc<Stream>,
-    carrier: Arc<dyn Carrier>,
-    at: At,
+    begun: Begun,
     method: Method,
     terms: Terms,
     timed_out: bool,
@@ -105,16 +102,14 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
             let (begun, terms, around) = around::begin(channel, &exchange, options, args)?;
             (begun, terms, Some(around))
         };
-        let Begun { at, stream, carrier } = begun;
-        let call =
-            Call { stream, carrier, at, method: method.clone(), terms, timed_out: false, item: Vec::new(), around };
+        let call = Call { begun, method: method.clone(), terms, timed_out: false, item: Vec::new(), around };
         Ok(Self { call, is_split: false, ended: false, own_error, types: PhantomData })
     }
 
     /// Waits for the next item. `Ok(false)`: the method has returned.
     fn next_item(&mut self) -> Result<bool, CallError<E>> {
         let call = &mut self.call;
-        let received = call.stream.duplex().recv(&*call.carrier, &mut call.item, call.terms.deadline);
+        let received = call.begun.stream.duplex().recv(&*call.begun.carrier, &mut call.item, call.terms.deadline);
         let Err(error) = received else { return Ok(true) };
         // Of a wait that was cut, an answer that comes just now says nothing: there may be items before it.
         let is_over = matches!(error, StreamError::CallEnded | StreamError::Disconnected);
@@ -128,11 +123,11 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
             Ok(None) => error,
             Err(interrupted) => interrupted.into(),
         };
-        let (callee, executed) = (call.exchange().callee(), call.stream.executed());
+        let (callee, executed) = (call.exchange().callee(), call.begun.stream.executed());
         Err(match error {
             StreamError::Cancelled => CallError::Cancelled { callee, executed },
             StreamError::Disconnected => {
-                let cause = begin::cause(call.at.connection());
+                let cause = begin::cause(call.begun.at.connection());
                 CallError::Disconnected { callee, cause, executed }
             }
             _ => {
@@ -141,7 +136,7 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
                     call.timed_out = true;
                 }
                 if call.timed_out {
-                    call.stream.duplex().give_up(&*call.carrier);
+                    call.begun.stream.duplex().give_up(&*call.begun.carrier);
                 }
                 CallError::Timeout { callee, after: call.terms.timeout, executed }
             }
@@ -157,19 +152,20 @@ impl<S: Serialize, T, R, E> Streaming<S, T, R, E> {
     /// Those of [`Sender::send`]. [`StreamError::CallEnded`] and [`StreamError::Stopped`] say that it is of no use to send more: what the
     /// method has answered, [`finish`](Self::finish) tells.
     pub fn send(&self, item: S) -> Result<(), StreamError> {
-        stream::send(self.call.stream.duplex(), &*self.call.carrier, &item, self.call.terms.deadline)
+        stream::send(self.call.begun.stream.duplex(), &*self.call.begun.carrier, &item, self.call.terms.deadline)
     }
 
     /// Says that nothing more will be sent. Does not wait; [`finish`](Self::finish) says so, too.
     pub fn finish_sending(&self) {
-        self.call.stream.duplex().finish(&*self.call.carrier, Ending::Finished);
+        self.call.begun.stream.duplex().finish(&*self.call.begun.carrier, Ending::Finished);
     }
 
     /// Takes it apart, so that one fiber sends and another takes. Dropping what is left of it still gives the call up; dropping the sender
     /// does not, but tells the handler that there should have been more.
     pub fn split(self) -> (Sender<S>, Streaming<Nothing, T, R, E>) {
         let Self { call, ended, own_error, .. } = self;
-        let sender = Sender::new(Arc::clone(call.stream.duplex()), Arc::clone(&call.carrier), call.terms.deadline);
+        let sender =
+            Sender::new(Arc::clone(call.begun.stream.duplex()), Arc::clone(&call.begun.carrier), call.terms.deadline);
         (sender, Streaming { call, is_split: true, ended, own_error, types: PhantomData })
     }
 }
@@ -202,7 +198,7 @@ impl<S, T, R: DeserializeOwned, E> Streaming<S, T, R, E> {
     /// Any [`CallError`]; the method's own error as [`CallError::Application`].
     pub fn finish(mut self) -> Result<R, CallError<E>> {
         if !self.is_split {
-            self.call.stream.duplex().finish(&*self.call.carrier, Ending::Finished);
+            self.call.begun.stream.duplex().finish(&*self.call.begun.carrier, Ending::Finished);
         }
         while self.next_item()? {
             stream::reuse(&mut self.call.item);
@@ -236,7 +232,7 @@ impl<S, T, R, E> fmt::Debug for Streaming<S, T, R, E> {
 impl Call {
     /// What its answer is read with.
     fn exchange(&self) -> Exchange<'_> {
-        let to = match &self.at {
+        let to = match &self.begun.at {
             At::Server { stay, .. } => To::Remote(stay.endpoints()),
             At::Here { local, .. } => To::Local(local),
         };
@@ -248,19 +244,7 @@ impl Call {
         match &self.around {
             _ if !is_over => Ok(None),
             Some(around) => around.ended().map(Some),
-            None => Ok(self.stream.outcome().map(Ok)),
+            None => Ok(self.begun.stream.outcome().map(Ok)),
         }
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.stream.duplex().give_up(&*self.carrier);
-        self.stream.give_up();
-        let At::Server { stay, connection, .. } = &mut self.at else { return };
-        stay.link().calls().closed(connection, &self.stream);
-        let is_lost = || connection.cause().is_some();
-        let success = self.stream.is_refused().map(|is_refused| !is_refused).or_else(|| is_lost().then_some(false));
-        stay.fared(success);
     }
 }

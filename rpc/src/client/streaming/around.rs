@@ -10,6 +10,7 @@
 //! * What opens the call is what the innermost middleware lets go on. Once it has been opened there is no second attempt.
 //! * The caller is told of an end only when all middleware has returned; items are not held up.
 //! * However that fiber ends, there is an end to tell.
+//! * What it opens is the caller's, or is given up: also if the caller has gone meanwhile.
 
 use std::sync::Arc;
 
@@ -37,11 +38,21 @@ pub(super) struct Around {
     state: Mutex<State>,
 }
 
+/// A call that has begun, and what it has begun with.
+type Opened = (Begun, Terms);
+
+/// What the middleware makes of its end.
+type Ended = Result<Outcome, CallError>;
+
 #[derive(Default)]
 struct State {
-    begun: Option<(Begun, Terms)>,
-    ended: Option<Result<Outcome, CallError>>,
+    begun: Option<Opened>,
+    /// It has begun, whoever has it now.
+    is_opened: bool,
+    ended: Option<Ended>,
     caller: Option<Unparker>,
+    /// The caller takes nothing any more.
+    is_left: bool,
 }
 
 /// Begins a call with these encoded `args` through the middleware of its channel.
@@ -69,22 +80,23 @@ pub(super) fn begin(
         CallError::Overloaded { callee: exchange.callee(), message, pushback: None }
     })?;
     let waited = around.wait(|state| state.begun.is_some() || state.ended.is_some());
-    if let (Err(_), Some(runner)) = (&waited, runner) {
-        runner.cancel();
-        // Cancelled, it waits for nothing but what the middleware shields.
-        let _ = runner.join();
+    let (begun, ended) = around.leave(waited.is_ok());
+    if let Err(interrupted) = waited {
+        drop(begun);
+        // A plain thread's goes on by itself, and may open the call yet.
+        let may_have_opened = runner.is_none_or(|runner| {
+            runner.cancel();
+            // Cancelled, it waits for nothing but what the middleware shields.
+            let _ = runner.join();
+            around.state.lock().is_opened
+        });
+        let executed = if may_have_opened { Executed::Maybe } else { Executed::No };
+        return Err(exchange.ended(Why::Interrupted(interrupted), executed));
     }
-    let mut state = around.state.lock();
-    let (begun, ended) = (state.begun.take(), state.ended.clone());
-    drop(state);
-    match (begun, ended, waited) {
-        (Some((begun, terms)), _, Ok(())) => Ok((begun, terms, around)),
-        (begun, _, Err(interrupted)) => {
-            let executed = if begun.is_some() { Executed::Maybe } else { Executed::No };
-            Err(exchange.ended(Why::Interrupted(interrupted), executed))
-        }
-        (None, Some(Err(error)), Ok(())) => Err(error),
-        (None, ended, Ok(())) => {
+    match (begun, ended) {
+        (Some((begun, terms)), _) => Ok((begun, terms, around)),
+        (None, Some(Err(error))) => Err(error),
+        (None, ended) => {
             let message = "its middleware answered without opening it".to_owned();
             let executed = if ended.is_some() { Executed::No } else { Executed::Maybe };
             Err(CallError::Refused { callee: exchange.callee(), message, executed })
@@ -94,7 +106,7 @@ pub(super) fn begin(
 
 impl Around {
     /// Waits for the end.
-    pub(super) fn ended(&self) -> Result<Result<Outcome, CallError>, Interrupted> {
+    pub(super) fn ended(&self) -> Result<Ended, Interrupted> {
         loop {
             self.wait(|state| state.ended.is_some())?;
             if let Some(ended) = &self.state.lock().ended {
@@ -113,6 +125,25 @@ impl Around {
             drop(state);
             park::wait(Reason::Call, None)?;
         }
+    }
+
+    /// What has begun, and how it has ended, if any of that; for a caller who `stays` to wait for the end, or does not.
+    fn leave(&self, stays: bool) -> (Option<Opened>, Option<Ended>) {
+        let mut state = self.state.lock();
+        state.is_left = !stays;
+        (state.begun.take(), state.ended.clone())
+    }
+
+    /// The call has begun. Gives it back if its caller has gone.
+    fn begun(&self, begun: Begun, terms: Terms) -> Option<Begun> {
+        let mut begun = Some(begun);
+        self.change(|state| {
+            state.is_opened = true;
+            if !state.is_left {
+                state.begun = begun.take().map(|begun| (begun, terms));
+            }
+        });
+        begun
     }
 
     fn change(&self, how: impl FnOnce(&mut State)) {
@@ -174,8 +205,8 @@ impl Run {
             is_open = true;
             let (stream, carrier) = (Arc::clone(&begun.stream), Arc::clone(&begun.carrier));
             let connection = begun.at.connection().cloned();
-            let terms = exchange.terms();
-            around.change(|state| state.begun = Some((begun, terms)));
+            // If nobody is there to have it, it is given up here.
+            drop(around.begun(begun, exchange.terms()));
             loop {
                 match stream.watch() {
                     Watched::Answered(outcome) => return Ok(outcome),

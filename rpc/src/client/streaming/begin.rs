@@ -18,11 +18,23 @@ use crate::stream::{Carrier, Share};
 
 const INITIAL: usize = STREAM_CREDIT_INITIAL as usize;
 
-/// A call that has begun.
+/// A call that has begun. Dropping it gives the call up, unless it has ended, and counts it out.
 pub(super) struct Begun {
     pub(super) at: At,
     pub(super) stream: Arc<Stream>,
     pub(super) carrier: Arc<dyn Carrier>,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.stream.duplex().give_up(&*self.carrier);
+        self.stream.give_up();
+        let At::Server { stay, connection, .. } = &mut self.at else { return };
+        stay.link().calls().closed(connection, &self.stream);
+        let is_lost = || connection.cause().is_some();
+        let success = self.stream.is_refused().map(|is_refused| !is_refused).or_else(|| is_lost().then_some(false));
+        stay.fared(success);
+    }
 }
 
 /// Where it goes.
