@@ -4,7 +4,7 @@ use fibra::net::TcpListener;
 use fibra::rpc::client::Pending;
 use fibra::rpc::{CallError, Channel, Limits};
 
-use crate::support::raw::{self, CALL, REPLY, Raw};
+use crate::support::raw::{self, ACKNOWLEDGE, CALL, REPLY, Raw};
 use crate::support::{DeskClient, LOOPBACK, join, on_one_worker, wait_until};
 
 /// nil
@@ -91,6 +91,46 @@ fn the_head_is_sent_however_little_room_there_is() {
         for call in calls {
             assert_eq!(call.join().expect("its turn comes"), "");
         }
+    });
+}
+
+/// What it says is set aside is less than the new window, however much was set aside of the old one.
+#[test]
+fn no_more_is_set_aside_than_the_narrower_one_has() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let accept = |opened| Raw::accept(&listener, &opened).0;
+        let connecting = fibra::spawn(move || DeskClient::connect(addr).expect("it listens"));
+        let mut first = accept(raw::Opened { window: 8, ..raw::Opened::default() });
+        let desk = join(connecting);
+        let mut calls = vec![desk.start().pass()];
+        let others: Vec<_> = (2..=8).map(|_| desk.start().pass()).collect();
+        for xid in 1..=8 {
+            assert_eq!(first.receive().map(|(kind, xid, _)| (kind, xid)), Some((CALL, xid)));
+        }
+        for xid in 2..=8 {
+            first.send(&raw::frame(REPLY, xid, &NIL));
+        }
+        others.into_iter().try_for_each(Pending::join).expect("each has its answer");
+        drop(first);
+        wait_until(|| !desk.channel().is_connected());
+        // One from before, and seven that wait: none has left but that.
+        calls.extend((9..=15).map(|_| desk.start().pass()));
+
+        let mut server = accept(raw::Opened { window: 4, resumed: true, ..raw::Opened::default() });
+        let mut answered = Vec::new();
+        while answered.len() < calls.len() {
+            let (kind, xid, body) = server.receive().expect("a frame");
+            if kind == ACKNOWLEDGE {
+                assert!(body.len() / 8 < 4, "{} are set aside", body.len() / 8);
+            } else {
+                assert_eq!(kind, CALL);
+                answered.push(xid);
+                server.send(&raw::frame(REPLY, xid, &NIL));
+            }
+        }
+        calls.into_iter().try_for_each(Pending::join).expect("each has its answer");
     });
 }
 

@@ -98,10 +98,12 @@ impl Window {
         Some(xid)
     }
 
-    /// Sets aside what is in the way of half a window of further calls: so the server need not be told for each.
+    /// Sets aside what is in the way of half a window of further calls: so the server need not be told for each. No more than the server can be
+    /// told of.
     #[cold]
     pub fn set_aside(&mut self) {
         while self.complete.len() > self.size / 2
+            && self.aside.len() + 1 < self.size
             && let Some(is_complete) = self.complete.pop_front()
         {
             if !is_complete {

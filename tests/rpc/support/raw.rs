@@ -20,6 +20,7 @@ pub(crate) const END: u8 = 9;
 pub(crate) const CREDIT: u8 = 10;
 pub(crate) const PING: u8 = 11;
 pub(crate) const PONG: u8 = 12;
+pub(crate) const ACKNOWLEDGE: u8 = 13;
 
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,

@@ -415,6 +415,10 @@ impl State {
             return;
         }
         self.window.set_aside();
+        if self.window.base() <= self.told {
+            // All that may be set aside is: the call waits for its turn.
+            return;
+        }
         let mut frame = scratch::take();
         encode::acknowledge(&mut frame, self.window.base(), self.window.aside());
         // Bounded by the calls: one for half a window of them.

@@ -1,6 +1,6 @@
 //! One verdict at a time.
 
-use super::super::{Arrival, Progress, Refused, ReplyCache, Turn, Verdict, Xid};
+use super::super::{Arrival, Progress, Refused, ReplyCache, Turn, Verdict, Window, Xid};
 
 fn call(xid: Xid, first_incomplete: Xid) -> Arrival {
     Arrival { xid, first_incomplete, fingerprint: xid, turn: None }
@@ -333,4 +333,22 @@ fn a_lane_waits_for_what_was_set_aside() {
     assert_eq!(finish(&mut session, 1, b""), (Some(vec![]), vec![]));
     assert_eq!(arrive(&mut session, after(2, 1)), Ok(Verdict::New));
     assert_eq!(finish(&mut session, 2, b""), (Some(vec![]), vec![3]));
+}
+
+#[test]
+fn a_window_made_narrower_sets_no_more_aside_than_it_can_tell() {
+    for (wide, narrow) in (2..12).flat_map(|wide| (1..=wide).map(move |narrow| (wide, narrow))) {
+        let mut window = Window::new(wide);
+        let first = window.open().expect("it is empty");
+        let others: Vec<_> = (2..wide).filter_map(|_| window.open()).collect();
+        for xid in others {
+            window.complete(xid);
+        }
+        while window.open().is_some() {}
+        window.resize(narrow);
+        let could_be_told = window.can_be_told();
+        window.set_aside();
+        assert_eq!(window.can_be_told(), could_be_told, "{wide} to {narrow}: {:?}", window.aside().collect::<Vec<_>>());
+        assert!(window.is_outstanding(first));
+    }
 }
