@@ -22,7 +22,7 @@ use super::endpoint::Endpoints;
 use super::exchange::{Exchange, Terms, To};
 use super::retry::is_retried;
 use crate::error::{CallError, Disconnect, Executed};
-use crate::service::Method;
+use crate::service::{Method, Semantics};
 
 /// See the [module](self).
 pub(super) struct Follower {
@@ -55,6 +55,16 @@ pub(super) fn goes_on(ended: &Ended, idempotent: bool) -> bool {
     }
 }
 
+/// Whether a call has run whose first attempt has ended so, if it did not go on.
+fn executed(ended: &Ended, idempotent: bool) -> Executed {
+    match ended {
+        Err(end) => end.executed,
+        // Of others a copy that is refused says that none has run.
+        Ok(Outcome::Failure { repeated: true, .. }) if idempotent => Executed::Maybe,
+        Ok(_) => Executed::No,
+    }
+}
+
 impl Follower {
     /// Lets a call go on whose first attempt has `ended`.
     ///
@@ -68,9 +78,10 @@ impl Follower {
         ended: Ended,
     ) -> Result<Self, Ended> {
         let endpoints = Arc::clone(endpoints);
+        let executed = executed(&ended, method.semantics() == Semantics::Idempotent);
         let first = State { first: Some(ended), holder: Some(park::current()), ..State::default() };
         let shared = Arc::new(Shared(Mutex::new(first)));
-        let ending = Ending { shared: Arc::clone(&shared), endpoints, method, terms, executed: Executed::No };
+        let ending = Ending { shared: Arc::clone(&shared), endpoints, method, terms, executed };
         // What bounds it is the call's own deadline.
         let spawned = cancel::shield(|| fibra_scheduler::Builder::new().name("rpc call").spawn(move || ending.run()));
         match spawned {
@@ -179,5 +190,23 @@ impl Shared {
         if let Some(holder) = holder {
             holder.unpark();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_go_on_is_said_to_have_run_as_far_as_its_first_attempt_has() {
+        let moved = |executed| Err(Unanswered { executed, ..Unanswered::unsent(Why::Moved { entered: true }) });
+        let refused = |repeated| {
+            Ok(Outcome::Failure { code: 0, message: String::new(), details: Vec::new(), frame: Vec::new(), repeated })
+        };
+        assert_eq!(executed(&moved(Executed::Maybe), true), Executed::Maybe);
+        assert_eq!(executed(&moved(Executed::No), true), Executed::No);
+        assert_eq!(executed(&refused(true), true), Executed::Maybe);
+        assert_eq!(executed(&refused(false), true), Executed::No);
+        assert_eq!(executed(&refused(true), false), Executed::No);
     }
 }
