@@ -31,7 +31,8 @@
 //!
 //! # What holds in a seeded run
 //!
-//! * **Order.** Whenever a fiber parks, yields or ends, the next is drawn among all that can run. What normal runs promise about
+//! * **Order.** Whenever a fiber parks, yields or ends, the next is drawn among all that can run, or has the highest of priorities that were drawn
+//!   (see [`Schedule`]). What normal runs promise about
 //!   turns (a woken fiber soon, a yielding one last) does not hold, just as it does not between workers: a program that is right under every
 //!   seed relies on none of it. [`yield_now`](crate::yield_now) may return at once.
 //! * **Time.** [`clock::now`](crate::clock::now) begins at some instant, moves on by [`STEP`] at each switch, so that a loop which yields until a
@@ -69,6 +70,8 @@ pub(crate) use deadlock::Waiting;
 pub use host::{Host, Skew};
 pub(crate) use host::{Scope, enter, have_changed, host_of, refuse, take_crashed};
 use order::Order;
+pub use order::Schedule;
+pub(crate) use order::{Entry, Mark};
 pub(crate) use trace::{Event, Recorder};
 pub use trace::{Trace, note};
 pub use world::{World, elapsed};
@@ -95,6 +98,15 @@ pub fn random() -> Option<u64> {
     rng::draw()
 }
 
+/// What the run knows of a fiber that has started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Listed {
+    /// From 0, in the order of the starts.
+    pub(crate) number: u64,
+    pub(crate) host: Option<Host>,
+    pub(crate) mark: Mark,
+}
+
 /// The state of a seeded run beside its worker's.
 pub(crate) struct Run {
     pub(crate) clock: Virtual,
@@ -107,16 +119,16 @@ pub(crate) struct Run {
     /// How long it may take.
     pub(crate) horizon: Duration,
     pub(crate) hosts: Scope,
-    /// By where the worker lists them: the numbers of started fibers, from 0 in the order of their starts, and their hosts.
-    listed: Vec<(u64, Option<Host>)>,
+    /// By where the worker lists them.
+    listed: Vec<Listed>,
 }
 
 impl Run {
-    pub(crate) fn new(seed: u64, world: Option<Box<dyn World>>, horizon: Duration) -> Self {
+    pub(crate) fn new(seed: u64, schedule: Schedule, world: Option<Box<dyn World>>, horizon: Duration) -> Self {
         Run {
             clock: Virtual::start(),
             random: rng::Seeded::start(seed),
-            order: Order::new(seed),
+            order: Order::new(seed, schedule),
             recorder: Recorder::new(seed),
             deadlock: None,
             world,
@@ -126,22 +138,17 @@ impl Run {
         }
     }
 
-    /// Notes the number and the host of the fiber that the worker lists under `key`.
-    pub(crate) fn enlist(&mut self, key: usize, number: u64, host: Option<Host>) {
+    /// Notes what is known of the fiber that the worker lists under `key`.
+    pub(crate) fn enlist(&mut self, key: usize, fiber: Listed) {
         if self.listed.len() <= key {
-            self.listed.resize(key + 1, (0, None));
+            self.listed.resize(key + 1, Listed::default());
         }
-        self.listed[key] = (number, host);
+        self.listed[key] = fiber;
     }
 
-    /// The number of the live fiber that the worker lists under `key`.
-    pub(crate) fn number(&self, key: usize) -> u64 {
-        self.listed[key].0
-    }
-
-    /// The host of the live fiber that the worker lists under `key`.
-    pub(crate) fn host(&self, key: usize) -> Option<Host> {
-        self.listed[key].1
+    /// The live fiber that the worker lists under `key`.
+    pub(crate) fn listed(&self, key: usize) -> Listed {
+        self.listed[key]
     }
 
     /// Lets happen what of the world is due.

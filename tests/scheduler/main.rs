@@ -46,6 +46,8 @@ mod outside_a_runtime_spawning_is_an_error;
 mod pinned_workers_stay_on_their_cpus;
 #[cfg(panic = "unwind")]
 mod plain_threads_stress_three_workers;
+mod priorities_find_what_chance_does_not;
+mod priorities_starve_nobody;
 mod runtimes_do_not_nest_but_coexist;
 mod select_takes_what_is_ready;
 #[cfg(panic = "unwind")]

@@ -7,7 +7,7 @@ use std::{fmt, io};
 use parking_lot::Mutex;
 
 use super::{Builder, Crew, Shared, WORKER_PANICKED, as_io_error};
-use crate::seeded::{Deadlock, HORIZON, Run, Trace, World};
+use crate::seeded::{Deadlock, HORIZON, Run, Schedule, Trace, World};
 use crate::spawn;
 use crate::worker::Worker;
 use crate::{abort, cancel, spans};
@@ -17,7 +17,7 @@ impl Builder {
     ///
     /// The number of workers and the driver that this builder was given play no part.
     pub fn seed(self, seed: u64) -> Seeded {
-        Seeded { builder: self, seed, world: None, horizon: HORIZON }
+        Seeded { builder: self, seed, schedule: Schedule::default(), world: None, horizon: HORIZON }
     }
 }
 
@@ -26,6 +26,7 @@ impl Builder {
 pub struct Seeded {
     builder: Builder,
     seed: u64,
+    schedule: Schedule,
     world: Option<Box<dyn World>>,
     horizon: Duration,
 }
@@ -39,6 +40,11 @@ impl Seeded {
     /// Ends the run as a deadlock when it has taken so much virtual time. Default: a century.
     pub fn time_limit(self, time_limit: Duration) -> Self {
         Seeded { horizon: time_limit.min(HORIZON), ..self }
+    }
+
+    /// How the seed decides who is next. Default: [`Schedule::Random`].
+    pub fn schedule(self, schedule: Schedule) -> Self {
+        Seeded { schedule, ..self }
     }
 
     /// As [`run_traced`](Seeded::run_traced), without the trace.
@@ -82,7 +88,7 @@ impl Seeded {
         let spawned_at = Location::caller();
         assert!(!Worker::with(|worker| worker.is_some()), "a seeded run inside a fibra runtime: runtimes do not nest");
         let builder = self.builder.workers(1).blocking_threads(1).pin_workers(false);
-        let mut run = Run::new(self.seed, self.world, self.horizon);
+        let mut run = Run::new(self.seed, self.schedule, self.world, self.horizon);
         let (shared, mut seats) = Shared::new(&builder, false);
         let crew = Crew { shared: shared.clone(), threads: Mutex::default(), quit: None, watchdog: None };
         let worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
@@ -118,6 +124,10 @@ impl Seeded {
 
 impl fmt::Debug for Seeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("runtime::Seeded").field("seed", &self.seed).field("builder", &self.builder).finish()
+        f.debug_struct("runtime::Seeded")
+            .field("seed", &self.seed)
+            .field("schedule", &self.schedule)
+            .field("builder", &self.builder)
+            .finish()
     }
 }

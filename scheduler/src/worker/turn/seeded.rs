@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use crate::control::{Control, FiberRef, Runnable};
+use crate::control::{Control, FiberRef};
 use crate::driver::{Driver, DriverWaker};
 use crate::park::Reason;
-use crate::seeded::{self, Deadlock, Event, Host, Run, STEP, Waiting};
+use crate::seeded::{self, Deadlock, Entry, Event, Host, Listed, Run, STEP, Waiting};
 
 /// Stands in for the driver: nothing ever happens outside.
 struct Nothing;
@@ -52,8 +52,9 @@ impl Worker {
                 }
                 self.gather(run, None);
                 match run.order.pop() {
-                    Some((runnable, host)) => {
-                        self.turn(run, runnable, host);
+                    Some(entry) => {
+                        let host = entry.host;
+                        self.turn(run, entry);
                         self.gather(run, host);
                     }
                     None if self.is_finished() => break,
@@ -74,11 +75,14 @@ impl Worker {
             let control = runnable.control();
             // SAFETY: we hold the runnable, of a fiber that has not started or is at home here.
             let owned = unsafe { control.owned() };
-            let host = match owned.context.is_filled() {
-                true => run.host(owned.live_key.get()),
-                false => seeded::host_of(control.origin.id, spawner),
+            let (host, mark) = match owned.context.is_filled() {
+                true => {
+                    let Listed { host, mark, .. } = run.listed(owned.live_key.get());
+                    (host, Some(mark))
+                }
+                false => (seeded::host_of(control.origin.id, spawner), None),
             };
-            run.order.push(runnable, host);
+            run.order.push(runnable, host, mark);
         }
     }
 
@@ -86,7 +90,7 @@ impl Worker {
     fn cancel_crashed(&self, run: &Run) {
         for crashed in seeded::take_crashed() {
             let live = self.live.borrow();
-            let left = live.iter().filter(|&(key, _)| run.host(key) == Some(crashed));
+            let left = live.iter().filter(|&(key, _)| run.listed(key).host == Some(crashed));
             // SAFETY: listed as live.
             let left: Vec<_> = left.map(|(_, fiber)| unsafe { FiberRef::acquire(fiber) }).collect();
             drop(live);
@@ -95,7 +99,7 @@ impl Worker {
     }
 
     /// Runs a fiber until it parks, yields or ends, and records that.
-    fn turn(&self, run: &mut Run, runnable: Runnable, host: Option<Host>) {
+    fn turn(&self, run: &mut Run, Entry { runnable, host, mark }: Entry) {
         let fiber = runnable.reference();
         // SAFETY: we run on its home worker's thread, or are about to become that; the reference keeps it allocated.
         let owned = unsafe { fiber.control().owned() };
@@ -103,7 +107,7 @@ impl Worker {
         run.clock.advance(STEP);
         let is_too_late = self.shared.is_stopping() || host.is_some_and(|host| !host.is_up());
         let number = if !fresh {
-            let number = run.number(owned.live_key.get());
+            let number = run.listed(owned.live_key.get()).number;
             run.record(number, Event::Resume);
             number
         } else {
@@ -130,15 +134,13 @@ impl Worker {
             }
             return run.record(number, Event::End);
         }
-        if fresh {
-            run.enlist(owned.live_key.get(), number, host);
-        }
         if let Some(skew) = skew {
             let passes = |shown| nanos(skew.passes(Duration::from_nanos(shown)));
             // SAFETY: the node is in the control block, and stays armed no longer than the fiber waits.
             unsafe { self.timers.borrow_mut().translate(Control::timer(fiber.as_ptr()), passes) };
         }
         let event = if owned.token.is_awaited() { Event::Park(owned.reason.get()) } else { Event::Yield };
+        run.enlist(owned.live_key.get(), Listed { number, host, mark: mark.after(event) });
         run.record(number, event);
     }
 
@@ -170,11 +172,11 @@ impl Worker {
                 matches!(reason, Reason::Join(id) if unsafe { other.as_ref() }.origin.id == id)
             });
             Waiting {
-                number: run.number(key),
+                number: run.listed(key).number,
                 name: control.origin.name.clone(),
                 spawned_at: control.origin.spawned_at,
                 reason,
-                joins: joins.map(|(key, _)| run.number(key)),
+                joins: joins.map(|(key, _)| run.listed(key).number),
             }
         };
         // SAFETY: as above.
