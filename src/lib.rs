@@ -10,11 +10,10 @@ pub use fibra_scheduler::{
 pub use fibra_macros::service;
 
 pub mod runtime;
+pub mod sim;
 
 /// std's networking types on fibers: what blocks there parks the fiber here. See [`fibra_net`].
 pub use fibra_net as net;
-/// Deterministic simulation: services and their clients on a simulated network, from one seed. See [`fibra_net::sim`].
-pub use fibra_net::sim;
 /// Services, servers and proxies. See [`fibra_rpc`].
 pub use fibra_rpc as rpc;
 

@@ -3,7 +3,7 @@
 //! SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014): one addition and one mix a
 //! number, any seed is a good seed. Not for secrets.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 
 /// The golden ratio's 64 bits: what the state grows by.
@@ -47,6 +47,8 @@ impl Rng {
 thread_local! {
     /// What the program of the seeded run on this thread draws from.
     static PROGRAM: RefCell<Option<Rng>> = const { RefCell::new(None) };
+    /// The run's seed.
+    static SEED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 /// Keeps the program's generator apart from others of the same seed.
@@ -62,6 +64,7 @@ pub(crate) struct Seeded {
 impl Seeded {
     pub(crate) fn start(seed: u64) -> Self {
         PROGRAM.with(|program| *program.borrow_mut() = Some(Rng::new(seed, PURPOSE)));
+        SEED.set(Some(seed));
         Seeded { not_send: PhantomData }
     }
 }
@@ -69,7 +72,13 @@ impl Seeded {
 impl Drop for Seeded {
     fn drop(&mut self) {
         PROGRAM.with(|program| *program.borrow_mut() = None);
+        SEED.set(None);
     }
+}
+
+/// The seed of the run on this thread, if it is in one.
+pub(crate) fn seed() -> Option<u64> {
+    SEED.get()
 }
 
 /// The next number for the program of the seeded run on this thread, if it is in one.

@@ -98,6 +98,19 @@ pub fn random() -> Option<u64> {
     rng::draw()
 }
 
+/// The seed of the run on this thread, for what has a generator of its own ([`Rng`]); `None` outside of one.
+///
+/// ```
+/// use fibra_scheduler::{driver, runtime, seeded};
+///
+/// assert_eq!(runtime::Builder::new(driver::idle).seed(7).run(seeded::seed)?, Some(7));
+/// assert_eq!(seeded::seed(), None);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn seed() -> Option<u64> {
+    rng::seed()
+}
+
 /// What the run knows of a fiber that has started.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Listed {
