@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fibra_scheduler::seeded::{self, Skew};
+use fibra_scheduler::seeded::{self, Schedule, Skew};
 use fibra_scheduler::{driver, runtime};
 
 use super::current::{Installed, Shared};
@@ -27,6 +27,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(3600);
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
     seed: u64,
+    schedule: Schedule,
     faults: Faults,
     time_limit: Duration,
     stack_size: Option<usize>,
@@ -36,6 +37,11 @@ impl Builder {
     /// What decides everything that is left open. Default: 0.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// How the seed decides which fiber runs next. Default: [`Schedule::Random`].
+    pub fn schedule(self, schedule: Schedule) -> Self {
+        Self { schedule, ..self }
     }
 
     /// How long what is sent takes, on all links. Default: 0.1 to 0.5 ms.
@@ -90,7 +96,7 @@ impl Sim {
     /// A builder with the default settings.
     pub fn builder() -> Builder {
         let faults = Faults::default();
-        Builder { seed: 0, faults, time_limit: TIME_LIMIT, stack_size: None }
+        Builder { seed: 0, schedule: Schedule::default(), faults, time_limit: TIME_LIMIT, stack_size: None }
     }
 
     /// Adds a host that runs `main`, and does so anew each time that it is started. Others find it by its name. An error of `main` fails the
@@ -172,7 +178,12 @@ impl Sim {
             let stage = Rc::clone(&stage);
             move || stage.perform()
         };
-        let run = builder.seed(settings.seed).world(Around(stage)).time_limit(settings.time_limit).run_traced(main);
+        let run = builder
+            .seed(settings.seed)
+            .schedule(settings.schedule)
+            .world(Around(stage))
+            .time_limit(settings.time_limit)
+            .run_traced(main);
         drop(installed);
         match run {
             Ok((Ok(()), trace)) => Ok(Report { trace, events: shared.with(|state| state.events) }),
@@ -207,6 +218,7 @@ fn describe(settings: &Builder, cast: &[Role], shared: &Shared) -> String {
     for fault in faults {
         let _ = writeln!(text, "  {fault:?}");
     }
-    let _ = write!(text, "  faults until {until:?}, time limit {:?}", settings.time_limit);
+    let Builder { schedule, time_limit, .. } = settings;
+    let _ = write!(text, "  faults until {until:?}, time limit {time_limit:?}, schedule {schedule:?}");
     text
 }
