@@ -1,6 +1,7 @@
 //! The replies of a turn, gathered to be written together.
 //!
-//! The session is told that a call has ended when it looks at the next one, in the same step: one lock for both.
+//! The session is told that a call has ended when it looks at the next one, in the same step: one lock for both. If that is none of the session's, it is
+//! told before that runs.
 //!
 //! Invariants:
 //! * Of at most one reply the session does not know yet, and of none when they [leave](Replies::leave): a client never has a reply that

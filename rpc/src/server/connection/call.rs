@@ -70,6 +70,9 @@ impl Connection {
                     return Ok(answered(role, out, None));
                 }
             }
+        } else if let Some(ended) = reader.replies.take_ended() {
+            // This one may take long before it parks, if it ever does, and a copy of the other is not to wait for it.
+            self.session.finish(ended);
         }
         self.glitches.earn(1);
         // What is counted is timed, too.

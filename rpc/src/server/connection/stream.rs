@@ -16,6 +16,7 @@ use fibra_scheduler::park::{self, Reason};
 
 use super::super::handler::{self, Refusal};
 use super::super::registry::Hint;
+use super::super::store::Session;
 use super::super::streams::Streams;
 use super::turn::answered;
 use super::{Connection, End, Role, Step};
@@ -59,6 +60,10 @@ impl Connection {
             // What follows is there already, the cancel at its end included.
             self.streams().refuse(&call)?;
             return Ok(Step::Done);
+        }
+        if let Some(ended) = reader.replies.take_ended() {
+            // As behind any other call.
+            self.session.finish(ended);
         }
         let deadline = reader.deadline(&call);
         let now = reader.now_exactly();
