@@ -13,7 +13,7 @@
 use std::cell::Cell;
 
 use fibra_scheduler::cancel::{self, Interrupted};
-use fibra_scheduler::{fiber_local, in_fiber, yield_now};
+use fibra_scheduler::{LocalKey, in_fiber, yield_now};
 
 /// What may be spent between two looks outside, or two yields.
 const UNITS: u32 = 64;
@@ -27,9 +27,8 @@ thread_local! {
     static OVERDUE: Cell<usize> = const { Cell::new(0) };
 }
 
-fiber_local! {
-    static MARK: Mark = Mark(Cell::new(false));
-}
+/// Kept: a fiber that runs a job after the other, and clears its locals between them, is overdue for all that.
+static MARK: LocalKey<Mark> = LocalKey::kept(|| Mark(Cell::new(false)));
 
 /// Whether its fiber should have ended when it last used up a budget.
 struct Mark(Cell<bool>);

@@ -19,20 +19,27 @@ pub(crate) struct Locals {
     closed: Cell<bool>,
 }
 
-type Values = Vec<(usize, Rc<dyn Any>)>;
+type Values = Vec<Value>;
+
+struct Value {
+    key: usize,
+    value: Rc<dyn Any>,
+    /// Until the fiber ends, whatever is [cleared](clear_locals).
+    is_kept: bool,
+}
 
 impl Locals {
     fn get(&self, key: usize) -> Option<Rc<dyn Any>> {
         let values = self.values.take()?;
-        let found = values.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone());
+        let found = values.iter().find(|known| known.key == key).map(|found| found.value.clone());
         self.values.set(Some(values));
         found
     }
 
-    fn insert(&self, key: usize, value: Rc<dyn Any>) {
+    fn insert(&self, value: Value) {
         if !self.closed.get() {
             let mut values = self.values.take().unwrap_or_default();
-            values.push((key, value));
+            values.push(value);
             self.values.set(Some(values));
         }
     }
@@ -51,9 +58,17 @@ impl Locals {
     /// Takes out what was made last.
     fn pop(&self) -> Option<Rc<dyn Any>> {
         let mut values = self.values.take()?;
-        let (_, last) = values.pop()?;
+        let last = values.pop()?;
         self.values.set(Some(values));
-        Some(last)
+        Some(last.value)
+    }
+
+    /// The same, but for what is kept.
+    fn pop_cleared(&self) -> Option<Rc<dyn Any>> {
+        let mut values = self.values.take()?;
+        let last = values.iter().rposition(|value| !value.is_kept).map(|place| values.remove(place));
+        self.values.set(Some(values).filter(|values| !values.is_empty()));
+        last.map(|last| last.value)
     }
 
     #[inline]
@@ -99,23 +114,31 @@ pub fn clear_locals() {
 
 #[cold]
 fn clear_some() {
-    with_locals(|locals| locals.closed.set(true));
+    // It may be a destructor that clears.
+    let was_closed = with_locals(|locals| locals.closed.replace(true));
     // Their destructors may park, so nothing is borrowed over them.
-    while let Some(last) = with_locals(Locals::pop) {
+    while let Some(last) = with_locals(Locals::pop_cleared) {
         contain(|| drop(last));
     }
-    with_locals(|locals| locals.closed.set(false));
+    with_locals(|locals| locals.closed.set(was_closed));
 }
 
 /// A key to a value that each fiber has for itself; made by [`fiber_local!`](crate::fiber_local).
 pub struct LocalKey<T: 'static> {
     initialise: fn() -> T,
+    is_kept: bool,
 }
 
 impl<T: 'static> LocalKey<T> {
     #[doc(hidden)]
     pub const fn new(initialise: fn() -> T) -> Self {
-        LocalKey { initialise }
+        LocalKey { initialise, is_kept: false }
+    }
+
+    /// For the layers above: a key to what is a fiber's own, whatever jobs it runs one after the other, and is not [cleared](clear_locals).
+    #[doc(hidden)]
+    pub const fn kept(initialise: fn() -> T) -> Self {
+        LocalKey { initialise, is_kept: true }
     }
 
     /// Hands `f` the calling fiber's value, made on first use. Plain threads have values of their own, too.
@@ -126,7 +149,7 @@ impl<T: 'static> LocalKey<T> {
             // The initialiser may have used this very key; then the inner value came first and stays.
             with_locals(|locals| {
                 locals.get(key).unwrap_or_else(|| {
-                    locals.insert(key, made.clone());
+                    locals.insert(Value { key, value: made.clone(), is_kept: self.is_kept });
                     made
                 })
             })

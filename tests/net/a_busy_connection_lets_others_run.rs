@@ -160,6 +160,26 @@ fn one_that_is_cancelled_ends_though_others_are_busy_too() -> io::Result<()> {
     })
 }
 
+/// As a server's fiber does, which runs a call after the other.
+#[test]
+fn one_that_is_cancelled_ends_though_it_clears_its_locals() -> io::Result<()> {
+    on_one_worker(|| {
+        let (mut near, _far) = filled(20 * BUDGET)?;
+        near.set_read_timeout(None)?;
+        let busy = fibra::spawn_local(move || -> io::Result<()> {
+            for _ in 0..20 * BUDGET {
+                near.read_exact(&mut [0])?;
+                fibra_scheduler::clear_locals();
+            }
+            Ok(())
+        });
+        fibra::yield_now();
+        busy.cancel();
+        assert!(cancel::is_cancelled(&join(busy).expect_err("it reads until it is cancelled")));
+        Ok(())
+    })
+}
+
 #[test]
 fn handlers_that_do_not_wait_rarely_pay_for_it() -> io::Result<()> {
     const CALLS: usize = 1_000;

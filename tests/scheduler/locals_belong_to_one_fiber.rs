@@ -116,3 +116,52 @@ fn they_can_be_cleared() {
         assert_eq!(COUNT.with(Cell::get), 8);
     });
 }
+
+#[test]
+fn a_destructor_that_clears_them_does_not_bring_them_back() {
+    struct Clears(Rc<RefCell<Vec<u32>>>);
+    impl Drop for Clears {
+        fn drop(&mut self) {
+            fibra_scheduler::clear_locals();
+            COUNT.with(|count| count.set(7));
+            self.0.borrow_mut().push(COUNT.with(Cell::get));
+        }
+    }
+    fiber_local! {
+        static CLEARS: RefCell<Option<Clears>> = RefCell::new(None);
+    }
+    crate::run_on(1, || {
+        let seen = Rc::default();
+        let make = |seen: &Rc<_>| CLEARS.with(|slot| *slot.borrow_mut() = Some(Clears(Rc::clone(seen))));
+        make(&seen);
+        fibra_scheduler::clear_locals();
+        let fiber = spawn_local({
+            let seen = Rc::clone(&seen);
+            move || make(&seen)
+        });
+        fiber.join().expect("no panic");
+        assert_eq!(*seen.borrow(), [100, 100], "what is made by then is used once");
+    });
+}
+
+#[test]
+fn what_is_kept_is_dropped_with_its_fiber_only() {
+    static KEPT: fibra_scheduler::LocalKey<RefCell<Option<Rc<()>>>> =
+        fibra_scheduler::LocalKey::kept(|| RefCell::new(None));
+    crate::run_on(1, || {
+        let kept = Rc::new(());
+        let fiber = spawn_local({
+            let kept = Rc::clone(&kept);
+            move || {
+                COUNT.with(|count| count.set(7));
+                KEPT.with(|slot| *slot.borrow_mut() = Some(kept));
+                OTHER.with(|other| other.set(7));
+                fibra_scheduler::clear_locals();
+                assert_eq!((COUNT.with(Cell::get), OTHER.with(Cell::get)), (100, 101));
+                KEPT.with(|slot| slot.borrow().is_some())
+            }
+        });
+        assert!(fiber.join().expect("no panic"), "it is still there");
+        assert_eq!(Rc::strong_count(&kept), 1);
+    });
+}
