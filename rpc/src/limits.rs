@@ -29,7 +29,8 @@ pub struct Limits {
     ///
     /// At the limit a client's next caller parks until a call ends; a server refuses the call, which then has not run.
     pub in_flight: usize,
-    /// At-most-once calls of a session that its client has no reply to. Default 512, at most 65,535; both sides keep to the smaller of theirs.
+    /// At-most-once calls of a session that its client has no reply to. Default 512, at most 65,535 and an eighth of
+    /// [`frame_bytes`](Self::frame_bytes), so that a client can name them all in a frame; both sides keep to the smaller of theirs.
     ///
     /// At the limit a client's next such caller parks until one of them ends. So what the server keeps for a client has a bound: the replies of these
     /// and of as many that it does not know yet to have arrived.
@@ -68,7 +69,7 @@ impl Limits {
     pub(crate) fn bounded(mut self) -> Self {
         self.frame_bytes = self.frame_bytes.clamp(1024, u32::MAX as usize);
         self.in_flight = self.in_flight.max(1);
-        self.window = self.window.clamp(1, u16::MAX.into());
+        self.window = self.window.clamp(1, (self.frame_bytes / 8).min(u16::MAX.into()));
         self.buffered_bytes = self.buffered_bytes.max(1);
         self.stream_window = self.stream_window.clamp(STREAM_CREDIT_INITIAL as usize, STREAM_CREDIT_MAX as usize);
         self
@@ -264,3 +265,22 @@ pub const FAREWELL_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a peer may take nothing of what we write before the connection is closed.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::decode::Decoder;
+    use crate::wire::encode;
+
+    #[test]
+    fn a_frame_names_all_that_a_client_may_have_set_aside() {
+        for frame_bytes in [0, 1_024, 3_000, Limits::default().frame_bytes] {
+            let Limits { frame_bytes, window, .. } =
+                Limits { frame_bytes, window: 1 << 20, ..Limits::default() }.bounded();
+            let mut frame = Vec::new();
+            encode::acknowledge(&mut frame, window as u64, 1..window as u64);
+            let decoded = Decoder::of(frame, frame_bytes).next_frame();
+            assert!(matches!(decoded, Ok(Some(_))), "{window} of {frame_bytes} bytes: {decoded:?}");
+        }
+    }
+}
