@@ -5,11 +5,14 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 thread_local! {
     /// The time that whoever runs on this thread sees in a seeded run; `None` where time is real.
     static VIRTUAL: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// When the seeded run on this thread began.
+    static BEGUN: Cell<Option<Instant>> = const { Cell::new(None) };
     /// How long the seeded run on this thread has taken by its own clock.
     static ELAPSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
@@ -21,6 +24,19 @@ pub fn now() -> Instant {
         None => real(),
         Some(now) => now,
     }
+}
+
+/// An instant to count from: in a seeded run its beginning, so that what is counted there depends on the seed alone; elsewhere when this was first called.
+///
+/// ```
+/// use fibra_scheduler::clock;
+///
+/// assert!(clock::origin() <= clock::now());
+/// ```
+#[inline]
+pub fn origin() -> Instant {
+    static FIRST: LazyLock<Instant> = LazyLock::new(real);
+    BEGUN.get().unwrap_or_else(|| *FIRST)
 }
 
 #[inline]
@@ -59,6 +75,7 @@ impl Virtual {
         assert!(!is_virtual(), "this thread is in a seeded run already");
         let start = real();
         ELAPSED.set(Duration::ZERO);
+        BEGUN.set(Some(start));
         VIRTUAL.set(Some(start));
         Virtual { start, not_send: PhantomData }
     }
@@ -82,5 +99,6 @@ impl Virtual {
 impl Drop for Virtual {
     fn drop(&mut self) {
         VIRTUAL.set(None);
+        BEGUN.set(None);
     }
 }
