@@ -10,6 +10,9 @@
 //! A call that takes long is *set aside* once those after it have come half way round: the server is told that all before the new base are
 //! acknowledged but this one, and others. So it stalls nobody, however many come after it.
 //!
+//! All of this is the client's; the server has a [cache](super::ReplyCache), and knows of a base only once it was told: by a call, of the first
+//! incomplete xid; by an acknowledge, of the base and of those set aside. What it was told last on a connection, the client keeps beside this.
+//!
 //! Invariants:
 //! * At most `size` xids are outstanding, and from `base` to `next` there are at most `size`, unless it was made narrower since: then nothing is opened,
 //!   and what it does not [`reach`](Window::reaches) is not to be sent. So a client never sends what its server would have to call out of window.
@@ -57,24 +60,24 @@ impl Window {
         self.size = size.max(1);
     }
 
-    /// Whether a call of this xid may be sent, once the server has been told of the [base](Self::base): it takes none from `base + size`. From the first
-    /// incomplete one on, if it cannot be told.
+    /// Whether a call of this xid may be sent, by what the server knows at best: the [base](Self::base), of which it may have to be told before, if it
+    /// [can be](Self::can_be_told); else the first incomplete xid, which the call itself says.
     pub fn reaches(&self, xid: Xid) -> bool {
         xid < self.end()
     }
 
-    /// The first xid beyond the window.
+    /// The first xid beyond the window of a server that knows this much at best: it takes none from there on.
     pub fn end(&self) -> Xid {
         let from = if self.can_be_told() { self.base } else { self.first_incomplete() };
         self.end_from(from)
     }
 
-    /// The first xid that is beyond the window for a server which has been told of that base only.
+    /// The same, for a server that knows of no later base than this, as it was told last: up to there nothing need be told before a call.
     pub fn end_from(&self, base: Xid) -> Xid {
         base + self.size as u64
     }
 
-    /// Whether those that are set aside are as few as a server keeps: always, unless it was made narrower since.
+    /// Whether the server may be told of the base: those that are set aside are as few as it keeps. Always, unless the window was made narrower since.
     pub fn can_be_told(&self) -> bool {
         self.aside.len() < self.size
     }
