@@ -55,6 +55,7 @@
 //! * By the seed: [`Conditions`] of links (latency, bandwidth, loss, duplication, reordering, short reads and writes, resets, refusals), and
 //!   [`Fault`]s that come and go. [`Faults::swarm`] draws a random selection of all that, which ends after a while, so that what can be
 //!   completed then is.
+//! * By [rules](Sim::rule) of your own: code that says what happens when.
 //!
 //! A [`Failure`] says what seed and configuration lead there again, and what happened last.
 //!
@@ -81,7 +82,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `builder`, `stage`, `report` | [`Sim`]: its settings, its run, what comes of it |
-//! | `network`, `faults` | [`Network`], [`Hosts`], [`Fault`]: what is done to it |
+//! | `network`, `faults`, `rule` | [`Network`], [`Hosts`], [`Fault`], [`Sim::rule`]: what is done to it |
 //! | `endpoint` | what a socket has instead of a descriptor |
 //! | `current` | which network the sockets of a thread belong to |
 //! | `state`, `agenda` | all that there is, and what will happen |
@@ -101,6 +102,7 @@ mod machine;
 mod network;
 mod options;
 mod report;
+mod rule;
 mod stage;
 mod state;
 

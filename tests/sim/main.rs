@@ -7,4 +7,5 @@ mod calls_complete_when_the_faults_end;
 mod failures_say_how_to_see_them_again;
 mod links_do_as_they_are_told;
 mod priorities_decide_as_well;
+mod rules_are_code_of_ones_own;
 mod support;

@@ -14,6 +14,7 @@ use super::faults::{Fault, Faults, Plan};
 use super::link::{Conditions, Latency};
 use super::network::{Hosts, Network};
 use super::report::{Cause, Details, Failure, Report};
+use super::rule::Rule;
 use super::stage::{Around, Role, Stage};
 
 /// How a host or a client ends.
@@ -81,7 +82,7 @@ impl Builder {
     pub fn build(self) -> Sim {
         let shared = Shared::new(self.seed);
         shared.with(|state| state.conditions = self.faults.conditions);
-        Sim { settings: self, shared, cast: Vec::new() }
+        Sim { settings: self, shared, cast: Vec::new(), rules: Vec::new() }
     }
 }
 
@@ -90,6 +91,7 @@ pub struct Sim {
     settings: Builder,
     shared: Arc<Shared>,
     cast: Vec<Role>,
+    rules: Vec<Rule>,
 }
 
 impl Sim {
@@ -137,6 +139,37 @@ impl Sim {
         self
     }
 
+    /// Adds a rule: what goes wrong, as straight-line code in a fiber of no host. It begins with the run and is cancelled when the faults end
+    /// ([`Faults::until`]; what it has done is mended then, as by [`Network::calm`]), or with the run. An error or a panic before that fails the
+    /// simulation.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fibra_net::sim::{Ending, Hosts, Network, Sim};
+    ///
+    /// /// Every second, `host` is cut off from `from` for `time`.
+    /// fn flaps(host: &str, from: &str, time: Duration) -> impl FnOnce(&Network, &Hosts) -> Ending + 'static {
+    ///     let (host, from) = (host.to_owned(), from.to_owned());
+    ///     move |network, _hosts| loop {
+    ///         fibra_scheduler::sleep(Duration::from_secs(1))?;
+    ///         network.partition(&host, &from);
+    ///         fibra_scheduler::sleep(time)?;
+    ///         network.heal(&host, &from);
+    ///     }
+    /// }
+    ///
+    /// let mut sim = Sim::builder().seed(7).build();
+    /// sim.client("alice", || Ok(fibra_scheduler::sleep(Duration::from_secs(10))?));
+    /// sim.client("bob", || Ok(()));
+    /// sim.rule("flapping", flaps("bob", "alice", Duration::from_millis(300)));
+    /// sim.run()?;
+    /// # Ok::<(), fibra_net::sim::Failure>(())
+    /// ```
+    pub fn rule(&mut self, name: &str, rule: impl FnOnce(&Network, &Hosts) -> Ending + 'static) -> &mut Self {
+        self.rules.push(Rule { name: name.into(), act: Box::new(rule) });
+        self
+    }
+
     /// The network, to be changed before the run and while it runs.
     pub fn network(&self) -> Network {
         Network(Arc::clone(&self.shared))
@@ -157,19 +190,20 @@ impl Sim {
     ///
     /// If this thread runs fibers already.
     pub fn run(self) -> Result<Report, Failure> {
-        let Self { settings, shared, cast } = self;
+        let Self { settings, shared, cast, rules } = self;
         let plan = shared.with(|state| Plan::begin(settings.faults.clone(), state));
         // With the clocks as they have been drawn.
-        let configuration = describe(&settings, &cast, &shared);
+        let configuration = describe(&settings, &cast, &rules, &shared);
         let failed = |cause, at: Duration, hash| {
             let last = shared.with(|state| state.describe_last(at));
+            let configuration = configuration.clone();
             Failure::new(Details { seed: settings.seed, cause, at, hash, configuration, last })
         };
         let installed = match Installed::new(&shared) {
             Ok(installed) => installed,
             Err(error) => return Err(failed(Cause::Start(error.to_string()), Duration::ZERO, None)),
         };
-        let stage = Stage::new(&shared, cast, plan);
+        let stage = Stage::new(&shared, cast, rules, plan);
         let mut builder = runtime::Builder::new(driver::idle);
         if let Some(stack_size) = settings.stack_size {
             builder = builder.stack_size(stack_size);
@@ -186,7 +220,10 @@ impl Sim {
             .run_traced(main);
         drop(installed);
         match run {
-            Ok((Ok(()), trace)) => Ok(Report { trace, events: shared.with(|state| state.events) }),
+            Ok((Ok(()), trace)) => {
+                let events = shared.with(|state| state.events);
+                Ok(Report { trace, events, configuration })
+            }
             Ok((Err((cause, at)), trace)) => Err(failed(cause, at, Some(trace.hash()))),
             Err(error) => Err(match error.get_ref().and_then(|inner| inner.downcast_ref::<seeded::Deadlock>()) {
                 Some(deadlock) => {
@@ -204,7 +241,7 @@ impl Sim {
 }
 
 /// Everything that decides about a run, as text.
-fn describe(settings: &Builder, cast: &[Role], shared: &Shared) -> String {
+fn describe(settings: &Builder, cast: &[Role], rules: &[Rule], shared: &Shared) -> String {
     let mut text = String::new();
     shared.with(|state| {
         for (machine, role) in state.machines.iter().zip(cast) {
@@ -217,6 +254,9 @@ fn describe(settings: &Builder, cast: &[Role], shared: &Shared) -> String {
     let _ = writeln!(text, "  links: {conditions:?}");
     for fault in faults {
         let _ = writeln!(text, "  {fault:?}");
+    }
+    for rule in rules {
+        let _ = writeln!(text, "  rule {}", rule.name);
     }
     let Builder { schedule, time_limit, .. } = settings;
     let _ = write!(text, "  faults until {until:?}, time limit {time_limit:?}, schedule {schedule:?}");

@@ -141,7 +141,7 @@ pub(super) struct Plan {
 }
 
 /// The number under which the end of all faults is on the agenda.
-const CALM: u16 = u16::MAX;
+pub(super) const CALM: u16 = u16::MAX;
 
 impl Plan {
     /// Sets the clocks, and puts the first of each fault on the agenda.

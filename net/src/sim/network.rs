@@ -91,6 +91,11 @@ impl Network {
         self.0.with(State::calm);
     }
 
+    /// What has happened last, a line for each event; during a run and behind it.
+    pub fn last_events(&self) -> Vec<String> {
+        self.0.with(|state| state.describe_last(std::time::Duration::MAX))
+    }
+
     /// The address of a host.
     pub fn addr(&self, host: &str) -> IpAddr {
         self.0.with(|state| {

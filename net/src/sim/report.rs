@@ -32,6 +32,7 @@ impl Happened {
 pub struct Report {
     pub(super) trace: Trace,
     pub(super) events: u64,
+    pub(super) configuration: String,
 }
 
 impl Report {
@@ -55,6 +56,11 @@ impl Report {
     /// How much has happened in the network: arrivals, losses, crashes.
     pub fn events(&self) -> u64 {
         self.events
+    }
+
+    /// Hosts, links and faults, as they were configured. What happened last says [`Network::last_events`](super::Network::last_events).
+    pub fn configuration(&self) -> &str {
+        &self.configuration
     }
 }
 

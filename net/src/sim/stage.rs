@@ -12,8 +12,10 @@ use fibra_scheduler::seeded::{self, Host, World};
 
 use super::builder::Ending;
 use super::current::Shared;
-use super::faults::Plan;
+use super::faults::{CALM, Plan};
+use super::network::{Hosts, Network};
 use super::report::Cause;
+use super::rule::{Rule, Rules};
 
 /// What runs on a machine.
 pub(super) struct Role {
@@ -28,15 +30,19 @@ struct Play {
     clients: Vec<bool>,
     clients_left: usize,
     plan: Plan,
+    /// Those that have not begun, and those that have.
+    rules: Vec<Rule>,
+    under_way: Rules,
     failure: Option<Cause>,
     audience: Option<Unparker>,
 }
 
 impl Play {
-    fn new(cast: Vec<Role>, plan: Plan) -> Self {
+    fn new(cast: Vec<Role>, rules: Vec<Rule>, plan: Plan) -> Self {
         let clients: Vec<_> = cast.iter().map(|role| role.is_client).collect();
         let clients_left = clients.iter().filter(|is_client| **is_client).count();
-        Self { cast, clients, clients_left, plan, failure: None, audience: None }
+        let under_way = Rules::default();
+        Self { cast, clients, clients_left, plan, rules, under_way, failure: None, audience: None }
     }
 
     /// What runs on `machine` has come to its end.
@@ -45,10 +51,16 @@ impl Play {
         match ended {
             Ok(()) if role.is_client && !mem::replace(&mut role.is_done, true) => self.clients_left -= 1,
             Ok(()) => {}
-            Err(cause) => {
-                self.failure.get_or_insert(cause);
-            }
+            Err(cause) => self.fail(cause),
         }
+        self.tell();
+    }
+
+    fn fail(&mut self, cause: Cause) {
+        self.failure.get_or_insert(cause);
+    }
+
+    fn tell(&self) {
         if let Some(audience) = &self.audience {
             audience.unpark();
         }
@@ -62,8 +74,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(shared: &Arc<Shared>, cast: Vec<Role>, plan: Plan) -> Rc<Self> {
-        Rc::new(Self { shared: Arc::clone(shared), play: RefCell::new(Play::new(cast, plan)) })
+    pub(super) fn new(shared: &Arc<Shared>, cast: Vec<Role>, rules: Vec<Rule>, plan: Plan) -> Rc<Self> {
+        Rc::new(Self { shared: Arc::clone(shared), play: RefCell::new(Play::new(cast, rules, plan)) })
     }
 
     /// The run's first fiber: starts all, and waits for the end.
@@ -71,6 +83,8 @@ impl Stage {
         self.play.borrow_mut().audience = Some(park::current());
         let machines = 0..self.play.borrow().cast.len() as u16;
         machines.clone().for_each(|machine| Rc::clone(&self).boot(machine));
+        let rules = mem::take(&mut self.play.borrow_mut().rules);
+        rules.into_iter().for_each(|rule| self.begin(rule));
         let ended = loop {
             let mut play = self.play.borrow_mut();
             if let Some(cause) = play.failure.take() {
@@ -91,6 +105,30 @@ impl Stage {
             machines.for_each(|machine| state.lose(machine));
         });
         ended.map_err(|cause| (cause, at))
+    }
+
+    fn begin(self: &Rc<Self>, Rule { name, act }: Rule) {
+        let stage = Rc::clone(self);
+        let fiber = fibra_scheduler::Builder::new().name(&*name);
+        let run = move || {
+            let (network, hosts) = (Network(Arc::clone(&stage.shared)), Hosts(Arc::clone(&stage.shared)));
+            let ended = catch_unwind(AssertUnwindSafe(|| act(&network, &hosts)));
+            let is_over = stage.shared.with(|state| state.is_over);
+            let mut play = stage.play.borrow_mut();
+            if let Err(cause) = cause_of(ended, &name)
+                && !is_over
+                && !play.under_way.is_over()
+            {
+                play.fail(cause);
+                play.tell();
+            }
+        };
+        let begun = fiber.spawn_local(run);
+        let mut play = self.play.borrow_mut();
+        match begun {
+            Ok(rule) => play.under_way.add(rule),
+            Err(error) => play.fail(Cause::Start(error.to_string())),
+        }
     }
 
     /// Starts a machine that is down.
@@ -152,7 +190,10 @@ impl World for Around {
         let (faults, boots) = stage.shared.with(|state| (mem::take(&mut state.faults), mem::take(&mut state.boots)));
         for (fault, begins) in faults {
             let mut play = stage.play.borrow_mut();
-            let Play { plan, clients, .. } = &mut *play;
+            let Play { plan, clients, under_way, .. } = &mut *play;
+            if fault == CALM {
+                under_way.end();
+            }
             stage.shared.with(|state| plan.act(state, fault, begins, clients));
         }
         boots.into_iter().for_each(|machine| Rc::clone(stage).boot(machine));
