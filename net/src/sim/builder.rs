@@ -191,7 +191,7 @@ impl Sim {
     /// If this thread runs fibers already.
     pub fn run(self) -> Result<Report, Failure> {
         let Self { settings, shared, cast, rules } = self;
-        let plan = shared.with(|state| Plan::begin(settings.faults.clone(), state));
+        let plan = shared.with(|state| Plan::begin(settings.seed, settings.faults.clone(), state));
         // With the clocks as they have been drawn.
         let configuration = describe(&settings, &cast, &rules, &shared);
         let failed = |cause, at: Duration, hash| {

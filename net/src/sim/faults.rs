@@ -13,6 +13,9 @@ use super::state::State;
 /// Keeps what a swarm draws apart from others of the same seed.
 const PURPOSE: u64 = 4;
 
+/// Likewise, of what the faults draw as they come and go: from here on, each has a number of its own.
+const FIRST_PURPOSE: u64 = 1 << 16;
+
 /// The shortest and the longest of a time that the seed decides.
 pub type Span = (Duration, Duration);
 
@@ -136,6 +139,8 @@ pub(super) struct Hit(u16, u16);
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     faults: Vec<Fault>,
+    /// A generator each, so that one that is left out does not shift the others.
+    rngs: Vec<Rng>,
     hits: Vec<Option<Hit>>,
     until: Option<Duration>,
 }
@@ -145,11 +150,15 @@ pub(super) const CALM: u16 = u16::MAX;
 
 impl Plan {
     /// Sets the clocks, and puts the first of each fault on the agenda.
-    pub(super) fn begin(Faults { faults, skew, until, .. }: Faults, state: &mut State) -> Self {
+    pub(super) fn begin(seed: u64, Faults { faults, skew, until, .. }: Faults, state: &mut State) -> Self {
         state.skew_clocks(skew);
-        let plan = Self { hits: vec![None; faults.len()], faults, until };
-        for (number, fault) in (0..).zip(&plan.faults) {
-            plan.note(state, number, fault.every, true);
+        let rngs = faults.iter().enumerate().map(|(place, fault)| {
+            let alike = faults[..place].iter().filter(|other| other.what == fault.what).count();
+            Rng::new(seed, FIRST_PURPOSE + 64 * alike as u64 + fault.what as u64)
+        });
+        let mut plan = Self { rngs: rngs.collect(), hits: vec![None; faults.len()], faults, until };
+        for number in 0..plan.faults.len() {
+            plan.note(state, number as u16, plan.faults[number].every, true);
         }
         if let Some(until) = until {
             state.agenda.note(nanos(until), Event::Fault { fault: CALM, begins: false });
@@ -157,8 +166,9 @@ impl Plan {
         plan
     }
 
-    fn note(&self, state: &mut State, fault: u16, (min, max): Span, begins: bool) {
-        let at = state.now.saturating_add(between(&mut state.rng, nanos(min), nanos(max)));
+    fn note(&mut self, state: &mut State, fault: u16, (min, max): Span, begins: bool) {
+        let rng = &mut self.rngs[usize::from(fault)];
+        let at = state.now.saturating_add(between(rng, nanos(min), nanos(max)));
         if !begins || self.until.is_none_or(|until| at < nanos(until)) {
             state.agenda.note(at, Event::Fault { fault, begins });
         }
@@ -186,7 +196,7 @@ impl Plan {
         }
     }
 
-    fn choose(&self, state: &mut State, index: usize, clients: &[bool]) -> Option<Hit> {
+    fn choose(&mut self, state: &State, index: usize, clients: &[bool]) -> Option<Hit> {
         let fault = &self.faults[index];
         let is_of_two = !matches!(fault.what, Trouble::Crash | Trouble::Pause | Trouble::NoDescriptors);
         let may_be_hit = |machine: u16| {
@@ -198,7 +208,8 @@ impl Plan {
         if machines.is_empty() || state.machines.len() < 2 {
             return None;
         }
-        let first = machines[state.rng.below(machines.len())];
+        let rng = &mut self.rngs[index];
+        let first = machines[rng.below(machines.len())];
         if !is_of_two {
             return Some(Hit(first, first));
         }
@@ -207,7 +218,7 @@ impl Plan {
             1 => (0..state.machines.len() as u16).filter(|&other| other != first).collect(),
             _ => machines.into_iter().filter(|&other| other != first).collect(),
         };
-        Some(Hit(first, others[state.rng.below(others.len())]))
+        Some(Hit(first, others[rng.below(others.len())]))
     }
 }
 
