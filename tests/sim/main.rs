@@ -1,5 +1,6 @@
 //! Simulations: one behaviour per file, and each file's name is the claim.
 
+mod a_case_is_replayed_exactly;
 mod a_crashed_host_is_seen_no_more;
 mod a_run_is_the_same_again;
 mod a_service_runs_unchanged;
@@ -8,4 +9,6 @@ mod failures_say_how_to_see_them_again;
 mod links_do_as_they_are_told;
 mod priorities_decide_as_well;
 mod rules_are_code_of_ones_own;
+mod seeds_are_tried_by_the_thousand;
 mod support;
+mod the_smallest_case_is_found;
