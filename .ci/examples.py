@@ -15,7 +15,7 @@ import sys
 import time
 
 TARGET = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "examples")
-CALCULATOR, ECHO, STREAMS = (os.path.join(TARGET, name) for name in ("calculator", "echo", "streams"))
+CALCULATOR, ECHO, STREAMS, SIMULATE = (os.path.join(TARGET, name) for name in ("calculator", "echo", "streams", "simulate"))
 LIMIT = 60  # seconds, for anything
 PREFACE = b"\xc1fibra\x03\x00"  # docs/wire-format.md
 
@@ -194,9 +194,23 @@ def streams_end_as_they_should():
     assert done.stdout.splitlines() == ["mean: 21", "warmest of 100000: 33", "smoothed: 1000"], done.stdout
 
 
+def a_simulation_finds_the_bug_and_its_fix_passes():
+    done = run(SIMULATE)
+    assert done.returncode == 0, done.stderr
+    found, fixed = done.stdout.split("deposits at most once:")
+    assert "money is made" in found and "FIBRA_SIM_SEED=" in found, found
+    assert fixed.strip().startswith("10000 cases pass"), fixed
+    print(f"   {fixed.strip()}")
+    case = re.search(r"FIBRA_SIM_CASE='([^']*)'", found).group(1)
+    print(f"   the smallest case: {case}")
+    again = subprocess.run([SIMULATE], capture_output=True, text=True, timeout=LIMIT, env=os.environ | {"FIBRA_SIM_CASE": case})
+    assert re.search(r"^hash: .*$", found, re.M).group() in again.stdout, again.stdout
+
+
 def main():
     for check in (calls_between_processes, a_fiber_or_a_thread_a_connection, failures_are_one_clear_line,
-                  echo_sends_everything_back, an_echo_is_one_recv_and_one_send, streams_end_as_they_should):
+                  echo_sends_everything_back, an_echo_is_one_recv_and_one_send, streams_end_as_they_should,
+                  a_simulation_finds_the_bug_and_its_fix_passes):
         print(check.__name__.replace("_", " "))
         check()
     print("the examples do what they say")
