@@ -4,6 +4,7 @@ mod a_case_is_replayed_exactly;
 mod a_crashed_host_is_seen_no_more;
 mod a_run_is_the_same_again;
 mod a_service_runs_unchanged;
+mod a_vanished_peer_is_noticed;
 mod calls_complete_when_the_faults_end;
 mod failures_say_how_to_see_them_again;
 mod links_do_as_they_are_told;

@@ -18,6 +18,8 @@ pub(super) enum Event {
     Acknowledgement { connection: u32, from: u8 },
     /// The sender at side `from` learns that the receiver has room again.
     Window { connection: u32, from: u8 },
+    /// The end at side `from` asks a peer that has gone whether it is there.
+    Probe { connection: u32, from: u8 },
     /// A datagram arrives.
     Datagram { packet: u32 },
     /// A machine is to be started anew.

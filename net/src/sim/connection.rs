@@ -14,6 +14,7 @@
 
 mod arrival;
 mod closing;
+mod keepalive;
 mod pipe;
 mod transfer;
 
@@ -27,6 +28,7 @@ use super::options::Options;
 use super::state::State;
 use crate::registration::Sides;
 
+use keepalive::Probing;
 pub(super) use pipe::Flight;
 use pipe::Pipe;
 
@@ -81,11 +83,13 @@ pub(super) struct Connection {
     pub(super) ends: [End; 2],
     /// By who sends.
     pipes: [Pipe; 2],
+    /// By who asks.
+    probing: [Probing; 2],
 }
 
 impl Connection {
     pub(super) fn new(near: End, far: End) -> Self {
-        Self { ends: [near, far], pipes: [Pipe::new(), Pipe::new()] }
+        Self { ends: [near, far], pipes: [Pipe::new(), Pipe::new()], probing: Default::default() }
     }
 
     /// The machine of an end is gone. Who was to be told of what happens there.
@@ -130,6 +134,7 @@ impl State {
     pub(super) fn at<R>(&mut self, connection: u32, f: impl FnOnce(&mut Self, &mut Connection) -> R) -> Option<R> {
         let mut taken = self.connections.get_mut(connection as usize)?.take()?;
         let result = f(self, &mut taken);
+        self.watch(connection, &mut taken);
         if !taken.is_over() {
             self.connections[connection as usize] = Some(taken);
         }

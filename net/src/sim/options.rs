@@ -14,6 +14,7 @@ pub(crate) struct Options {
     pub(crate) ttl: u32,
     /// Zero: closing resets the connection.
     pub(crate) linger: Option<Duration>,
+    /// Whether it finds out that its peer has gone.
     pub(crate) keepalive: Option<Keepalive>,
     /// For how long what does not arrive is sent again.
     pub(crate) user_timeout: Option<Duration>,

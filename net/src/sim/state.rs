@@ -220,6 +220,7 @@ impl State {
                 Event::Arrival { connection, from, number } => self.arrive(connection, from, number),
                 Event::Acknowledgement { connection, from } => self.acknowledge(connection, from),
                 Event::Window { connection, from } => self.open_window(connection, from),
+                Event::Probe { connection, from } => self.probe(connection, from),
                 Event::Datagram { packet } => self.deliver(packet),
                 Event::Boot { machine } => self.boots.push(machine),
                 Event::Fault { fault, begins } => self.faults.push((fault, begins)),
@@ -272,6 +273,7 @@ impl State {
         for number in 0..self.connections.len() as u32 {
             self.at(number, |state, connection| {
                 connection.lose(host).into_iter().for_each(|sides| state.let_go(sides));
+                (0..2).for_each(|side| state.transmit(number, connection, side));
             });
         }
     }

@@ -89,6 +89,11 @@ impl State {
             }
             return false;
         }
+        if matches!(flight, Flight::Data(_) | Flight::End) && connection.ends[side].phase == Phase::Absent {
+            // It is lost, and who would send it again has crashed.
+            connection.pipes[side].cut();
+            return true;
+        }
         let now = self.now;
         let pipe = &mut connection.pipes[side];
         let (since, attempt) = pipe.stuck.unwrap_or((now, 0));
@@ -102,8 +107,11 @@ impl State {
             return true;
         }
         pipe.stuck = Some((since, attempt + 1));
-        let pause = if is_held { RETRY_MIN } else { retry(attempt).saturating_mul(unit) };
-        let at = now + pause.min(nanos(max).saturating_sub(now - since).max(1));
+        let at = match is_held {
+            // Nobody gives up: it is only late.
+            true => now + RETRY_MIN,
+            false => now + retry(attempt).saturating_mul(unit).min(nanos(max).saturating_sub(now - since).max(1)),
+        };
         pipe.flights[0].0 = at;
         pipe.last = pipe.last.max(at);
         self.expect(number, pipe, side);

@@ -15,7 +15,7 @@ use crate::sim::state::State;
 const SHORT_PAUSE: u64 = 20_000;
 
 impl State {
-    /// Sends as much as the receiver has room for.
+    /// Sends as much as the receiver has room for; to one that is gone, everything: who probes a window that stays closed finds out so, too.
     pub(in crate::sim) fn transmit(&mut self, number: u32, connection: &mut Connection, side: usize) {
         if connection.ends[side].phase != Phase::Open {
             return;
@@ -23,7 +23,10 @@ impl State {
         let (from, to) = (connection.ends[side].machine, connection.ends[other(side)].machine);
         loop {
             let pipe = &connection.pipes[side];
-            let window = self.buffers.receive.saturating_sub(pipe.sent);
+            let window = match connection.ends[other(side)].phase {
+                Phase::Absent => usize::MAX,
+                _ => self.buffers.receive.saturating_sub(pipe.sent),
+            };
             let mut bytes = (pipe.bytes.len() - pipe.sent).min(window);
             if bytes == 0 {
                 break;
