@@ -266,6 +266,11 @@ pub const FAREWELL_BYTES_MAX: usize = 1024 * 1024;
 /// How long a peer may take nothing of what we write before the connection is closed.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 
+/// How a server finds out that a client is gone that has not said so: its kernel asks the client's when nothing has come for a minute, and closes
+/// the connection if that has not answered within another.
+pub const PEER_PROBES: fibra_net::Keepalive =
+    fibra_net::Keepalive { idle: Duration::from_secs(60), interval: Duration::from_secs(15), probes: 4 };
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,77 @@
-//! A peer that goes without a word is noticed by who asks for keepalive, and by whoever is held up by a window that stays closed.
+//! A peer that goes without a word is noticed: by the client, whose calls wait; by the server, which would otherwise keep connection and session
+//! for ever; and by whoever is held up by a window that stays closed.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
 use fibra::net::{Keepalive, TcpListener, TcpStream};
-use fibra::sim::{Latency, Sim};
+use fibra::rpc::{Channel, Server, client};
+use fibra::sim::{Ending, Latency, Sim};
+
+use crate::support::{Account, BankClient, BankServer};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+
+fn bank() -> Result<Server, fibra::rpc::BindError> {
+    Server::builder().service(BankServer::new(Account::default())).bind("0.0.0.0:7000")
+}
+
+fn serve() -> Ending {
+    Ok(bank()?.wait()?)
+}
+
+#[test]
+fn by_a_server_whose_client_is_gone() {
+    let mut sim = Sim::builder().seed(7).build();
+    let hosts = sim.hosts();
+    sim.host("alice", || {
+        let bank = BankClient::connect("bank:7000")?;
+        bank.deposit(1)?;
+        fibra::sleep(3600 * SECOND)?;
+        Ok(())
+    });
+    sim.client("bank", move || {
+        let server = bank()?;
+        while server.connections() == 0 {
+            fibra::sleep(SECOND)?;
+        }
+        fibra::sleep(SECOND)?;
+        hosts.crash("alice");
+        let begin = fibra::clock::now();
+        while server.connections() > 0 {
+            fibra::sleep(SECOND)?;
+        }
+        let took = fibra::clock::now() - begin;
+        assert!(took > 30 * SECOND && took < 150 * SECOND, "{took:?}");
+        Ok(())
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn by_a_client_whose_server_is_gone() {
+    let mut sim = Sim::builder().seed(7).build();
+    let hosts = sim.hosts();
+    sim.host("first", serve);
+    sim.host("second", serve);
+    sim.client("alice", move || {
+        let mut keepalive = client::Keepalive::default();
+        (keepalive.after, keepalive.timeout) = (SECOND, SECOND);
+        let channel = Channel::builder().keepalive(Some(keepalive)).connect_to(["first:7000", "second:7000"])?;
+        let bank = BankClient::new(channel);
+        bank.add(1, 2)?;
+        hosts.crash("first");
+        let begin = fibra::clock::now();
+        for n in 0..20 {
+            assert_eq!(bank.add(n, 1)?, n + 1);
+        }
+        let took = fibra::clock::now() - begin;
+        assert!(took < 5 * SECOND, "{took:?}");
+        Ok(())
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
 
 /// A client that has asked for keepalive waits for a peer that crashes, and is started anew or not.
 fn waits_for_a_peer_that_crashes(is_started_anew: bool, expected: ErrorKind) {

@@ -16,7 +16,7 @@ use fibra_scheduler::clock;
 use super::farewell;
 use super::store::{Chosen, ChosenSession, Store};
 use crate::handshake;
-use crate::limits::{PREFACE_TIMEOUT, WRITE_STALL_MAX};
+use crate::limits::{PEER_PROBES, PREFACE_TIMEOUT, WRITE_STALL_MAX};
 use crate::session::{Refused, table};
 use crate::wire::frame::{
     Frame, GOAWAY_EXPIRED, GOAWAY_FULL, GOAWAY_MALFORMED, GOAWAY_NOT_YOURS, GOAWAY_WRONG_INCARNATION, Opened,
@@ -108,6 +108,8 @@ fn exchange_prefaces(input: &mut Input<'_>) -> Result<(), Unopened> {
     // Replies are written by the batch: waiting for more would only delay them.
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(WRITE_STALL_MAX))?;
+    // A client that is idle and one that is gone without a word look alike, and each holds a connection and a session.
+    stream.set_keepalive(Some(PEER_PROBES))?;
     let mut asked = [0; preface::LEN];
     input.read_exact(&mut asked)?;
     let version = preface::decode(&asked).ok_or(Unopened::NotFibra)?;
