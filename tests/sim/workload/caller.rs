@@ -1,0 +1,252 @@
+//! A fiber of a client: makes calls of all kinds, one action after the other, and tells the ledger what it was told.
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+use fibra::rpc::CallError;
+use fibra::rpc::client::Pending;
+use fibra::{cancel, clock};
+
+use super::desk::{DeskClient, Receipt, Task};
+use super::history::{Answer, KEYS, Op, Outcome};
+use super::ledger::{Id, Kind, Ledger, Run};
+use super::plan::{Action, ClientPlan, Dice};
+
+/// See the [module](self).
+pub(crate) struct Caller<'a> {
+    pub(crate) plan: &'a ClientPlan,
+    pub(crate) desk: &'a DeskClient,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) client: u8,
+    /// Among all fibers of all clients.
+    pub(crate) number: u64,
+    /// Ordered calls that it has made.
+    pub(crate) ordered: u64,
+    pub(crate) dice: Dice,
+}
+
+/// A call that is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Made {
+    pub(crate) task: Task,
+    pub(crate) timeout: Duration,
+    pub(crate) began: Instant,
+}
+
+impl Made {
+    pub(crate) fn id(&self) -> Id {
+        self.task.id
+    }
+}
+
+type Called<E = std::convert::Infallible> = Result<Receipt, CallError<E>>;
+
+impl Caller<'_> {
+    pub(crate) fn act(&mut self) {
+        match self.plan.action(&mut self.dice) {
+            Action::Once => self.once(),
+            Action::Again => self.again(),
+            Action::Post => self.post(),
+            Action::Order => self.order(),
+            Action::Decline => self.decline(),
+            Action::Panic => self.panic(),
+            Action::Start => self.start(),
+            Action::Batch => self.batch(),
+            Action::Cancel => self.cancel(),
+            Action::Upload => self.upload(),
+            Action::Download => self.download(),
+            Action::Exchange => self.exchange(),
+            Action::Register => self.register(),
+        }
+    }
+
+    pub(crate) fn make(&mut self, kind: Kind, what: &'static str) -> Made {
+        let (min, max) = self.plan.timeout;
+        let task = Task {
+            id: self.ledger.call(kind, what),
+            client: self.client,
+            micros: self.dice.up_to(self.plan.work).as_micros() as u32,
+            bytes: self.dice.below(self.plan.bytes + 1) as u32,
+        };
+        Made { task, timeout: self.dice.between(min, max), began: clock::now() }
+    }
+
+    pub(crate) fn within(&self, made: Made) -> DeskClient {
+        self.desk.within(made.timeout)
+    }
+
+    pub(crate) fn told<E: Debug>(&self, made: Made, result: Result<Run, CallError<E>>) {
+        self.ledger.told(made.id(), &result, clock::now() - made.began, made.timeout);
+    }
+
+    fn receipt<E: Debug>(&self, made: Made, result: Called<E>) {
+        let result = result.map(|receipt| self.run(made, &receipt));
+        self.told(made, result);
+    }
+
+    pub(crate) fn run(&self, made: Made, receipt: &Receipt) -> Run {
+        receipt.verify(made.task.bytes).unwrap_or_else(|| {
+            self.ledger.breaks(format!("the reply of call {} is not what was sent", made.id()));
+            receipt.run
+        })
+    }
+
+    fn once(&mut self) {
+        let made = self.make(Kind::Once, "once");
+        self.receipt(made, self.within(made).once(made.task));
+    }
+
+    fn again(&mut self) {
+        let made = self.make(Kind::Again, "again");
+        self.receipt(made, self.within(made).again(made.task));
+    }
+
+    fn post(&mut self) {
+        let made = self.make(Kind::Once, "post");
+        if let Err(error) = self.within(made).post(made.task) {
+            self.told(made, Err(error));
+        }
+    }
+
+    fn order(&mut self) {
+        let count = 1 + self.dice.below(4);
+        let mut calls = Vec::new();
+        for _ in 0..count {
+            let made = self.make(Kind::Once, "in turn");
+            self.ordered += 1;
+            let call = self.within(made).start().in_turn(made.task, self.number, self.ordered);
+            // Those before it come first, also when they are joined.
+            calls.push((Made { timeout: 8 * self.plan.timeout.1, ..made }, call));
+        }
+        for (made, mut call) in calls {
+            let patience = self.dice.up_to(self.plan.timeout.1);
+            match self.dice.one_in(4) {
+                true => match call.join_timeout(patience) {
+                    Some(result) => self.receipt(made, result),
+                    None => self.ledger.give_up(made.id()),
+                },
+                false => self.receipt(made, call.join()),
+            }
+        }
+    }
+
+    fn decline(&mut self) {
+        let made = self.make(Kind::Once, "decline");
+        let result = match self.within(made).decline(made.task) {
+            Ok(()) => {
+                self.ledger.breaks(format!("call {} has a value, its method gives none", made.id()));
+                return;
+            }
+            Err(CallError::Application(run)) => Ok(run),
+            Err(error) => Err(error),
+        };
+        self.told(made, result);
+    }
+
+    fn panic(&mut self) {
+        let made = self.make(Kind::Once, "panic");
+        let result = match self.within(made).panic(made.task) {
+            Ok(()) => {
+                self.ledger.breaks(format!("call {} has a value, its method panics", made.id()));
+                return;
+            }
+            Err(CallError::HandlerPanicked { message, .. }) => Ok(message.parse().unwrap_or(Run::MAX)),
+            Err(error) => Err(error),
+        };
+        self.told(made, result);
+    }
+
+    fn start(&mut self) {
+        let is_once = self.dice.one_in(2);
+        let (kind, what) = if is_once { (Kind::Once, "started once") } else { (Kind::Again, "started again") };
+        let made = self.make(kind, what);
+        let desk = self.within(made);
+        let mut call = if is_once { desk.start().once(made.task) } else { desk.start().again(made.task) };
+        let patience = self.dice.up_to(self.plan.timeout.1);
+        match self.dice.below(5) {
+            0 => {
+                self.ledger.give_up(made.id());
+                call.cancel();
+            }
+            1 => match call.try_join() {
+                Some(result) => self.receipt(made, result),
+                None => self.ledger.give_up(made.id()),
+            },
+            2 => {
+                // Cut short like any wait when its client is shut down.
+                let _ = fibra::sleep(patience);
+                // It may have ended long before somebody looks.
+                self.receipt(Made { timeout: made.timeout + patience, ..made }, call.join());
+            }
+            3 => match call.join_timeout(patience) {
+                Some(result) => self.receipt(made, result),
+                None => self.ledger.give_up(made.id()),
+            },
+            _ => self.receipt(made, call.join()),
+        }
+    }
+
+    fn batch(&mut self) {
+        let made: Vec<_> = (0..2 + self.dice.below(6)).map(|_| self.make(Kind::Once, "of a batch")).collect();
+        // Each waits at its start and at its end, and for those before it.
+        let timeout = 2 * made[0].timeout * made.len() as u32;
+        let desk = self.within(made[0]);
+        let mut calls: Vec<_> = desk.batch(|start| made.iter().map(|made| start.once(made.task)).collect());
+        if self.dice.one_in(3) {
+            made.iter().skip(1).for_each(|made| self.ledger.give_up(made.id()));
+            calls.truncate(1);
+        }
+        if self.dice.one_in(2) {
+            while let Some((index, result)) = Pending::join_any(&mut calls) {
+                self.receipt(Made { timeout, ..made[index] }, result);
+            }
+        } else {
+            for (made, call) in made.into_iter().zip(calls) {
+                self.receipt(Made { timeout, ..made }, call.join());
+            }
+        }
+    }
+
+    fn cancel(&mut self) {
+        let is_once = self.dice.one_in(2);
+        let made = self.make(if is_once { Kind::Once } else { Kind::Again }, "cancelled");
+        let desk = self.within(made);
+        let task = made.task;
+        let fiber = fibra::spawn(move || if is_once { desk.once(task) } else { desk.again(task) });
+        let patience = self.dice.up_to(self.plan.work.max(Duration::from_millis(2)) * 2);
+        let _ = fibra::sleep(patience);
+        fiber.cancel();
+        if let Ok(result) = cancel::shield(|| fiber.join()) {
+            self.receipt(Made { timeout: made.timeout + patience, ..made }, result);
+        }
+    }
+
+    fn register(&mut self) {
+        let key = self.dice.below(KEYS);
+        let what = self.dice.below(3);
+        let op = self.ledger.history(|history| match what {
+            0 => Op::Read,
+            1 => Op::Write(history.value()),
+            // As often as not from what is there, so that it has a chance.
+            _ if self.dice.one_in(3) => Op::Swap(history.value(), history.value()),
+            _ => Op::Swap(history.peek(key), history.value()),
+        });
+        let made = self.make(if op == Op::Read { Kind::Again } else { Kind::Once }, "register");
+        let number = self.ledger.history(|history| history.call(key, self.number, op));
+        let (desk, task, index) = (self.within(made), made.task, key as u32);
+        let result = match op {
+            Op::Read => desk.read(task, index).map(|(receipt, value)| (receipt, Answer::Value(value))),
+            Op::Write(value) => desk.write(task, index, value).map(|receipt| (receipt, Answer::Written)),
+            Op::Swap(from, to) => {
+                desk.swap(task, index, from, to).map(|(receipt, is_swapped)| (receipt, Answer::Swapped(is_swapped)))
+            }
+        };
+        let outcome = match &result {
+            Ok((_, answer)) => Outcome::Answered(*answer),
+            Err(error) if error.executed() == fibra::rpc::Executed::No => Outcome::Never,
+            Err(_) => Outcome::Unknown,
+        };
+        self.ledger.history(|history| history.end(key, number, outcome));
+        self.receipt(made, result.map(|(receipt, _)| receipt));
+    }
+}
