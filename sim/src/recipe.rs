@@ -18,7 +18,7 @@ use fibra_net::sim::Faults;
 
 use words::{list, name, names, number, split};
 
-/// All that decides about a case beside the code. See the [module](self).
+/// All that decides about a case beside the code: as a value, and as a line of text.
 ///
 /// ```
 /// use fibra_sim::Recipe;
