@@ -12,6 +12,7 @@ mod a_service_runs_unchanged;
 mod a_vanished_peer_is_noticed;
 mod acknowledged_increments_are_there;
 mod calls_complete_when_the_faults_end;
+mod connecting_to_several_servers_ends;
 mod failures_say_how_to_see_them_again;
 mod links_do_as_they_are_told;
 mod memory_and_windows_stay_in_bounds;

@@ -158,6 +158,11 @@ impl Calls {
         matches!(self.state.lock().link, Link::Down(Disconnect::Unreachable(_)) | Link::Over(_))
     }
 
+    /// Whether there has been a connection, though it may be lost again.
+    pub(super) fn has_connected(&self) -> bool {
+        self.state.lock().connections > 0
+    }
+
     /// Why, if it has; to be asked once.
     pub(super) fn failure(&self) -> Option<ConnectError> {
         let mut state = self.state.lock();

@@ -14,7 +14,6 @@ use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::{cancel, clock};
 
 use super::balance::ENDPOINTS_MAX;
-use super::calls::Status;
 use super::common::Common;
 use super::connect;
 use super::link::Link;
@@ -36,7 +35,8 @@ pub(super) fn connect_to_one(targets: Vec<Target>, common: &Arc<Common>) -> Resu
     loop {
         // Before the look: what changes from now on wakes this fiber.
         let waiting = common.wait();
-        if links.iter().any(|link| link.calls().status() == Status::Up) {
+        // One that is lost again by now has answered, too, and is not sought any more.
+        if links.iter().any(|link| link.calls().has_connected()) {
             return Ok(links);
         }
         let has_failed = |link: &&Arc<Link>| link.calls().has_failed();
