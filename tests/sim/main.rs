@@ -11,6 +11,7 @@ mod a_run_is_the_same_again;
 mod a_service_runs_unchanged;
 mod a_vanished_peer_is_noticed;
 mod acknowledged_increments_are_there;
+mod an_ordered_lane_keeps_its_order;
 mod calls_complete_when_the_faults_end;
 mod connecting_to_several_servers_ends;
 mod failures_say_how_to_see_them_again;

@@ -230,7 +230,12 @@ impl Connection {
     pub(super) fn close(&self) {
         self.outbox.close(|| self.new_outbox());
         self.streams_lost();
+        // Whose input has ended waits for nothing but these.
+        let has_waited = self.holds_any();
         self.forget_held();
+        if has_waited {
+            self.ring();
+        }
         // Fails only if the peer was faster.
         let _ = self.stream().shutdown(Shutdown::Both);
     }

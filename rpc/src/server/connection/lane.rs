@@ -345,4 +345,11 @@ impl Connection {
             held.bell.ring();
         }
     }
+
+    /// Gets in line, to look at what it holds, or no longer does.
+    pub(in crate::server) fn ring(&self) {
+        if let Some(held) = self.held.get() {
+            held.bell.ring();
+        }
+    }
 }
