@@ -129,6 +129,31 @@ impl Session {
     }
 }
 
+impl State {
+    /// What an arriving call is; `hold` says so of one that waits for its turn. `None`: the session is over.
+    #[inline]
+    fn arrive(
+        &mut self,
+        arrival: Arrival,
+        progress: &mut Progress<Unparker>,
+        out: &mut Vec<u8>,
+        hold: impl FnOnce(&mut Option<Box<HeldBack>>) -> Arrived,
+    ) -> Option<Result<Arrived, Refused>> {
+        if self.cache.is_over() {
+            return None;
+        }
+        Some(self.cache.arrive(arrival, progress).map(|verdict| match verdict {
+            Verdict::New => Arrived::New,
+            Verdict::Done(reply) => {
+                copy(reply, out);
+                Arrived::Done
+            }
+            Verdict::InProgress => Arrived::InProgress,
+            Verdict::Held => hold(&mut self.held),
+        }))
+    }
+}
+
 impl Endable for Arc<Session> {
     fn is_idle(&self) -> bool {
         // What the table has, and no connection. Who holds it may only let go: another hold takes the table's lock.
@@ -159,23 +184,14 @@ impl store::Session for Held {
     fn arrive(&self, ended: Option<Ended<'_>>, arrival: Arrival, out: &mut Vec<u8>) -> Result<Arrived, Refused> {
         let mut state = self.session.state.lock();
         let (arrived, told) = with_progress(|progress| {
-            let State { cache, held } = &mut *state;
             if let Some(Ended { xid, reply, has_run }) = ended
-                && let Some(attached) = cache.finish(xid, reply, has_run, progress)
+                && let Some(attached) = state.cache.finish(xid, reply, has_run, progress)
                 && !attached.is_empty()
             {
                 progress.orphaned.extend(attached);
             }
-            let arrived = (!cache.is_over()).then(|| match cache.arrive(arrival, progress) {
-                Ok(Verdict::New) => Ok(Arrived::New),
-                Ok(Verdict::Done(reply)) => {
-                    copy(reply, out);
-                    Ok(Arrived::Done)
-                }
-                Ok(Verdict::Held | Verdict::InProgress) => Ok(Arrived::InProgress),
-                Err(refused) => Err(refused),
-            });
-            let concerns_others = held.is_some() || !progress.orphaned.is_empty();
+            let arrived = state.arrive(arrival, progress, out, |_| Arrived::InProgress);
+            let concerns_others = state.held.is_some() || !progress.orphaned.is_empty();
             (arrived, concerns_others.then(|| state.tell(progress)))
         });
         drop(state);
@@ -187,11 +203,9 @@ impl store::Session for Held {
 
     fn set_aside(&self, first_incomplete: Xid, wanted: &[Xid]) -> Result<(), Malformed> {
         let what = "sets aside as many calls as the window has";
-        let mut state = self.session.state.lock();
-        let (set_aside, told) =
-            with_progress(|progress| (state.cache.set_aside(first_incomplete, wanted, progress), state.tell(progress)));
-        drop(state);
-        told.ring();
+        let set_aside = self.then_ring(|state, progress| {
+            (state.cache.set_aside(first_incomplete, wanted, progress), state.tell(progress))
+        });
         set_aside.map_err(|_| Malformed::Body { kind: Kind::Acknowledge, what })
     }
 

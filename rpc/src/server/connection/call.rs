@@ -22,7 +22,7 @@ use crate::wire::frame::Call;
 
 impl Connection {
     /// Runs, refuses or repeats a call. Leaves the role, unless the handler parked.
-    #[inline(always)] // In the one place where calls come from, so that they are not moved.
+    #[inline(always)] // Where calls are taken from the input, so that they are not moved.
     pub(super) fn take_call(
         self: &Rc<Self>,
         role: &mut Role,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use fibra_scheduler::park::Unparker;
 
-use super::{Held, State, copy, with_progress};
+use super::{Held, State, with_progress};
 use crate::limits::{HELD_CALL_BYTES, SESSION_HELD_MAX};
 use crate::server::held::{Fate, Waiting};
 use crate::server::store::{Arrived, GivenUp};
@@ -142,7 +142,7 @@ impl State {
 /// What [`Session`](crate::server::store::Session) says of calls of lanes.
 impl Held {
     /// Does `f` to the session's state, and then wakes whoever it says.
-    fn then_ring<R>(&self, f: impl FnOnce(&mut State, &mut Progress<Unparker>) -> (R, Told)) -> R {
+    pub(super) fn then_ring<R>(&self, f: impl FnOnce(&mut State, &mut Progress<Unparker>) -> (R, Told)) -> R {
         let mut state = self.session.state.lock();
         let (result, told) = with_progress(|progress| f(&mut state, progress));
         drop(state);
@@ -157,20 +157,10 @@ impl Held {
         out: &mut Vec<u8>,
     ) -> Result<Arrived, Refused> {
         let arrived = self.then_ring(|state, progress| {
-            let State { cache, held } = state;
-            let arrived = (!cache.is_over()).then(|| match cache.arrive(arrival, progress) {
-                Ok(Verdict::New) => Ok(Arrived::New),
-                Ok(Verdict::Done(reply)) => {
-                    copy(reply, out);
-                    Ok(Arrived::Done)
-                }
-                Ok(Verdict::InProgress) => Ok(Arrived::InProgress),
-                Ok(Verdict::Held) => {
-                    let held = held.get_or_insert_with(|| Box::new(HeldBack::new(&self.sessions.held)));
-                    let again = held.holds(arrival.xid);
-                    Ok(Arrived::Held { again, is_full: !held.add(arrival.xid, waiting, bytes) })
-                }
-                Err(refused) => Err(refused),
+            let arrived = state.arrive(arrival, progress, out, |held| {
+                let held = held.get_or_insert_with(|| Box::new(HeldBack::new(&self.sessions.held)));
+                let again = held.holds(arrival.xid);
+                Arrived::Held { again, is_full: !held.add(arrival.xid, waiting, bytes) }
             });
             (arrived, state.tell(progress))
         });
