@@ -2,6 +2,7 @@
 
 mod a_case_is_replayed_exactly;
 mod a_crashed_host_is_seen_no_more;
+mod a_dead_server_costs_little;
 mod a_deadline_holds_whatever_the_network_does;
 mod a_hedge_answers_in_time;
 mod a_lost_reply_executes_once;
