@@ -8,12 +8,15 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | this one | what callers do: [`begin`](Calls::begin), [`wait`](Calls::wait), [`post`](Calls::post) |
+//! | this one | the calls, and what is known of their link |
+//! | `begin`, `wait` | what callers do: [`begin`](Calls::begin), [`post`](Calls::post), [`wait`](Calls::wait) |
 //! | `serve` | what the link does: connected, disconnected, a reply |
 //! | `handle` | what holders of a handle do: look, wait for a while, give up |
 //! | `lane` | calls of ordered lanes: sent in order |
 //! | `stream` | calls that stream: begun on one connection, and never sent again |
 //! | `table` | the state that all change, under one lock |
+//! | `entry`, `send` | one call there, and how it is queued on the present connection |
+//! | `freed` | who may go on because one has ended |
 //!
 //! Calls of the session have the xids that [`Window`](crate::session::Window) gives out. Idempotent and one-way calls are none of it, and
 //! have xids from [`OUTSIDE`](table::OUTSIDE) up: so they neither fill the window nor wait for a slow call to leave it.
@@ -26,30 +29,32 @@
 //!   through, has not run and will not.
 //! * The table's lock is taken before an outbox's, never the other way round.
 
+mod begin;
+mod entry;
+mod freed;
 pub(super) mod handle;
 mod lane;
+mod send;
 mod serve;
 pub(super) mod stream;
 mod table;
+mod wait;
+mod xid_hasher;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::time::Instant;
 
 use fibra_scheduler::cancel::Interrupted;
-use fibra_scheduler::park::{self, Reason, Unparker};
 use parking_lot::Mutex;
 
 use super::Stats;
 use super::connection::Connection;
-use super::lanes::Hold;
 use crate::error::{ConnectError, Disconnect, Executed};
-use crate::outbox::{Outbox, Refused};
-use crate::scratch;
+use crate::outbox::Outbox;
 use crate::session::Xid;
-use crate::waiters::Ticket;
-use table::{Entry, Freed, Gate, Link, Slot, State};
-pub(super) use table::{OUTSIDE, XidHasher};
+pub(super) use table::OUTSIDE;
+use table::{Link, State};
+pub(super) use xid_hasher::XidHasher;
 
 pub(super) struct Calls {
     state: Mutex<State>,
@@ -177,222 +182,7 @@ impl Calls {
     pub(super) fn seek(&self) {
         if !self.sought.swap(true, Ordering::AcqRel) {
             let link = self.state.lock().wanted();
-            table::wake(link);
-        }
-    }
-
-    /// Enters a call, and queues it if there is a connection. Waits while there are as many as there may be. Its answer wakes `caller`.
-    ///
-    /// # Errors
-    ///
-    /// It has not been sent, and will not be.
-    pub(super) fn begin(
-        &self,
-        frame: Vec<u8>,
-        in_session: bool,
-        hold: Option<Hold>,
-        deadline: Option<Instant>,
-        caller: Option<Unparker>,
-    ) -> Result<Begun, Unanswered> {
-        // Whom a signal of a gate has reached that another gate holds back passes it on, for it is of no use here.
-        let mut signalled = None;
-        loop {
-            let mut state = self.state.lock();
-            if !state.admits() {
-                return Err(state.refusal(frame));
-            }
-            let gate = if state.unanswered >= self.in_flight_max {
-                Gate::Places
-            } else if let Some(xid) = state.next_xid(in_session) {
-                // If the output is full, it is sent in `wait`.
-                let entry = Entry::new(frame, in_session, deadline, caller);
-                let queued_at = match hold {
-                    None => state.enter(xid, entry),
-                    Some(hold) => state.enter_in_lane(xid, entry, hold),
-                };
-                let queued_at = queued_at.ok().flatten();
-                return Ok(Begun { xid, queued_at, alone: state.unanswered == 1 });
-            } else {
-                Gate::Window
-            };
-            let passed_on = signalled.take().filter(|&by| by != gate).and_then(|by| state.gate(by).next());
-            let ticket = state.gate(gate).add();
-            // What it waits for may wait for its own batch to be written.
-            let connection = state.connection();
-            drop(state);
-            if let Some(connection) = connection {
-                connection.outbox().wake_writer();
-            }
-            table::wake(passed_on);
-
-            let parked = park::wait(Reason::Call, deadline);
-            match self.leave(gate, ticket, parked) {
-                Ok(true) => signalled = Some(gate),
-                Ok(false) => {}
-                Err(why) => return Err(Unanswered { frame, ..Unanswered::unsent(why) }),
-            }
-        }
-    }
-
-    /// As [`begin`](Self::begin), of a call that is not of the session, but only if it can be sent without waiting; else `None`.
-    pub(super) fn begin_at_once(
-        &self,
-        frame: Vec<u8>,
-        deadline: Option<Instant>,
-        caller: Unparker,
-    ) -> Option<(Xid, Arc<Connection>)> {
-        let mut state = self.state.lock();
-        let has_place = state.admits() && state.unanswered < self.in_flight_max;
-        let connection = state.connection().filter(|connection| has_place && !connection.outbox().is_full());
-        let (Some(connection), Some(xid)) = (connection, state.next_xid(false)) else {
-            drop(state);
-            scratch::give(frame);
-            return None;
-        };
-        state.enter_anyway(xid, Entry::new(frame, false, deadline, Some(caller)));
-        Some((xid, connection))
-    }
-
-    /// After a park at a gate: whether it had been signalled; or why to give up, and then the signal has been passed on.
-    fn leave(&self, gate: Gate, ticket: Ticket, parked: Result<(), Interrupted>) -> Result<bool, Why> {
-        let mut state = self.state.lock();
-        let signalled = state.gate(gate).leave(ticket);
-        let Err(interrupted) = parked else { return Ok(signalled) };
-        let next = if signalled { state.gate(gate).next() } else { None };
-        let why = state.why(interrupted);
-        drop(state);
-        table::wake(next);
-        Err(why)
-    }
-
-    /// Queues a call that nobody answers; waits for a connection.
-    ///
-    /// # Errors
-    ///
-    /// It has not been sent, and will not be.
-    pub(super) fn post(&self, frame: &mut [u8], deadline: Option<Instant>) -> Result<(), Unanswered> {
-        loop {
-            let mut state = self.state.lock();
-            if !state.admits() {
-                return Err(state.refusal(Vec::new()));
-            }
-            let connection = match &state.link {
-                Link::Over(cause) => return Err(Unanswered::unsent(Why::Lost(cause.clone()))),
-                Link::Up(connection) => Some(Arc::clone(connection)),
-                Link::Down(_) => None,
-            };
-            match connection.map(|connection| (state.post(&connection, frame, deadline), connection)) {
-                Some((Ok(_), connection)) => {
-                    drop(state);
-                    connection.outbox().wake_writer();
-                    return Ok(());
-                }
-                Some((Err(Refused::Full), connection)) => {
-                    drop(state);
-                    let room = connection.outbox().wait_for_room(deadline);
-                    room.map_err(|interrupted| Unanswered::unsent(Why::Interrupted(interrupted)))?;
-                }
-                // Lost, if not known to be yet.
-                Some((Err(Refused::Closed), _)) | None => {
-                    state.posting += 1;
-                    let link = state.wanted();
-                    let ticket = state.gate(Gate::Connection).add();
-                    drop(state);
-                    table::wake(link);
-                    let parked = park::wait(Reason::Call, deadline);
-                    let left = self.leave(Gate::Connection, ticket, parked);
-                    self.state.lock().posting -= 1;
-                    left.map_err(Unanswered::unsent)?;
-                }
-            }
-        }
-    }
-
-    /// Waits for the answer, and ends the entry whatever comes.
-    pub(super) fn wait(&self, xid: Xid, deadline: Option<Instant>) -> Result<Outcome, Unanswered> {
-        let mut parked = Ok(());
-        loop {
-            let mut state = self.state.lock();
-            let entry = state.calls.get(&xid);
-            let is_waiting = entry.is_some_and(|entry| matches!(entry.slot, Slot::Waiting(_)));
-            if !is_waiting || parked.is_err() || matches!(state.link, Link::Over(_)) {
-                return self.take_out(state, xid, parked);
-            }
-            if entry.is_some_and(|entry| entry.queued.is_some()) {
-                drop(state);
-                parked = park::wait(Reason::Call, deadline);
-                continue;
-            }
-            match state.send(xid) {
-                // Sent; or the link will do it, once connected.
-                Ok(sent) => {
-                    let link = state.wanted();
-                    drop(state);
-                    table::wake(link);
-                    if let Some(connection) = sent {
-                        connection.outbox().wake_writer();
-                    }
-                    parked = park::wait(Reason::Call, deadline);
-                }
-                Err(full) => {
-                    drop(state);
-                    parked = full.outbox().wait_for_room(deadline);
-                }
-            }
-        }
-    }
-
-    /// Ends a call's entry.
-    fn take_out(
-        &self,
-        mut state: parking_lot::MutexGuard<'_, State>,
-        xid: Xid,
-        parked: Result<(), Interrupted>,
-    ) -> Result<Outcome, Unanswered> {
-        let entry = state.calls.remove(&xid);
-        let freed = match &entry {
-            Some(Entry { slot: Slot::Waiting(_), .. }) => state.ended(xid),
-            _ => Freed::default(),
-        };
-        state.finish_if_retired();
-        let why = match (&state.link, parked) {
-            (Link::Over(cause), _) => Why::Lost(cause.clone()),
-            (_, Err(interrupted)) => state.why(interrupted),
-            // Unreachable while only callers end their own entries; told as a loss rather than waited for.
-            (_, Ok(())) => Why::Lost(Disconnect::ClosedByPeer),
-        };
-        let cancel_at = match (&entry, &state.link) {
-            (Some(Entry { slot: Slot::Waiting(_), queued: Some(_), .. }), Link::Up(connection)) => {
-                Some(Arc::clone(connection))
-            }
-            _ => None,
-        };
-        drop(state);
-        freed.wake();
-
-        let Some(entry) = entry else { return Err(Unanswered::unsent(why)) };
-        if let Slot::Done(Outcome::Failure { code, message, details, repeated, .. }) = entry.slot {
-            return Ok(Outcome::Failure { code, message, details, frame: entry.frame, repeated });
-        }
-        if let Slot::Moved = entry.slot {
-            let executed = if entry.left { Executed::Maybe } else { Executed::No };
-            return Err(Unanswered {
-                why: Why::Moved { entered: true },
-                executed,
-                cancel_at: None,
-                frame: entry.frame,
-            });
-        }
-        scratch::give(entry.frame);
-        match entry.slot {
-            Slot::Done(outcome) => Ok(outcome),
-            Slot::Failed(cause) => {
-                Err(Unanswered { executed: Executed::Maybe, ..Unanswered::unsent(Why::Lost(cause)) })
-            }
-            Slot::Moved | Slot::Waiting(_) => {
-                let executed = if entry.left || entry.queued.is_some() { Executed::Maybe } else { Executed::No };
-                Err(Unanswered { executed, cancel_at, ..Unanswered::unsent(why) })
-            }
+            freed::wake(link);
         }
     }
 

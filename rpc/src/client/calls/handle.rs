@@ -9,7 +9,9 @@ use std::time::Instant;
 use fibra_scheduler::{cancel, clock, park};
 
 use super::super::connection::Connection;
-use super::table::{self, Entry, Link, Slot};
+use super::entry::{Entry, Slot};
+use super::freed::wake;
+use super::table::Link;
 use super::{Calls, Outcome, Unanswered};
 use crate::session::Xid;
 
@@ -25,7 +27,7 @@ impl Calls {
                 Ok(sent) => {
                     let link = state.wanted();
                     drop(state);
-                    table::wake(link);
+                    wake(link);
                     if let Some(connection) = sent {
                         connection.outbox().wake_writer();
                     }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::super::connection::Connection;
 use super::super::lanes::Hold;
-use super::table::{Freed, State};
+use super::freed::Freed;
+use super::table::State;
 use crate::session::{Lane, Xid};
 
 /// Those calls of a link's lanes that wait for an answer.

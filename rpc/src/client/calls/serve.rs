@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use fibra_scheduler::park::Unparker;
 
 use super::super::connection::Connection;
-use super::table::{self, Freed, Gate, Link, OUTSIDE, Slot, State};
+use super::entry::{Entry, Slot};
+use super::freed::{Freed, wake};
+use super::table::{Gate, Link, OUTSIDE, State};
 use super::{Calls, Outcome, Status};
 use crate::error::{ConnectError, Disconnect};
 use crate::session::Xid;
@@ -44,7 +46,7 @@ impl Calls {
         state.told = 1;
         self.sought.store(false, Ordering::Release);
         self.set_status(&state);
-        let waiting = |(xid, entry): (&Xid, &table::Entry)| matches!(entry.slot, Slot::Waiting(_)).then_some(*xid);
+        let waiting = |(xid, entry): (&Xid, &Entry)| matches!(entry.slot, Slot::Waiting(_)).then_some(*xid);
         let mut xids: Vec<_> = state.calls.iter().filter_map(waiting).collect();
         xids.sort_unstable();
         for xid in xids {
@@ -148,7 +150,7 @@ impl Calls {
         }
         let server = state.server.clone();
         drop(state);
-        table::wake(server);
+        wake(server);
     }
 
     /// Ends all calls that have no answer yet, and admits no more.
@@ -214,7 +216,7 @@ impl Calls {
             }
         };
         drop(guard);
-        table::wake(caller);
+        wake(caller);
         freed.wake();
         if is_late {
             // A subscriber is the user's code: not under the lock.
@@ -246,8 +248,8 @@ impl State {
     }
 
     /// Ends the calls that may have left and wait for an answer, if `which`.
-    fn fail(&mut self, cause: &Disconnect, which: impl Fn(&table::Entry) -> bool, wake: &mut Vec<Unparker>) {
-        let lost = |(xid, entry): (&Xid, &table::Entry)| {
+    fn fail(&mut self, cause: &Disconnect, which: impl Fn(&Entry) -> bool, wake: &mut Vec<Unparker>) {
+        let lost = |(xid, entry): (&Xid, &Entry)| {
             (entry.left && which(entry) && matches!(entry.slot, Slot::Waiting(_))).then_some(*xid)
         };
         let xids: Vec<_> = self.calls.iter().filter_map(lost).collect();

@@ -7,7 +7,8 @@ use fibra_scheduler::park::{self, Reason};
 
 use super::super::connection::Connection;
 use super::super::streams::Stream;
-use super::table::{self, Gate, Link};
+use super::freed::wake;
+use super::table::{Gate, Link};
 use super::{Calls, Unanswered, Why};
 use crate::outbox::Refused;
 use crate::session::Xid;
@@ -35,7 +36,7 @@ impl Calls {
                 let passed_on = if std::mem::take(&mut signalled) { state.gate(Gate::Places).next() } else { None };
                 let refusal = state.refusal(Vec::new());
                 drop(state);
-                table::wake(passed_on);
+                wake(passed_on);
                 return Err(refusal);
             }
             let connection = match &state.link {
@@ -64,7 +65,7 @@ impl Calls {
                 if std::mem::take(&mut signalled) && !is_full { state.gate(Gate::Places).next() } else { None };
             if let (Some(Refused::Full), Some(connection)) = (refused, connection) {
                 drop(state);
-                table::wake(passed_on);
+                wake(passed_on);
                 let room = connection.outbox().wait_for_room(deadline);
                 room.map_err(|interrupted| Unanswered::unsent(Why::Interrupted(interrupted)))?;
                 continue;
@@ -77,8 +78,8 @@ impl Calls {
             }
             let ticket = state.gate(gate).add();
             drop(state);
-            table::wake(passed_on);
-            table::wake(link);
+            wake(passed_on);
+            wake(link);
             let parked = park::wait(Reason::Call, deadline);
             let left = self.leave(gate, ticket, parked);
             if !is_full {
@@ -99,6 +100,6 @@ impl Calls {
         let place = state.gate(Gate::Places).next();
         state.finish_if_retired();
         drop(state);
-        table::wake(place);
+        wake(place);
     }
 }
