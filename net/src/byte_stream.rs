@@ -5,6 +5,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 #[cfg(feature = "tokio-io")]
 use std::task::{Context, Poll};
 
@@ -21,7 +22,7 @@ pub(crate) const VECTORED_MAX: usize = 1024;
 const TRANSFER_MAX: usize = 0x7fff_f000;
 
 /// A stream socket as the kernel has it: calls that do not wait.
-pub(crate) trait ByteStream: AsFd {
+pub(crate) trait ByteStream: AsFd + Send + Sync + 'static {
     fn read(&self, buf: &mut [u8]) -> io::Result<Received>;
     fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Received>;
     fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
@@ -47,12 +48,12 @@ impl Received {
 }
 
 impl<S: ByteStream> Socket<S> {
-    pub(crate) fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(self: &Arc<Self>, buf: &mut [u8]) -> io::Result<usize> {
         let asked = buf.len();
         self.run(Side::Read, |stream| stream.read(buf), |read| received(read, asked)).map(|read| read.bytes)
     }
 
-    pub(crate) fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    pub(crate) fn read_vectored(self: &Arc<Self>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let asked = bufs.iter().take(VECTORED_MAX).map(|buf| buf.len()).sum();
         if asked == 0 {
             // As `readv`, which then does not look at the socket.
@@ -62,24 +63,24 @@ impl<S: ByteStream> Socket<S> {
     }
 
     /// As `read`, but fails with `WouldBlock` instead of waiting.
-    pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn try_read(self: &Arc<Self>, buf: &mut [u8]) -> io::Result<usize> {
         let asked = buf.len();
         self.run_now(Side::Read, |stream| stream.read(buf), |read| received(read, asked)).map(|read| read.bytes)
     }
 
     /// Reads without taking.
-    pub(crate) fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn peek(self: &Arc<Self>, buf: &mut [u8]) -> io::Result<usize> {
         self.exchange(Side::Read, |stream| stream.peek(buf))
     }
 
-    pub(crate) fn write(&self, buf: &[u8]) -> io::Result<usize> {
+    pub(crate) fn write(self: &Arc<Self>, buf: &[u8]) -> io::Result<usize> {
         if buf.is_empty() {
             return self.write_nothing();
         }
         self.run(Side::Write, |stream| stream.write(buf), |sent| moved(*sent, buf.len()))
     }
 
-    pub(crate) fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write_vectored(self: &Arc<Self>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         let asked = bufs.iter().take(VECTORED_MAX).map(|buf| buf.len()).sum();
         if asked == 0 {
             return self.write_nothing();
@@ -93,20 +94,20 @@ impl<S: ByteStream> Socket<S> {
     }
 
     /// As `write`, but fails with `WouldBlock` instead of waiting.
-    pub(crate) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+    pub(crate) fn try_write(self: &Arc<Self>, buf: &[u8]) -> io::Result<usize> {
         self.run_now(Side::Write, |stream| stream.write(buf), |sent| moved(*sent, buf.len()))
     }
 }
 
 #[cfg(feature = "tokio-io")]
 impl<S: ByteStream> Socket<S> {
-    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(self: &Arc<Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let asked = buf.len();
         let read = self.poll(Side::Read, cx, |stream| stream.read(buf), |read| received(read, asked));
         read.map_ok(|read| read.bytes)
     }
 
-    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(self: &Arc<Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let asked = bufs.iter().take(VECTORED_MAX).map(|buf| buf.len()).sum();
         if asked == 0 {
             return Poll::Ready(self.write_nothing());

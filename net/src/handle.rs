@@ -12,7 +12,7 @@ macro_rules! handle {
             }
 
             pub(crate) fn on(io: $crate::backend::Backend<$Io>) -> Self {
-                Self { socket: std::sync::Arc::new(<$Socket>::new(io)) }
+                Self { socket: <$Socket>::new(io) }
             }
 
             /// Another handle to the same socket, for instance for another fiber.

@@ -3,26 +3,21 @@
 //! The kernel waits in the `close` of the last descriptor, also of a non-blocking one. So there is a second descriptor, which outlives
 //! the socket's own and is closed on the blocking pool while the fiber parks.
 
-use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::{io, thread};
 
-use fibra_scheduler::blocking;
-use parking_lot::Mutex;
+use fibra_scheduler::{blocking, in_fiber};
+
+use crate::reactor;
 
 /// The second descriptor, if closing may take time. Drop it last.
 #[derive(Debug, Default)]
-pub(crate) struct Lingering(Mutex<Option<OwnedFd>>);
-
-// Its lock is never held while user code runs, so a panic finds it consistent.
-impl UnwindSafe for Lingering {}
-impl RefUnwindSafe for Lingering {}
+pub(crate) struct Lingering(Option<OwnedFd>);
 
 impl Lingering {
-    pub(crate) fn set(&self, lingering: bool, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let mut second = self.0.lock();
-        if lingering != second.is_some() {
-            *second = if lingering { Some(fd.try_clone_to_owned()?) } else { None };
+    pub(crate) fn set(&mut self, lingering: bool, fd: BorrowedFd<'_>) -> io::Result<()> {
+        if lingering != self.0.is_some() {
+            self.0 = if lingering { Some(fd.try_clone_to_owned()?) } else { None };
         }
         Ok(())
     }
@@ -30,10 +25,15 @@ impl Lingering {
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        if let Some(second) = self.0.get_mut().take() {
-            // If the pool is overloaded it drops the job, which closes here and now: late is better than never. If the fiber
-            // is cancelled, the pool closes on its own.
-            let _ = blocking(move || drop(second));
+        let Some(second) = self.0.take() else { return };
+        if !in_fiber() && reactor::current().is_some() {
+            // A worker between two fibers, which has noted an event while the last handle was dropped elsewhere: it has no fiber to park. If
+            // there is no thread to be had, it is closed here and now.
+            let _ = thread::Builder::new().spawn(move || drop(second));
+            return;
         }
+        // If the pool is overloaded it drops the job, which closes here and now: late is better than never. If the fiber is cancelled, the
+        // pool closes on its own.
+        let _ = blocking(move || drop(second));
     }
 }

@@ -27,8 +27,8 @@ pub(crate) struct Listening<L> {
 
 impl<L: AsFd> Listening<L> {
     /// Takes a listener that is in non-blocking mode.
-    pub(crate) fn new(io: Backend<L>) -> Self {
-        Self { seats: Seats::of(&io), io, nonblocking: AtomicBool::new(false) }
+    pub(crate) fn new(io: Backend<L>) -> Arc<Self> {
+        Arc::new(Self { seats: Seats::of(&io), io, nonblocking: AtomicBool::new(false) })
     }
 
     pub(crate) fn io(&self) -> &Backend<L> {
@@ -54,7 +54,7 @@ impl<L: AsFd> Listening<L> {
         }
         let fd = self.io.as_fd();
         let seat = self.seats.take(fd);
-        let wait = Wait { fd, registration: &seat, side: Side::Read, timeout: None };
+        let wait = Wait { fd, registered: &seat, side: Side::Read, timeout: None };
         let accepted = wait.run(accept, |_| Evidence::default());
         Seats::leave(&seat, fd);
         accepted

@@ -18,6 +18,7 @@
 
 mod counters;
 mod crew;
+mod home;
 mod interest;
 mod slots;
 #[cfg(feature = "tokio-io")]
@@ -25,23 +26,24 @@ mod wakers;
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fibra_scheduler::driver::{Driver, DriverFactory, DriverWaker};
-use mio::unix::SourceFd;
 use mio::{Events, Poll, Registry, Token};
 use parking_lot::Mutex;
 
 pub use counters::Counters;
 
 use crate::budget;
-use crate::registration::Sides;
+use crate::registration::{Registration, Tie};
 use counters::Tally;
 pub(crate) use crew::Errand;
 use crew::{Crew, Errands};
+pub(crate) use home::Home;
+use home::Listed;
 pub(crate) use interest::Interest;
 use slots::Slots;
 #[cfg(feature = "tokio-io")]
@@ -123,13 +125,18 @@ pub(crate) fn send_others(errand: &Errand) {
     with_current(|local| local.crew.send_others(&local.handle, errand));
 }
 
-/// Has the calling worker's reactor report the events of `fd` to `sides`.
+/// Has the calling worker's reactor report the events of `fd` to the socket of `registration`, to which `tie` leads.
 ///
 /// # Errors
 ///
 /// `Unsupported` if the calling worker has no reactor; else what `epoll_ctl` reports.
-pub(crate) fn register(fd: BorrowedFd<'_>, sides: &Arc<Sides>, interest: Interest) -> io::Result<Home> {
-    with_current(|local| local.register(fd, sides, interest)).unwrap_or_else(|| {
+pub(crate) fn register(
+    fd: BorrowedFd<'_>,
+    registration: &Registration,
+    tie: Tie,
+    interest: Interest,
+) -> io::Result<Home> {
+    with_current(|local| local.register(fd, registration, tie, interest)).unwrap_or_else(|| {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
             "this runtime's workers have no reactor: give its Builder a fibra_net::reactor::Factory (a seeded run has \
@@ -148,27 +155,6 @@ fn with_current<R>(f: impl FnOnce(&Local) -> R) -> Option<R> {
     CURRENT.try_with(|current| current.borrow().as_deref().map(f)).ok().flatten()
 }
 
-/// Where a socket is registered: until that is [released](Self::release), as its owner is to do.
-#[derive(Debug)]
-pub(crate) struct Home(Weak<Handle>);
-
-impl Home {
-    /// Takes a descriptor that stays open out of epoll.
-    pub(crate) fn deregister(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        match self.0.upgrade() {
-            Some(reactor) => reactor.registry.deregister(&mut SourceFd(&fd.as_raw_fd())),
-            None => Ok(()),
-        }
-    }
-
-    /// Frees the slot, from whichever thread.
-    pub(crate) fn release(self, slot: u32) {
-        if let Some(reactor) = self.0.upgrade() {
-            reactor.released.lock().push(slot);
-        }
-    }
-}
-
 /// What any thread may reach of a reactor, while it exists.
 #[derive(Debug)]
 struct Handle {
@@ -183,6 +169,8 @@ struct Handle {
 #[derive(Debug)]
 struct Local {
     handle: Arc<Handle>,
+    /// How sockets know it.
+    home: Listed,
     crew: Arc<Crew>,
     slots: RefCell<Slots>,
     /// Swapped with `released`, so that neither is allocated anew each time.
@@ -190,17 +178,22 @@ struct Local {
 }
 
 impl Local {
-    fn register(&self, fd: BorrowedFd<'_>, sides: &Arc<Sides>, interest: Interest) -> io::Result<Home> {
+    fn register(
+        &self,
+        fd: BorrowedFd<'_>,
+        registration: &Registration,
+        tie: Tie,
+        interest: Interest,
+    ) -> io::Result<Home> {
         self.reclaim();
-        let (slot, token) = self.slots.borrow_mut().insert(Arc::clone(sides))?;
-        sides.settle(slot);
+        let (slot, token) = self.slots.borrow_mut().insert(registration, tie)?;
         let added = interest.register(&self.handle.registry, fd, token);
         if let Err(error) = added {
             self.slots.borrow_mut().remove(slot);
             return Err(error);
         }
         Tally::bump(&self.handle.tally.registrations);
-        Ok(Home(Arc::downgrade(&self.handle)))
+        Ok(self.home.home())
     }
 
     /// Frees the slots of dropped sockets.
@@ -234,8 +227,14 @@ impl Reactor {
             errands: Errands::default(),
         });
         crew.join(&handle);
-        let local =
-            Rc::new(Local { handle, crew, slots: RefCell::new(Slots::new()), reclaiming: RefCell::new(Vec::new()) });
+        let home = Listed::new(&handle)?;
+        let local = Rc::new(Local {
+            handle,
+            home,
+            crew,
+            slots: RefCell::new(Slots::new()),
+            reclaiming: RefCell::new(Vec::new()),
+        });
         CURRENT.set(Some(Rc::clone(&local)));
         Ok(Self { poll, events: Events::with_capacity(EVENTS_PER_POLL), local })
     }
@@ -253,7 +252,6 @@ impl Driver for Reactor {
         Tally::bump(&tally.polls);
         #[cfg(feature = "tokio-io")]
         let held = wakers::hold_back();
-        let slots = self.local.slots.borrow();
         let mut woken = false;
         for event in &self.events {
             if event.token() == WAKE {
@@ -262,12 +260,12 @@ impl Driver for Reactor {
                 continue;
             }
             Tally::bump(&tally.events);
-            // None: the socket was dropped after the kernel had reported this.
-            if let Some(sides) = slots.get(event.token()) {
-                sides.dispatch(interest::happening(event));
+            // None: the socket was dropped after the kernel had reported this. If it is dropped now, it is closed here.
+            let registered = self.local.slots.borrow().get(event.token());
+            if let Some(registered) = registered {
+                registered.registration().sides().dispatch(interest::happening(event));
             }
         }
-        drop(slots);
         #[cfg(feature = "tokio-io")]
         drop(held);
         if woken {
@@ -295,8 +293,9 @@ impl Drop for Reactor {
                 *current = None;
             }
         });
-        for sides in self.local.slots.borrow_mut().take_all() {
-            sides.orphan();
+        let ties = self.local.slots.borrow_mut().take_all();
+        for registered in ties.filter_map(|tie| tie.get()) {
+            registered.registration().sides().orphan();
         }
     }
 }

@@ -61,7 +61,8 @@ impl Seats {
     pub(crate) fn of<L>(backend: &Backend<L>) -> Self {
         let seats = Self::default();
         if let Backend::Simulated(_) = backend {
-            let registration = Arc::new(Registration::of(backend));
+            let registration = Arc::new(Registration::new());
+            Registration::attach(&registration, backend);
             seats.taken.lock().seats.push(Seat { reactor: None, registration });
         }
         seats

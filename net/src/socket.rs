@@ -5,7 +5,8 @@
 //!
 //! Invariants:
 //! * The descriptor is in non-blocking mode. (A simulated socket has none, and behaves so: see [`backend`](crate::backend).)
-//! * It is closed before its slot in the reactor is freed, and that before a lingering close: the order of the fields.
+//! * It is closed before its slot in the reactor is freed, and that before a lingering close: the order of the fields, here and in the
+//!   registration.
 //! * Whoever waits borrows the socket, so it is never closed under a waiter.
 
 use std::io;
@@ -22,9 +23,8 @@ use fibra_scheduler::clock;
 use crate::backend::Backend;
 use crate::backoff::{ASK_AGAIN_MAX, ASK_AGAIN_MIN, Backoff};
 use crate::budget;
-use crate::lingering::Lingering;
 use crate::ready_set::Watch;
-use crate::registration::{Registration, Side};
+use crate::registration::{Registered, Registration, Side};
 #[cfg(feature = "tokio-io")]
 use crate::task::Role;
 use crate::timeout::Timeout;
@@ -39,19 +39,26 @@ pub(crate) struct Socket<S> {
     registration: Registration,
     read_timeout: Timeout,
     write_timeout: Timeout,
-    lingering: Lingering,
 }
 
-impl<S: AsFd> Socket<S> {
+impl<S: Send + Sync> Registered for Socket<S> {
+    #[inline]
+    fn registration(&self) -> &Registration {
+        &self.registration
+    }
+}
+
+impl<S: AsFd + Send + Sync + 'static> Socket<S> {
     /// Takes a socket that is in non-blocking mode.
-    pub(crate) fn new(io: Backend<S>) -> Self {
-        Self {
-            registration: Registration::of(&io),
+    pub(crate) fn new(io: Backend<S>) -> Arc<Self> {
+        let socket = Arc::new(Self {
+            registration: Registration::new(),
             io,
             read_timeout: Timeout::default(),
             write_timeout: Timeout::default(),
-            lingering: Lingering::default(),
-        }
+        });
+        Registration::attach(&socket, &socket.io);
+        socket
     }
 
     #[inline]
@@ -78,7 +85,7 @@ impl<S: AsFd> Socket<S> {
 
     /// Runs `op` when the socket is ready for it, within the timeout of `side`. `evidence` is what its success says.
     pub(crate) fn run<T>(
-        &self,
+        self: &Arc<Self>,
         side: Side,
         op: impl FnMut(&Backend<S>) -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
@@ -87,12 +94,19 @@ impl<S: AsFd> Socket<S> {
     }
 
     /// Runs `op`, which takes or gives one whole message, when the socket is ready for it.
-    pub(crate) fn exchange(&self, side: Side, op: impl FnMut(&Backend<S>) -> io::Result<usize>) -> io::Result<usize> {
+    pub(crate) fn exchange(
+        self: &Arc<Self>,
+        side: Side,
+        op: impl FnMut(&Backend<S>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         self.run(side, op, |&bytes| Evidence { bytes, drained: false })
     }
 
     /// As [`exchange`](Self::exchange), for what also says where the message is from.
-    pub(crate) fn receive<A>(&self, op: impl FnMut(&Backend<S>) -> io::Result<(usize, A)>) -> io::Result<(usize, A)> {
+    pub(crate) fn receive<A>(
+        self: &Arc<Self>,
+        op: impl FnMut(&Backend<S>) -> io::Result<(usize, A)>,
+    ) -> io::Result<(usize, A)> {
         self.run(Side::Read, op, |&(bytes, _)| Evidence { bytes, drained: false })
     }
 
@@ -113,7 +127,7 @@ impl<S: AsFd> Socket<S> {
 
     /// Runs `op` when the socket is ready for it; its success says nothing about what is left.
     pub(crate) fn perform<T>(
-        &self,
+        self: &Arc<Self>,
         side: Side,
         timeout: Option<Duration>,
         op: impl FnMut(&Backend<S>) -> io::Result<T>,
@@ -130,7 +144,7 @@ impl<S: AsFd> Socket<S> {
     /// As [`run`](Self::run), for one of several steps of an operation, which has to end by `deadline`.
     #[cfg(feature = "tls")]
     pub(crate) fn run_until<T>(
-        &self,
+        self: &Arc<Self>,
         side: Side,
         deadline: Option<Instant>,
         op: impl FnMut(&Backend<S>) -> io::Result<T>,
@@ -143,7 +157,7 @@ impl<S: AsFd> Socket<S> {
     /// Runs `op` for whichever side is ready, until that succeeds or fails for good, by `deadline`.
     #[cfg(feature = "tls")]
     pub(crate) fn either<T>(
-        &self,
+        self: &Arc<Self>,
         deadline: Option<Instant>,
         mut op: impl FnMut(Side, &Backend<S>) -> io::Result<T>,
     ) -> io::Result<T> {
@@ -168,8 +182,8 @@ impl<S: AsFd> Socket<S> {
     /// # Errors
     ///
     /// What stops the socket from being registered.
-    pub(crate) fn announce_to(&self, watch: Watch) -> io::Result<()> {
-        self.registration.ensure(self.io.as_fd())?;
+    pub(crate) fn announce_to(self: &Arc<Self>, watch: Watch) -> io::Result<()> {
+        Registration::ensure(self, self.io.as_fd())?;
         self.registration.sides().direction(Side::Read).announce_to(watch);
         Ok(())
     }
@@ -186,7 +200,7 @@ impl<S: AsFd> Socket<S> {
     ///
     /// `WouldBlock` if it would have to wait.
     pub(crate) fn run_now<T>(
-        &self,
+        self: &Arc<Self>,
         side: Side,
         mut op: impl FnMut(&Backend<S>) -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
@@ -220,7 +234,7 @@ impl<S: AsFd> Socket<S> {
     /// Runs `op` if `side` is ready, also if others wait; else has the task woken when it is. No timeout counts.
     #[cfg(feature = "tokio-io")]
     pub(crate) fn poll<T>(
-        &self,
+        self: &Arc<Self>,
         side: Side,
         cx: &mut Context<'_>,
         mut op: impl FnMut(&Backend<S>) -> io::Result<T>,
@@ -232,7 +246,7 @@ impl<S: AsFd> Socket<S> {
     /// As `poll(Side::Write)`, by a task that reads: whoever writes is woken, too.
     #[cfg(all(feature = "tls", feature = "tokio-io"))]
     pub(crate) fn poll_helping<T>(
-        &self,
+        self: &Arc<Self>,
         cx: &mut Context<'_>,
         mut op: impl FnMut(&Backend<S>) -> io::Result<T>,
         evidence: impl Fn(&T) -> Evidence,
@@ -241,7 +255,7 @@ impl<S: AsFd> Socket<S> {
     }
 
     fn wait<T>(
-        &self,
+        self: &Arc<Self>,
         side: Side,
         timeout: Option<Duration>,
         mut op: impl FnMut(&Backend<S>) -> io::Result<T>,
@@ -260,12 +274,12 @@ impl<S: AsFd> Socket<S> {
     ///
     /// What duplicating the descriptor reports.
     pub(crate) fn set_lingering(&self, lingering: bool) -> io::Result<()> {
-        self.lingering.set(lingering, self.io.as_fd())
+        self.registration.set_lingering(lingering, self.io.as_fd())
     }
 
     /// How an operation on `side` waits.
-    pub(crate) fn waiting(&self, side: Side, timeout: Option<Duration>) -> Wait<'_> {
-        Wait { fd: self.io.as_fd(), registration: &self.registration, side, timeout }
+    pub(crate) fn waiting(self: &Arc<Self>, side: Side, timeout: Option<Duration>) -> Wait<'_, Self> {
+        Wait { fd: self.io.as_fd(), registered: self, side, timeout }
     }
 
     /// Ends receiving, sending or both, and wakes whoever waits for it.
@@ -317,7 +331,7 @@ impl<S: AsFd> Socket<S> {
     }
 }
 
-impl<S: AsFd> AsRawFd for Socket<S> {
+impl<S: AsFd + Send + Sync + 'static> AsRawFd for Socket<S> {
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.io.as_raw_fd()
     }

@@ -24,6 +24,7 @@ mod poll;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fibra_scheduler::park::{self, Reason};
@@ -34,7 +35,7 @@ use rustix::io::Errno;
 use crate::budget;
 use crate::direction::Direction;
 use crate::reactor;
-use crate::registration::{Registration, Side};
+use crate::registration::{Registered, Registration, Side};
 
 pub(crate) use first::first;
 
@@ -54,16 +55,16 @@ pub(crate) struct Evidence {
 }
 
 /// One operation's way of waiting.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wait<'a> {
+pub(crate) struct Wait<'a, R> {
     pub(crate) fd: BorrowedFd<'a>,
-    pub(crate) registration: &'a Registration,
+    /// What has the registration.
+    pub(crate) registered: &'a Arc<R>,
     pub(crate) side: Side,
     /// From the moment that the operation first has to wait; `None`: for ever.
     pub(crate) timeout: Option<Duration>,
 }
 
-impl Wait<'_> {
+impl<R: Registered + 'static> Wait<'_, R> {
     /// Runs `op`, a non-blocking system call, until it succeeds or fails for good. `evidence` is what a success says.
     ///
     /// # Errors
@@ -98,7 +99,7 @@ impl Wait<'_> {
         evidence: impl Fn(&T) -> Evidence,
     ) -> io::Result<T> {
         // Before it is registered no event corrects what is known of its readiness, so nothing must be.
-        if !in_fiber() || !self.registration.is_registered() {
+        if !in_fiber() || !self.registration().is_registered() {
             return uninterrupted(&mut op);
         }
         self.at_once(&mut op, &evidence).unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
@@ -155,7 +156,7 @@ impl Wait<'_> {
                 }
             }
             waited?;
-            self.registration.ensure(self.fd)?;
+            Registration::ensure(self.registered, self.fd)?;
             // Who waits does not hold the worker up.
             budget::renew();
             waited = park::wait(reason, deadline);
@@ -181,8 +182,12 @@ impl Wait<'_> {
         }
     }
 
+    fn registration(&self) -> &Registration {
+        self.registered.registration()
+    }
+
     fn direction(&self) -> Direction<'_> {
-        self.registration.sides().direction(self.side)
+        self.registration().sides().direction(self.side)
     }
 
     fn reason(&self) -> Reason {
@@ -205,7 +210,7 @@ impl Wait<'_> {
     /// Notes what `poll(2)` says beyond "ready".
     fn heed(&self, polled: PollFlags) {
         if polled.intersects(ENDED) {
-            self.registration.sides().end();
+            self.registration().sides().end();
         }
     }
 

@@ -10,61 +10,67 @@ use std::io;
 use std::sync::Arc;
 
 use mio::Token;
-use slab::Slab;
 
-use crate::registration::Sides;
+use crate::registration::{Registered, Registration, Tie};
 
 const _: () = assert!(usize::BITS == 64, "a token holds two 32-bit numbers");
 
-/// The reactor's sockets. See the [module](self).
+/// The reactor's sockets, in two words each. See the [module](self).
 #[derive(Debug)]
 pub(super) struct Slots {
-    slab: Slab<Slot>,
+    ties: Vec<Option<Tie>>,
+    /// The slots to let again; last the one that was freed last.
+    vacant: Vec<u32>,
     generation: u32,
-}
-
-#[derive(Debug)]
-struct Slot {
-    generation: u32,
-    sides: Arc<Sides>,
 }
 
 impl Slots {
     pub(super) const fn new() -> Self {
-        Self { slab: Slab::new(), generation: 0 }
+        Self { ties: Vec::new(), vacant: Vec::new(), generation: 0 }
     }
 
-    /// A slot for `sides`, and the token of its tenancy.
+    /// A slot for the socket of `registration`, to which `tie` leads, and the token of its tenancy.
     ///
     /// # Errors
     ///
     /// `OutOfMemory` beyond 2^32 - 1 sockets.
-    pub(super) fn insert(&mut self, sides: Arc<Sides>) -> io::Result<(u32, Token)> {
-        let entry = self.slab.vacant_entry();
-        let index = u32::try_from(entry.key()).ok().filter(|index| *index != u32::MAX);
-        let index = index.ok_or(io::ErrorKind::OutOfMemory)?;
+    pub(super) fn insert(&mut self, registration: &Registration, tie: Tie) -> io::Result<(u32, Token)> {
+        let index = match self.vacant.pop() {
+            Some(index) => index,
+            None => {
+                let index = u32::try_from(self.ties.len()).ok().filter(|index| *index != u32::MAX);
+                let index = index.ok_or(io::ErrorKind::OutOfMemory)?;
+                self.ties.push(None);
+                index
+            }
+        };
         self.generation = self.generation.wrapping_add(1);
-        entry.insert(Slot { generation: self.generation, sides });
+        registration.settle(index, self.generation);
+        self.ties[index as usize] = Some(tie);
         Ok((index, Token((self.generation as usize) << 32 | index as usize)))
     }
 
-    pub(super) fn get(&self, token: Token) -> Option<&Arc<Sides>> {
+    /// Whose token that is, unless it has been closed.
+    pub(super) fn get(&self, token: Token) -> Option<Arc<dyn Registered>> {
         let (index, generation) = parts(token);
-        let slot = self.slab.get(index)?;
-        (slot.generation == generation).then_some(&slot.sides)
+        let registered = self.ties.get(index)?.as_ref()?.get()?;
+        (registered.registration().generation() == generation).then_some(registered)
     }
 
     /// Frees the slot; its tenant does so, once.
     pub(super) fn remove(&mut self, slot: u32) {
-        self.slab.try_remove(slot as usize);
+        if self.ties.get_mut(slot as usize).and_then(Option::take).is_some() {
+            self.vacant.push(slot);
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slab.len()
+        self.ties.len() - self.vacant.len()
     }
 
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Arc<Sides>> {
-        self.slab.drain().map(|slot| slot.sides)
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Tie> + use<> {
+        self.vacant.clear();
+        std::mem::take(&mut self.ties).into_iter().flatten()
     }
 }
 
@@ -77,36 +83,51 @@ fn parts(token: Token) -> (usize, u32) {
 mod tests {
     use super::*;
 
+    fn insert(slots: &mut Slots, tenant: &Arc<Registration>) -> io::Result<(u32, Token)> {
+        slots.insert(tenant, Tie::to(tenant))
+    }
+
     #[test]
     fn a_stale_token_finds_nobody() -> io::Result<()> {
         let mut slots = Slots::new();
-        let (slot, old) = slots.insert(Arc::new(Sides::new()))?;
+        let former = Arc::new(Registration::new());
+        let (slot, old) = insert(&mut slots, &former)?;
         slots.remove(slot);
-        let tenant = Arc::new(Sides::new());
-        let (again, new) = slots.insert(Arc::clone(&tenant))?;
+        let tenant = Arc::new(Registration::new());
+        let (again, new) = insert(&mut slots, &tenant)?;
         assert_eq!(slot, again, "the slot is let again");
         assert!(slots.get(old).is_none());
-        assert!(slots.get(new).is_some_and(|sides| Arc::ptr_eq(sides, &tenant)));
+        assert!(slots.get(new).is_some_and(|found| std::ptr::eq(found.registration(), &*tenant)));
+        drop(tenant);
+        assert!(slots.get(new).is_none(), "a slot keeps nobody");
         Ok(())
     }
 
     #[test]
     fn freed_slots_are_let_again_before_new_ones() -> io::Result<()> {
         let mut slots = Slots::new();
+        let tenant = Arc::new(Registration::new());
         for _ in 0..1000 {
-            let (slot, _) = slots.insert(Arc::new(Sides::new()))?;
+            let (slot, _) = insert(&mut slots, &tenant)?;
+            slots.remove(slot);
             slots.remove(slot);
         }
-        assert_eq!((slots.len(), slots.slab.capacity() < 10), (0, true));
+        assert_eq!((slots.len(), slots.ties.len(), slots.vacant.len()), (0, 1, 1));
         Ok(())
     }
 
     #[test]
     fn no_slot_has_the_token_of_the_waker() -> io::Result<()> {
-        let mut slots = Slots { slab: Slab::new(), generation: u32::MAX - 1 };
-        let (_, token) = slots.insert(Arc::new(Sides::new()))?;
+        let mut slots = Slots { generation: u32::MAX - 1, ..Slots::new() };
+        let (_, token) = insert(&mut slots, &Arc::new(Registration::new()))?;
         assert_eq!(token.0 >> 32, u32::MAX as usize);
         assert_ne!(token, super::super::WAKE);
         Ok(())
+    }
+
+    /// A server has one for each connection.
+    #[test]
+    fn a_slot_is_two_words() {
+        assert_eq!(size_of::<Option<Tie>>(), 16);
     }
 }

@@ -19,14 +19,13 @@ mod pipe;
 mod transfer;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use fibra_scheduler::seeded::Host;
 use rustix::io::Errno;
 
 use super::options::Options;
 use super::state::State;
-use crate::registration::Sides;
+use crate::registration::Tie;
 
 use keepalive::Probing;
 pub(super) use pipe::Flight;
@@ -50,7 +49,7 @@ pub(super) struct End {
     pub(super) machine: u16,
     pub(super) host: Option<Host>,
     pub(super) addr: SocketAddr,
-    pub(super) sides: Option<Arc<Sides>>,
+    pub(super) tie: Option<Tie>,
     pub(super) phase: Phase,
     /// Somebody has it, or will, by accepting it.
     pub(super) is_held: bool,
@@ -66,7 +65,7 @@ impl End {
             machine,
             host,
             addr,
-            sides: None,
+            tie: None,
             phase,
             is_held: phase != Phase::Absent,
             error: None,
@@ -92,17 +91,17 @@ impl Connection {
         Self { ends: [near, far], pipes: [Pipe::new(), Pipe::new()], probing: Default::default() }
     }
 
-    /// The machine of an end is gone. Who was to be told of what happens there.
-    pub(super) fn lose(&mut self, host: Host) -> [Option<Arc<Sides>>; 2] {
-        [0, 1].map(|side| {
+    /// The machine of an end is gone.
+    pub(super) fn lose(&mut self, host: Host) {
+        for side in [0, 1] {
             let end = &mut self.ends[side];
             if end.host != Some(host) {
-                return None;
+                continue;
             }
             (end.phase, end.is_held) = (Phase::Absent, false);
+            end.tie = None;
             self.pipes[side].stop();
-            end.sides.take()
-        })
+        }
     }
 
     /// Whether nothing can happen any more.

@@ -50,8 +50,8 @@ impl Shared {
         if !state.raised.is_empty() {
             let raised = std::mem::take(&mut state.raised);
             drop(state);
-            for (sides, happening) in raised {
-                sides.dispatch(happening);
+            for (tie, happening) in raised {
+                tie.dispatch(happening);
             }
         }
         result

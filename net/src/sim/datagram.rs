@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use fibra_scheduler::seeded::Host;
 use rustix::io::Errno;
@@ -11,7 +10,7 @@ use super::agenda::Event;
 use super::link::{RETRY_MIN, chance};
 use super::options::Options;
 use super::state::{Socket, State};
-use crate::registration::{Happening, Sides};
+use crate::registration::{Happening, Tie};
 
 /// The longest datagram of version 4: 65,535 bytes less two headers.
 const DATAGRAM_MAX: usize = 65_507;
@@ -27,7 +26,7 @@ pub(super) struct Datagram {
     pub(super) host: Host,
     pub(super) addr: SocketAddr,
     pub(super) peer: Option<SocketAddr>,
-    pub(super) sides: Option<Arc<Sides>>,
+    pub(super) tie: Option<Tie>,
     pub(super) error: Option<Errno>,
     pub(super) options: Options,
     queue: VecDeque<(SocketAddr, Box<[u8]>)>,
@@ -57,8 +56,7 @@ impl State {
             }
         };
         let (queue, options) = Default::default();
-        let datagram =
-            Datagram { machine, host, addr, peer: None, sides: None, error: None, options, queue, queued: 0 };
+        let datagram = Datagram { machine, host, addr, peer: None, tie: None, error: None, options, queue, queued: 0 };
         Ok(self.add_socket(Socket::Datagram(Box::new(datagram))))
     }
 
@@ -142,8 +140,8 @@ impl State {
                 }
                 receiver.queued += takes;
                 receiver.queue.push_back((from.1, bytes));
-                let sides = receiver.sides.clone();
-                self.raise(&sides, Happening { readable: true, ..Happening::default() });
+                let tie = receiver.tie.clone();
+                self.raise(&tie, Happening { readable: true, ..Happening::default() });
             }
             // ICMP says so, to a socket that is connected.
             None => {
@@ -152,9 +150,9 @@ impl State {
                 }
                 let Some(sender) = self.datagram(socket).filter(|sender| sender.peer == Some(to.1)) else { return };
                 sender.error = Some(Errno::CONNREFUSED);
-                let sides = sender.sides.clone();
+                let tie = sender.tie.clone();
                 let failed = Happening { readable: true, writable: true, failed: true, ..Happening::default() };
-                self.raise(&sides, failed);
+                self.raise(&tie, failed);
             }
         }
     }

@@ -8,7 +8,6 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -16,7 +15,7 @@ use super::connection::{Connection, Phase};
 use super::current::{call, no_socket};
 use super::options::Options;
 use super::state::{Socket, State};
-use crate::registration::Sides;
+use crate::registration::Tie;
 
 /// See the [module](self).
 #[derive(Debug, PartialEq, Eq)]
@@ -38,17 +37,17 @@ impl Endpoint {
         call(|state| state.bind_datagram(addr)).map(Self)
     }
 
-    /// From now on `sides` are told of what happens.
-    pub(crate) fn attach(&self, sides: &Arc<Sides>) {
+    /// From now on the socket to which `tie` leads is told of what happens.
+    pub(crate) fn attach(&self, tie: Tie) {
         // If it names none, nothing will happen.
         let _ = call(|state| {
-            let sides = Some(Arc::clone(sides));
+            let tie = Some(tie);
             match state.socket(self.0) {
                 Some(&mut Socket::Stream { connection, side }) => {
-                    state.at(connection, |_, connection| connection.ends[usize::from(side)].sides = sides);
+                    state.at(connection, |_, connection| connection.ends[usize::from(side)].tie = tie);
                 }
-                Some(Socket::Listener(listener)) => listener.sides = sides,
-                Some(Socket::Datagram(datagram)) => datagram.sides = sides,
+                Some(Socket::Listener(listener)) => listener.tie = tie,
+                Some(Socket::Datagram(datagram)) => datagram.tie = tie,
                 None => {}
             }
             Ok(())
@@ -191,13 +190,11 @@ impl State {
                 let machine = self.machine(listener.machine);
                 machine.tcp.release(listener.addr, number);
                 machine.descriptors -= 1;
-                self.let_go(listener.sides);
             }
             Some(Socket::Datagram(datagram)) => {
                 let machine = self.machine(datagram.machine);
                 machine.udp.release(datagram.addr, number);
                 machine.descriptors -= 1;
-                self.let_go(datagram.sides);
             }
             None => {}
         }

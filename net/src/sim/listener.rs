@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use fibra_scheduler::seeded::Host;
 use rustix::io::Errno;
@@ -12,7 +11,7 @@ use super::link::chance;
 use super::options::Options;
 use super::state::{Socket, State};
 use crate::listening::BACKLOG;
-use crate::registration::{Happening, Sides};
+use crate::registration::{Happening, Tie};
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -20,7 +19,7 @@ pub(super) struct Listener {
     pub(super) machine: u16,
     pub(super) host: Host,
     pub(super) addr: SocketAddr,
-    pub(super) sides: Option<Arc<Sides>>,
+    pub(super) tie: Option<Tie>,
     pub(super) options: Options,
     /// Connections that nobody has accepted, at their side 1.
     backlog: VecDeque<u32>,
@@ -41,7 +40,7 @@ impl State {
             }
         };
         let (backlog, options) = Default::default();
-        let listener = Listener { machine, host, addr, sides: None, options, backlog, is_shut: false };
+        let listener = Listener { machine, host, addr, tie: None, options, backlog, is_shut: false };
         Ok(self.add_socket(Socket::Listener(Box::new(listener))))
     }
 
@@ -99,9 +98,9 @@ impl State {
             return self.send_again(number, connection);
         }
         listener.backlog.push_back(number);
-        let (host, sides) = (listener.host, listener.sides.clone());
+        let (host, tie) = (listener.host, listener.tie.clone());
         connection.ends[1] = End::new(to, Some(host), at, Phase::Open);
-        self.raise(&sides, Happening { readable: true, ..Happening::default() });
+        self.raise(&tie, Happening { readable: true, ..Happening::default() });
         self.send(number, connection, 1, Flight::Opened);
     }
 
@@ -116,9 +115,9 @@ impl State {
         if std::mem::replace(&mut listener.is_shut, true) {
             return Err(Errno::NOTCONN);
         }
-        let sides = listener.sides.clone();
+        let tie = listener.tie.clone();
         self.reset_backlog(number);
-        self.raise(&sides, Happening { readable: true, read_ended: true, failed: true, ..Happening::default() });
+        self.raise(&tie, Happening { readable: true, read_ended: true, failed: true, ..Happening::default() });
         Ok(())
     }
 

@@ -11,7 +11,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fibra_scheduler::seeded::{self, Host, Rng};
@@ -25,7 +24,7 @@ use super::link::{Conditions, Latency, Link, nanos};
 use super::listener::Listener;
 use super::machine::Machine;
 use super::report::Happened;
-use crate::registration::{Happening, Sides};
+use crate::registration::{Happening, Tie};
 
 /// How many of the last events a failure tells.
 const REMEMBERED: usize = 64;
@@ -39,17 +38,6 @@ pub(super) enum Socket {
     Stream { connection: u32, side: u8 },
     Listener(Box<Listener>),
     Datagram(Box<Datagram>),
-}
-
-impl Socket {
-    /// Who is to be told of it, unless its connection knows.
-    pub(super) fn into_sides(self) -> Option<Arc<Sides>> {
-        match self {
-            Self::Stream { .. } => None,
-            Self::Listener(listener) => listener.sides,
-            Self::Datagram(datagram) => datagram.sides,
-        }
-    }
 }
 
 /// How much a connection holds.
@@ -80,7 +68,7 @@ pub(super) struct State {
     pub(super) connections: Vec<Option<Box<Connection>>>,
     pub(super) packets: Slab<Packet>,
     /// Who is to be told of what.
-    pub(super) raised: Vec<(Arc<Sides>, Happening)>,
+    pub(super) raised: Vec<(Tie, Happening)>,
     /// Machines that are to be started.
     pub(super) boots: Vec<u16>,
     /// Faults that are to begin, or to end.
@@ -201,15 +189,10 @@ impl State {
         }
     }
 
-    /// `sides` will not be told any more. They are dropped as others are told: when the lock has been released.
-    pub(super) fn let_go(&mut self, sides: Option<Arc<Sides>>) {
-        self.raise(&sides, Happening::default());
-    }
-
-    /// `sides` is to be told.
-    pub(super) fn raise(&mut self, sides: &Option<Arc<Sides>>, happening: Happening) {
-        if let Some(sides) = sides {
-            self.raised.push((Arc::clone(sides), happening));
+    /// The socket to which `tie` leads is to be told.
+    pub(super) fn raise(&mut self, tie: &Option<Tie>, happening: Happening) {
+        if let Some(tie) = tie {
+            self.raised.push((tie.clone(), happening));
         }
     }
 
@@ -266,13 +249,12 @@ impl State {
                 None => false,
             };
             if is_lost {
-                let lost = self.sockets[place].take();
-                self.let_go(lost.and_then(Socket::into_sides));
+                self.sockets[place] = None;
             }
         }
         for number in 0..self.connections.len() as u32 {
             self.at(number, |state, connection| {
-                connection.lose(host).into_iter().for_each(|sides| state.let_go(sides));
+                connection.lose(host);
                 (0..2).for_each(|side| state.transmit(number, connection, side));
             });
         }

@@ -117,7 +117,7 @@ impl Handshake {
 
     fn drive(&mut self) -> io::Result<()> {
         let Self { stream, records, .. } = self;
-        let socket: &Socket<net::TcpStream> = &stream.socket;
+        let socket: &Arc<Socket<net::TcpStream>> = &stream.socket;
         let mut head = Head::default();
         loop {
             // A peer that always has one more byte to send would never be waited for.

@@ -15,6 +15,7 @@
 use std::io::{self, IoSlice};
 use std::net;
 use std::net::Shutdown;
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -49,7 +50,7 @@ impl Session {
         self.records.lock()
     }
 
-    pub(super) fn socket(&self) -> &Socket<net::TcpStream> {
+    pub(super) fn socket(&self) -> &Arc<Socket<net::TcpStream>> {
         &self.stream.socket
     }
 

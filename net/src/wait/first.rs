@@ -9,6 +9,7 @@ use rustix::event::PollFd;
 
 use super::{Evidence, Wait, poll_until, uninterrupted};
 use crate::budget;
+use crate::registration::{Registered, Registration};
 
 /// Tries `op` with the number of each of `waits` that is ready, until one succeeds or fails for good; returns its number and result.
 /// `None` after `deadline`. The waits' own timeouts do not count.
@@ -16,16 +17,16 @@ use crate::budget;
 /// # Errors
 ///
 /// What [`Wait::run`] adds to those of `op`.
-pub(crate) fn first<T>(
-    waits: &[Wait<'_>],
+pub(crate) fn first<T, R: Registered + 'static>(
+    waits: &[Wait<'_, R>],
     deadline: Option<Instant>,
     op: impl FnMut(usize) -> io::Result<T>,
 ) -> io::Result<Option<(usize, io::Result<T>)>> {
     if in_fiber() { on_a_fiber(waits, deadline, op) } else { on_a_thread(waits, deadline, op) }
 }
 
-fn on_a_fiber<T>(
-    waits: &[Wait<'_>],
+fn on_a_fiber<T, R: Registered + 'static>(
+    waits: &[Wait<'_, R>],
     deadline: Option<Instant>,
     mut op: impl FnMut(usize) -> io::Result<T>,
 ) -> io::Result<Option<(usize, io::Result<T>)>> {
@@ -50,7 +51,7 @@ fn on_a_fiber<T>(
         }
         let mut reason = Reason::Parked;
         for wait in waits {
-            wait.registration.ensure(wait.fd)?;
+            Registration::ensure(wait.registered, wait.fd)?;
             reason = wait.reason();
         }
         // As in `Wait::in_turn`.
@@ -64,8 +65,8 @@ fn on_a_fiber<T>(
     }
 }
 
-fn on_a_thread<T>(
-    waits: &[Wait<'_>],
+fn on_a_thread<T, R: Registered + 'static>(
+    waits: &[Wait<'_, R>],
     deadline: Option<Instant>,
     mut op: impl FnMut(usize) -> io::Result<T>,
 ) -> io::Result<Option<(usize, io::Result<T>)>> {

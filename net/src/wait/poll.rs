@@ -7,9 +7,10 @@ use fibra_scheduler::in_fiber;
 
 use super::{Evidence, Wait};
 use crate::budget;
+use crate::registration::{Registered, Registration};
 use crate::task::Role;
 
-impl Wait<'_> {
+impl<R: Registered + 'static> Wait<'_, R> {
     /// Runs `op` if the direction is ready; else has the task of `cx` woken when it is, as `role`. The timeout does not count.
     ///
     /// Others may be in line for the direction; a task does not line up, see [`direction`](crate::direction).
@@ -32,14 +33,14 @@ impl Wait<'_> {
                     None => continue,
                 }
             }
-            if !in_fiber() && !self.registration.is_registered() {
+            if !in_fiber() && !self.registration().is_registered() {
                 return Poll::Ready(Err(io::Error::new(
                     io::ErrorKind::Unsupported,
                     "a future waits for a socket outside of a runtime, where no reactor can wake it: run it by \
                      fibra::block_on in a fiber",
                 )));
             }
-            self.registration.ensure(self.fd)?;
+            Registration::ensure(self.registered, self.fd)?;
             self.direction().leave_waker(role, cx.waker());
             if !self.direction().load().is_ready() {
                 return Poll::Pending;

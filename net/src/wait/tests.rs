@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -88,10 +89,10 @@ impl Kernel {
 }
 
 /// Reads to the end. A patient reader fails when it waits too long; an impatient one gives its place up all the time.
-fn read_to_end(kernel: &Kernel, registration: &Registration, patient: bool) -> io::Result<u64> {
+fn read_to_end(kernel: &Kernel, registered: &Arc<Registration>, patient: bool) -> io::Result<u64> {
     let timeout = if patient { LOST } else { Duration::from_micros(20) };
     let stdin = io::stdin();
-    let wait = Wait { fd: stdin.as_fd(), registration, side: Side::Read, timeout: Some(timeout) };
+    let wait = Wait { fd: stdin.as_fd(), registered, side: Side::Read, timeout: Some(timeout) };
     let mut total = 0;
     loop {
         let evidence = |moved: &u64| Evidence { bytes: 0, drained: 0 < *moved && *moved < ASKED };
@@ -106,7 +107,7 @@ fn read_to_end(kernel: &Kernel, registration: &Registration, patient: bool) -> i
 
 /// Everything that was sent is read, by whichever reader, and every reader sees the end.
 fn hammer(patient: usize, impatient: usize, seed: u64) {
-    let (kernel, registration) = (Kernel::new(), Registration::without_reactor());
+    let (kernel, registration) = (Kernel::new(), Arc::new(Registration::without_reactor()));
     let mut sent = 0;
     let read = thread::scope(|scope| {
         let (kernel, registration) = (&kernel, &registration);
@@ -139,9 +140,9 @@ fn hammer(patient: usize, impatient: usize, seed: u64) {
 
 #[test]
 fn a_newcomer_does_not_overtake_those_who_wait() {
-    let registration = Registration::without_reactor();
+    let registration = Arc::new(Registration::without_reactor());
     let stdin = io::stdin();
-    let wait = Wait { fd: stdin.as_fd(), registration: &registration, side: Side::Read, timeout: None };
+    let wait = Wait { fd: stdin.as_fd(), registered: &registration, side: Side::Read, timeout: None };
     let mut read = || Ok(());
     let turn = registration.sides().direction(Side::Read).line_up(park::current());
     assert!(wait.at_once(&mut read, &|()| Evidence::default()).is_none());

@@ -130,8 +130,8 @@ impl State {
             Flight::Opened if far.phase == Phase::Opening => {
                 self.tell("opened", from, to, 0);
                 far.phase = Phase::Open;
-                let sides = far.sides.clone();
-                self.raise(&sides, Happening { writable: true, ..Happening::default() });
+                let tie = far.tie.clone();
+                self.raise(&tie, Happening { writable: true, ..Happening::default() });
                 if !connection.ends[other(side)].is_held {
                     // Who asked for it has gone meanwhile.
                     self.reset_end(connection, other(side));
@@ -157,8 +157,8 @@ impl State {
                     return self.send(number, connection, other(side), Flight::Reset);
                 }
                 pipe.arrived += bytes;
-                let sides = far.sides.clone();
-                self.raise(&sides, Happening { readable: true, ..Happening::default() });
+                let tie = far.tie.clone();
+                self.raise(&tie, Happening { readable: true, ..Happening::default() });
                 let now = self.now;
                 let (back, rng) = self.link(to, from);
                 let at = (!back.is_blocked()).then(|| back.reliable_arrival(now, 0, rng));
@@ -168,8 +168,8 @@ impl State {
             Flight::End => {
                 self.tell("end", from, to, 0);
                 connection.pipes[side].ending = Ending::Arrived;
-                let sides = far.sides.clone();
-                self.raise(&sides, Happening { readable: true, read_ended: true, ..Happening::default() });
+                let tie = far.tie.clone();
+                self.raise(&tie, Happening { readable: true, read_ended: true, ..Happening::default() });
             }
             Flight::Reset => {
                 self.tell("reset", from, to, 0);

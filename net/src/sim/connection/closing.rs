@@ -26,9 +26,9 @@ impl State {
     pub(in crate::sim) fn fail(&mut self, connection: &mut Connection, side: usize, error: Errno) {
         connection.ends[side].error = Some(error);
         self.reset_end(connection, side);
-        let sides = connection.ends[side].sides.clone();
+        let tie = connection.ends[side].tie.clone();
         let failed = Happening { readable: true, writable: true, read_ended: true, failed: true, urgent: false };
-        self.raise(&sides, failed);
+        self.raise(&tie, failed);
     }
 
     /// There is no connection any more at `side`.
@@ -60,8 +60,7 @@ impl State {
     /// The last handle to an end is gone.
     pub(in crate::sim) fn close_stream(&mut self, number: u32, side: usize) {
         self.at(number, |state, connection| {
-            let sides = connection.ends[side].sides.take();
-            state.let_go(sides);
+            connection.ends[side].tie = None;
             state.close_end(number, connection, side);
         });
     }

@@ -187,7 +187,7 @@ impl State {
             let (end, pipe) = (&connection.ends[side], &mut connection.pipes[side]);
             if state.buffers.send.saturating_sub(pipe.unacknowledged) >= state.buffers.send / 3 {
                 pipe.wants_room = false;
-                return state.raise(&end.sides, Happening { writable: true, ..Happening::default() });
+                return state.raise(&end.tie, Happening { writable: true, ..Happening::default() });
             }
             state.expect_room(number, connection, side, None);
         });
