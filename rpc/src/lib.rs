@@ -61,6 +61,7 @@
 //! | [`health`] | the service by which a server says whether it wants calls |
 //! | [`codec`] | MessagePack, the one way to and from serde |
 //! | [`wire`] | the protocol without I/O: `docs/wire-format.md` |
+//! | [`dialect`] | the protocols of others that a port speaks, without I/O: `docs/protocols.md` |
 //! | [`error`] | [`CallError`] and whether the call ran |
 //! | [`metadata`], `request` | [`Metadata`]: what travels beside the arguments; [`Request`]: a call but for its arguments |
 //! | [`limits`] | every bound, by name |
@@ -73,6 +74,7 @@ mod buffered;
 mod call_span;
 pub mod client;
 pub mod codec;
+pub mod dialect;
 pub mod error;
 mod glitches;
 mod handshake;

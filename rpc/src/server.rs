@@ -14,6 +14,7 @@
 //! | `registry` | which service has which method |
 //! | `accept` | the accept loop, as a fiber or as a thread |
 //! | `opening` | the prefaces, and the session |
+//! | `foreign` | connections that speak another protocol |
 //! | `store`, `sessions` | whose calls a connection brings, and what has been answered: what is asked of a store, and the one in memory |
 //! | `dispatch` | the connections of one worker, and the fiber that serves those that have sent something |
 //! | `unfinished` | which connections have a frame in part, and until when it is to be whole |
@@ -46,6 +47,7 @@ mod connection;
 mod dispatch;
 mod drain;
 mod farewell;
+mod foreign;
 mod handler;
 mod held;
 mod lazy_outbox;

@@ -55,9 +55,9 @@ fn another_protocol_is_not_answered() {
     let ((), log) = log::capture(|| {
         on_one_worker(|| {
             let (server, _) = serve();
-            let mut browser = Raw::connect_silently(server.local_addr());
-            browser.send(b"GET / HTTP/1.1\r\n\r\n");
-            assert_eq!(browser.receive(), None);
+            let mut stranger = Raw::connect_silently(server.local_addr());
+            stranger.send(b"\x16\x03\x01\x02\x00\x01"); // TLS
+            assert_eq!(stranger.receive(), None);
             assert_eq!(connect(&server).add(1, 2).expect("the server goes on"), 3);
         });
     });

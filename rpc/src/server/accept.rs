@@ -4,6 +4,7 @@
 //!
 //! Invariant: [`Acceptor::wait`] returns however the loop ends, also if it panics or never gets to run.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -18,11 +19,13 @@ use parking_lot::Mutex;
 
 use super::connection;
 use super::drain::DrainStage;
+use super::foreign::guests::Guests;
 use super::leaders::Leaders;
 use super::load::Load;
 use super::registry::Registry;
 use super::roster::{Refused, Roster, Task};
 use super::store::Chosen;
+use crate::dialect::Dialects;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::middleware::Chain;
@@ -49,6 +52,11 @@ pub(super) struct Context {
     pub(super) load: Load,
     pub(super) queue_delay_max: Duration,
     pub(super) frame_timeout: Duration,
+    pub(super) dialects: Dialects,
+    /// Full names by the names of methods that one service has.
+    pub(super) bare_names: HashMap<String, String>,
+    /// The connections that speak another protocol.
+    pub(super) guests: Guests,
 }
 
 /// The accept loop of one server.

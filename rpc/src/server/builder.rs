@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Server;
 use super::accept::{Acceptor, Context, Mode};
 use super::drain::{Drain, DrainStage};
+use super::foreign::guests::Guests;
 use super::leaders::Leaders;
 use super::load::Load;
 use super::local::Local;
@@ -19,6 +20,7 @@ use super::registry::Registry;
 use super::roster::Roster;
 use super::sigterm::Sigterm;
 use super::store::Chosen;
+use crate::dialect::{Dialect, Dialects, name};
 use crate::error::BindError;
 use crate::health::{Health, HealthService};
 use crate::limits::{
@@ -46,6 +48,7 @@ pub struct Builder {
     reflection: bool,
     drain_on_sigterm: Option<Duration>,
     queue_delay_max: Duration,
+    dialects: Dialects,
 }
 
 impl Builder {
@@ -65,6 +68,7 @@ impl Builder {
             reflection: true,
             drain_on_sigterm: None,
             queue_delay_max: QUEUE_DELAY_MAX,
+            dialects: Dialects::ALL,
         }
     }
 
@@ -111,6 +115,27 @@ impl Builder {
     /// Whether callers may ask what is served, by the service `fibra.reflection`: see [`reflection`](crate::reflection). Default: yes.
     pub fn reflection(mut self, reflection: bool) -> Self {
         self.reflection = reflection;
+        self
+    }
+
+    /// Does not speak this dialect: a connection that begins with it is closed. Default: all [dialects](Dialect) are spoken, each by clients that others
+    /// wrote, on the one port; see `docs/protocols.md`.
+    ///
+    /// ```
+    /// use fibra_rpc::Server;
+    /// use fibra_rpc::dialect::Dialect;
+    ///
+    /// let server = Server::builder().without(Dialect::MessagePackRpc);
+    /// # let _ = server;
+    /// ```
+    pub fn without(mut self, dialect: Dialect) -> Self {
+        self.dialects = self.dialects.without(dialect);
+        self
+    }
+
+    /// Speaks the native protocol only.
+    pub fn native_only(mut self) -> Self {
+        self.dialects = Dialects::NONE;
         self
     }
 
@@ -248,6 +273,7 @@ impl Builder {
             services.push(Box::new(HealthService { health: health.clone() }));
         }
         let registry = Registry::new(services, self.reflection)?;
+        let bare_names = name::bare(registry.names());
         let metrics = self.counts.then(|| Arc::new(Metrics::new(registry.names())));
         let (listener, local_addr) = listen(addr)?;
         let roster = Arc::new(Roster::new(self.connections_max));
@@ -264,6 +290,9 @@ impl Builder {
             load: Load::new(self.waiting_max, self.buffered_bytes_max),
             queue_delay_max: self.queue_delay_max,
             frame_timeout: self.frame_timeout,
+            dialects: self.dialects,
+            bare_names,
+            guests: Guests::default(),
         });
         let acceptor =
             Acceptor::start(self.mode, listener, local_addr, Arc::clone(&context)).map_err(BindError::Spawn)?;

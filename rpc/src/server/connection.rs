@@ -50,9 +50,10 @@ use super::accept::Context;
 use super::dispatch::{Dispatch, Key};
 use super::drain;
 use super::farewell;
+use super::foreign;
 use super::held::HeldCalls;
 use super::lazy_outbox::LazyOutbox;
-use super::opening;
+use super::opening::{self, Begun};
 use super::reader::Reader;
 use super::roster::{Seat, Task};
 use super::store::ChosenSession;
@@ -68,7 +69,8 @@ use crate::wire::header::Malformed;
 /// Opens a connection, and has it served: on a plain thread until it ends, else by the worker's [`Dispatch`].
 pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
     let session = match opening::open(seat.stream(), &context.sessions) {
-        Ok(session) => session,
+        Ok(Begun::Native(session)) => session,
+        Ok(Begun::Foreign(first)) => return foreign::serve(seat, peer, context, first),
         Err(unopened) => return unopened.log(peer),
     };
     let shard = context.metrics.as_ref().map(Metrics::shard);

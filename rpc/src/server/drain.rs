@@ -199,6 +199,7 @@ impl Drain {
         self.acceptor.stop();
         // It ends at once, and a failure is told by `Server::wait`.
         let _ = self.acceptor.wait();
+        self.context.guests.drain();
         for some in roster.drain().chunks(LOOK_CONNECTIONS_MAX) {
             for (stream, outbox) in some {
                 append_goaway(outbox);

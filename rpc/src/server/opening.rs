@@ -2,6 +2,8 @@
 //!
 //! Wire format: `docs/wire-format.md`, "Preface" and "6 open".
 //!
+//! A connection that begins otherwise is handed on with what has been read of it: it may speak another protocol (`foreign`).
+//!
 //! Invariant: it takes a peer no longer than [`PREFACE_TIMEOUT`], however few bytes at a time it sends; and if it is not opened, another
 //! [`FAREWELL_TIME_MAX`](crate::limits::FAREWELL_TIME_MAX).
 
@@ -26,6 +28,7 @@ use crate::wire::{encode, preface};
 /// Why a connection was not opened.
 pub(super) enum Unopened {
     Io(io::Error),
+    /// It begins with the preface's first byte, and goes on otherwise.
     NotFibra,
     Version(u8),
     /// Told so, with that reason.
@@ -58,11 +61,21 @@ impl Unopened {
     }
 }
 
+/// What a connection has begun as.
+pub(super) enum Begun {
+    /// A native one, whose session is open.
+    Native(ChosenSession),
+    /// Another, with these bytes.
+    Foreign(Vec<u8>),
+}
+
 /// Exchanges prefaces, and opens the session that the client asks for.
-pub(super) fn open(mut stream: &TcpStream, sessions: &Arc<Chosen>) -> Result<ChosenSession, Unopened> {
+pub(super) fn open(mut stream: &TcpStream, sessions: &Arc<Chosen>) -> Result<Begun, Unopened> {
     let deadline = clock::now() + PREFACE_TIMEOUT;
     let mut input = Input { stream, deadline };
-    exchange_prefaces(&mut input)?;
+    if let Some(first) = exchange_prefaces(&mut input)? {
+        return Ok(Begun::Foreign(first));
+    }
     let mut answer = Vec::new();
     let opened = open_session(&mut input, sessions)?;
     match &opened {
@@ -71,7 +84,7 @@ pub(super) fn open(mut stream: &TcpStream, sessions: &Arc<Chosen>) -> Result<Cho
     }
     stream.write_all(&answer)?;
     stream.set_read_timeout(None)?;
-    opened.map(|(held, _)| held).map_err(|(_, reason)| {
+    opened.map(|(held, _)| Begun::Native(held)).map_err(|(_, reason)| {
         farewell::wait(stream);
         Unopened::Refused(reason)
     })
@@ -103,7 +116,8 @@ fn open_session(
     }))
 }
 
-fn exchange_prefaces(input: &mut Input<'_>) -> Result<(), Unopened> {
+/// What has been read instead, if the first byte is not a preface's.
+fn exchange_prefaces(input: &mut Input<'_>) -> Result<Option<Vec<u8>>, Unopened> {
     let mut stream = input.stream;
     // Replies are written by the batch: waiting for more would only delay them.
     stream.set_nodelay(true)?;
@@ -111,7 +125,12 @@ fn exchange_prefaces(input: &mut Input<'_>) -> Result<(), Unopened> {
     // A client that is idle and one that is gone without a word look alike, and each holds a connection and a session.
     stream.set_keepalive(Some(PEER_PROBES))?;
     let mut asked = [0; preface::LEN];
-    input.read_exact(&mut asked)?;
+    let count = input.read(&mut asked)?;
+    let (first, rest) = asked.split_at_mut(count);
+    if first.first().is_some_and(|&byte| byte != preface::FIRST) {
+        return Ok(Some(first.to_vec()));
+    }
+    input.read_exact(rest)?;
     let version = preface::decode(&asked).ok_or(Unopened::NotFibra)?;
     // The same answer says yes to our version and no to another.
     stream.write_all(&preface::encode(preface::VERSION))?;
@@ -119,7 +138,7 @@ fn exchange_prefaces(input: &mut Input<'_>) -> Result<(), Unopened> {
         farewell::wait(stream);
         return Err(Unopened::Version(version));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// What the peer sends, all of which must come by the deadline.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::error::BindError;
 use crate::reflection::{Catalogue, ReflectionServer};
-use crate::service::{Service, Streams};
+use crate::service::{Argument, Service, Streams};
 use crate::session::fingerprint::hash;
 
 /// The services of one server. Fixed once it serves.
@@ -51,6 +51,11 @@ impl<'a> Target<'a> {
     #[inline]
     pub(super) fn name(&self) -> &'a Cow<'static, str> {
         &self.entry.name
+    }
+
+    /// What it takes.
+    pub(super) fn arguments(&self) -> &'a [Argument] {
+        self.service.descriptor().methods().get(self.entry.number).map_or(&[], |method| method.arguments())
     }
 
     #[inline]

@@ -153,7 +153,7 @@ fn long_array_len(mut bytes: &[u8]) -> Option<usize> {
 }
 
 /// What one marker, with the length behind it, announces.
-enum Item {
+pub(crate) enum Item {
     /// A value without values in it, and how many bytes of it follow.
     Scalar { bytes: usize },
     /// An array, or a map (two values to an entry).
@@ -163,7 +163,7 @@ enum Item {
 impl Item {
     /// Takes a marker and its length off `rest`. Source: the MessagePack specification, "Formats".
     #[inline]
-    fn read(rest: &mut &[u8]) -> Result<Self, Unacceptable> {
+    pub(crate) fn read(rest: &mut &[u8]) -> Result<Self, Unacceptable> {
         let [marker] = take(rest)?;
         Ok(match marker {
             0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => Self::Scalar { bytes: 0 }, // fixint, nil, bool

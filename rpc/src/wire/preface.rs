@@ -15,6 +15,9 @@ pub const VERSION: u8 = 3;
 /// 0xC1 is the one byte that MessagePack never uses, and no other protocol that shares a port begins with it.
 const MAGIC: [u8; 6] = *b"\xC1fibra";
 
+/// The first byte: by it alone a native connection is told from any other.
+pub const FIRST: u8 = MAGIC[0];
+
 /// The preface that proposes (client) or answers (server) `version`.
 pub const fn encode(version: u8) -> [u8; LEN] {
     let [m0, m1, m2, m3, m4, m5] = MAGIC;

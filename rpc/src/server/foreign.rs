@@ -1,0 +1,270 @@
+//! A connection that speaks another protocol than the native one: recognised by its first bytes, and served by a fiber of its own.
+//!
+//! ```text
+//!   opening ─ not 0xC1 ─▶ recognise ─▶ its fiber: read ─▶ message ─▶ a fiber for each ─▶ call ─▶ answer written
+//!                                          └──────────── reads on ─────────┘
+//! ```
+//!
+//! So it holds a stack for as long as it is open, unlike a native one, and each of its messages costs a spawn: code that waits where it has to wait, in place
+//! of turns. From there on a call goes the way of every other: deduplication, limits, middleware, handler.
+//!
+//! | file | holds |
+//! |---|---|
+//! | this one | [`Foreign`]: the connection, and its life |
+//! | [`input`] | what has been read and not yet been acted on |
+//! | [`call`] | one call, through what all calls go through |
+//! | [`guests`] | such connections, for who drains |
+//! | `msgpack_rpc` | one message of this dialect, and what is answered |
+//!
+//! Invariants:
+//! * What a client sends ends its own connection at most.
+//! * Whatever has been read as a whole is answered before the connection is closed, unless its client does not take answers.
+//! * With as many calls under way as there may be, who reads answers itself, by a refusal: there are never more fibers than that, and one.
+
+mod call;
+pub(super) mod guests;
+mod input;
+mod msgpack_rpc;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fibra_scheduler::park::{self, Reason, Unparker};
+use fibra_scheduler::{clear_locals, clock, in_fiber};
+
+use super::accept::Context;
+use super::admission::Admission;
+use super::farewell;
+use super::roster::{Seat, Task};
+use crate::dialect::{Dialect, Recognised, recognise};
+use crate::limits::PREFACE_TIMEOUT;
+use crate::metrics::{Metrics, Shard};
+use crate::outbox::{Outbox, Refused};
+use crate::scratch;
+use input::{Input, Lost};
+
+/// See the [module](self).
+pub(super) struct Foreign {
+    context: Arc<Context>,
+    peer: SocketAddr,
+    outbox: Outbox,
+    /// This thread's counts, if the server counts.
+    shard: Option<Arc<Shard>>,
+    /// Messages that are being acted on.
+    under_way: Cell<usize>,
+    /// Who waits for there to be none.
+    waiter: Cell<Option<Unparker>>,
+    last_xid: Cell<u64>,
+    admission: RefCell<Admission>,
+    /// When a call of it last began in time.
+    in_time_at: Cell<Instant>,
+    /// Last, so that it leaves the roster when all else is gone.
+    seat: Seat,
+}
+
+/// How the reading ended.
+enum End {
+    /// The client has no more to say.
+    Eof,
+    Io(io::Error),
+    /// Its client has broken the protocol, and been told if there is a way to tell.
+    Malformed(String),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<Lost> for End {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Io(error) => Self::Io(error),
+            Lost::Slow | Lost::Full => Self::Malformed(lost.to_string()),
+        }
+    }
+}
+
+/// When a message was read, and whether there is a fiber for it.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    read_at: Instant,
+    room: Room,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Some,
+    /// As many messages are under way as may be.
+    InFlight,
+    /// There is no fiber to be had.
+    NoFiber,
+}
+
+/// Serves a connection that has begun with these bytes.
+pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>, first: Vec<u8>) {
+    let outbox = Outbox::counted(context.limits.buffered_bytes, Arc::clone(&context.load.buffered));
+    let shard = context.metrics.as_ref().map(Metrics::shard);
+    let now = clock::now();
+    let guest = context.guests.enter(seat.stream());
+    let mut input = Input::new(&context, first, now);
+    let connection = Rc::new(Foreign {
+        outbox,
+        shard,
+        under_way: Cell::new(0),
+        waiter: Cell::new(None),
+        last_xid: Cell::new(0),
+        admission: RefCell::new(Admission::new(context.queue_delay_max)),
+        in_time_at: Cell::new(now),
+        context,
+        peer,
+        seat,
+    });
+    let end = connection.speak(&mut input);
+    connection.wait_for_answers();
+    connection.end(end);
+    drop(guest);
+}
+
+impl Foreign {
+    fn speak(self: &Rc<Self>, input: &mut Input) -> Result<(), End> {
+        let opens_until = clock::now() + PREFACE_TIMEOUT;
+        let dialect = loop {
+            match recognise(input.bytes()) {
+                Recognised::As(dialect) if self.context.dialects.has(dialect) => break dialect,
+                Recognised::As(dialect) => {
+                    return Err(End::Malformed(format!("this port does not speak {}", dialect.name())));
+                }
+                Recognised::Nothing => {
+                    return Err(End::Malformed("neither a fibra preface nor a dialect of this port".to_owned()));
+                }
+                Recognised::NotYet => {
+                    if !input.read(self.seat.stream(), Some(opens_until))? {
+                        return Err(End::Eof);
+                    }
+                }
+            }
+        };
+        tracing::debug!(peer = %self.peer, dialect = dialect.name(), "a connection speaks another protocol");
+        match dialect {
+            Dialect::MessagePackRpc => self.speak_msgpack_rpc(input),
+        }
+    }
+
+    /// Has `act` act on a message, on a fiber of its own if there may be one; on a plain thread here and now.
+    fn begin(self: &Rc<Self>, message: Vec<u8>, read_at: Instant, act: fn(&Rc<Self>, &[u8], Turn)) {
+        if self.under_way.get() >= self.context.limits.in_flight {
+            return act(self, &message, Turn { read_at, room: Room::InFlight });
+        }
+        let under_way = UnderWay::begin(self);
+        if !in_fiber() {
+            return act(self, &message, Turn { read_at, room: Room::Some });
+        }
+        // Left to who spawns if there is no fiber.
+        let message = Rc::new(Cell::new(message));
+        let fibers = Rc::clone(&message);
+        let run = move || {
+            act(&under_way.0, &fibers.take(), Turn { read_at, room: Room::Some });
+            clear_locals();
+        };
+        match fibra_scheduler::Builder::new().spawn_local(run) {
+            Ok(fiber) => self.seat.add(0, Task::Fiber(fiber)),
+            Err(_) => act(self, &message.take(), Turn { read_at, room: Room::NoFiber }),
+        }
+    }
+
+    /// Sends an answer, once there is room for it.
+    fn send(&self, mut answer: Vec<u8>) {
+        let sent = self.try_send(&mut answer);
+        scratch::give(answer);
+        if let Err(error) = sent {
+            self.outbox.close();
+            if error.kind() == io::ErrorKind::TimedOut {
+                tracing::warn!(peer = %self.peer, reason = "the peer does not read its replies", "closed a connection");
+            } else {
+                tracing::debug!(peer = %self.peer, %error, "a connection was lost");
+            }
+            // Wakes who reads.
+            self.close();
+        }
+    }
+
+    fn try_send(&self, answer: &mut Vec<u8>) -> io::Result<()> {
+        if answer.is_empty() {
+            return Ok(());
+        }
+        loop {
+            match self.outbox.append(answer) {
+                Ok(_) => return self.outbox.flush_all(self.seat.stream()),
+                Err(Refused::Closed) => return Ok(()),
+                Err(Refused::Full) => {
+                    self.outbox.flush_all(self.seat.stream())?;
+                    self.outbox.wait_for_room(None)?;
+                }
+            }
+        }
+    }
+
+    /// Waits while more is held for the client than it may have: who does not take answers is not read from.
+    fn wait_for_room(&self) -> io::Result<()> {
+        while self.outbox.is_full() {
+            self.outbox.wait_for_room(None)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all that was read has been acted on, or the caller is cancelled.
+    fn wait_for_answers(&self) {
+        while self.under_way.get() > 0 {
+            self.waiter.set(Some(park::current()));
+            if park::wait(Reason::Call, None).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn end(&self, end: Result<(), End>) {
+        match end {
+            Ok(()) | Err(End::Eof) => tracing::debug!(peer = %self.peer, "the peer closed the connection"),
+            Err(End::Io(error)) => tracing::debug!(peer = %self.peer, %error, "a connection was lost"),
+            Err(End::Malformed(reason)) => {
+                tracing::warn!(peer = %self.peer, reason, "closed a connection");
+                // Else what was said last might be lost with the rest of what it sends.
+                farewell::wait(self.seat.stream());
+            }
+        }
+        self.close();
+    }
+
+    fn close(&self) {
+        self.outbox.close();
+        // Fails only if the peer was faster.
+        let _ = self.seat.stream().shutdown(fibra_net::Shutdown::Both);
+    }
+}
+
+/// A message that is being acted on, until this is dropped.
+struct UnderWay(Rc<Foreign>);
+
+impl UnderWay {
+    fn begin(connection: &Rc<Foreign>) -> Self {
+        connection.under_way.update(|count| count + 1);
+        Self(Rc::clone(connection))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.update(|count| count - 1);
+        if self.0.under_way.get() == 0
+            && let Some(waiter) = self.0.waiter.take()
+        {
+            waiter.unpark();
+        }
+    }
+}

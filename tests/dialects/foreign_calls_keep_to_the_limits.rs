@@ -1,0 +1,77 @@
+//! What bounds native calls bounds those of other protocols: how many run, how many wait, how long a message may take.
+
+use std::time::Duration;
+
+use fibra::rpc::{Limits, Server};
+use rmpv::Value;
+
+use crate::support::msgpack::request;
+use crate::support::peer::Peer;
+use crate::support::{log, on_one_worker, serve_with};
+
+const OVERLOADED: u64 = 6;
+
+#[test]
+fn calls_on_one_connection() {
+    on_one_worker(|| {
+        let mut limits = Limits::default();
+        limits.in_flight = 2;
+        let (server, desk) = serve_with(Server::builder().limits(limits));
+        let mut peer = Peer::connect(&server);
+        peer.send([request(1, "pass", []), request(2, "pass", [])].concat());
+        desk.turnstile.wait_for(2);
+        assert_eq!(peer.failure(3, "add", [3.into(), 5.into()]), (OVERLOADED, "no".into()));
+        desk.turnstile.open();
+        let mut ended = [peer.response(), peer.response()].map(|response| response.expect("an answer").0);
+        ended.sort_unstable();
+        assert_eq!(ended, [1, 2]);
+        assert_eq!(peer.call(4, "add", [3.into(), 5.into()]), 8.into());
+    });
+}
+
+#[test]
+fn calls_that_wait_at_the_server() {
+    on_one_worker(|| {
+        let (server, desk) = serve_with(Server::builder().waiting_max(1));
+        let mut one = Peer::connect(&server);
+        one.send(request(1, "pass", []));
+        desk.turnstile.wait_for(1);
+        let mut other = Peer::connect(&server);
+        assert_eq!(other.failure(1, "add", [3.into(), 5.into()]), (OVERLOADED, "no".into()));
+        desk.turnstile.open();
+        assert_eq!(one.response(), Some((1, Value::Nil, Value::Nil)));
+        assert_eq!(other.call(2, "add", [3.into(), 5.into()]), 8.into());
+    });
+}
+
+#[test]
+fn a_message_that_drips_in() {
+    let ((), log) = log::capture(|| {
+        on_one_worker(|| {
+            let (server, _) = serve_with(Server::builder().frame_timeout(Duration::from_millis(50)));
+            let mut slow = Peer::connect(&server);
+            let message = request(1, "add", [3.into(), 5.into()]);
+            slow.send(&message[..message.len() - 1]);
+            assert_eq!(slow.response(), None);
+        });
+    });
+    assert!(log.iter().any(|line| line.contains("not there as a whole")), "{log:?}");
+}
+
+#[test]
+fn replies_that_nobody_reads() {
+    on_one_worker(|| {
+        let mut limits = Limits::default();
+        limits.buffered_bytes = 64 * 1024;
+        let (server, _) = serve_with(Server::builder().limits(limits));
+        let mut peer = Peer::connect(&server);
+        // Far more than the sockets hold.
+        let count = 64;
+        for id in 0..count {
+            peer.send(request(id, "blanks", [1_000_000.into()]));
+        }
+        let mut answered: Vec<_> = (0..count).map(|_| peer.response().expect("each has one").0).collect();
+        answered.sort_unstable();
+        assert_eq!(answered, (0..u64::from(count)).collect::<Vec<_>>());
+    });
+}

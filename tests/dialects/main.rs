@@ -1,0 +1,12 @@
+//! Clients of other protocols on a server's one port, over real loopback connections: one behaviour per file, and each file's name is the claim.
+//!
+//! No test sleeps to let something happen: handlers stop at a [`Turnstile`](support::Turnstile) and say that they are there.
+
+mod a_dialect_can_be_left_out;
+mod a_drained_server_lets_foreign_clients_go;
+mod foreign_calls_keep_to_the_limits;
+mod foreign_calls_pass_what_all_calls_pass;
+mod msgpack_rpc_clients_of_others_are_served;
+mod msgpack_rpc_is_answered_as_specified;
+mod msgpack_rpc_that_is_none_closes_its_connection_only;
+mod support;
