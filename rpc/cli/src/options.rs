@@ -1,0 +1,150 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use fibra::rpc::Metadata;
+use fibra::rpc::client::RetryPolicy;
+
+use crate::duration;
+use crate::failure::EXIT_CODES;
+
+const CALL_HELP: &str = "\
+Arguments are read by the types that the server tells: JSON where it is JSON, else text. What looks
+like a number stays text for a String, and bytes are base64. Of a server that tells no types,
+whatever is JSON is JSON.
+
+A method that takes a stream reads the standard input: each line is an item, JSON or text as an
+argument would be, and the end of the input is the end of the stream. A method that sends a stream
+has its items printed, one a line; the last line is its value, unless that is ().
+
+Examples:
+  fibra call 127.0.0.1:7000 calculator.add 3 5
+  fibra call 127.0.0.1:7000 calculator.add --json '{\"a\": 3, \"b\": 5}'
+  seq 10 | fibra call 127.0.0.1:7000 station.mean";
+
+/// Asks fibra servers what they serve, calls them from a shell, and loads them.
+#[derive(Debug, Parser)]
+#[command(name = "fibra", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lists the services of a server.
+    List(List),
+    /// Shows a service's methods, with types, semantics and documentation.
+    Describe(Describe),
+    /// Calls a method, and prints its value as JSON.
+    #[command(after_help = CALL_HELP)]
+    Call(Call),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// Prints a JSON array.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Describe {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// The service, or one method of it: `calculator`, `calculator.add`.
+    pub(crate) service: String,
+    /// Prints a JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// All arguments as one JSON object, by name, or as an array.
+    #[arg(long, visible_alias = "json", value_name = "JSON", conflicts_with = "words")]
+    pub(crate) args: Option<String>,
+    #[command(flatten)]
+    pub(crate) terms: Terms,
+}
+
+/// Where the server is.
+#[derive(Args, Debug)]
+pub(crate) struct Server {
+    /// The server: HOST:PORT.
+    pub(crate) addr: String,
+    /// How long connecting may take.
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5s")]
+    pub(crate) connect_timeout: Duration,
+    /// Metadata that goes with every call; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = entry)]
+    pub(crate) metadata: Vec<(String, String)>,
+}
+
+/// What is called.
+#[derive(Args, Debug)]
+pub(crate) struct Target {
+    /// The method: `calculator.add`, or `add` if only one service has it.
+    pub(crate) method: String,
+    /// Its arguments, in order.
+    #[arg(value_name = "ARGUMENT", allow_negative_numbers = true)]
+    pub(crate) words: Vec<String>,
+}
+
+/// How a call is made.
+#[derive(Args, Debug)]
+pub(crate) struct Terms {
+    /// How long the call may take: 2s, 500ms. Default: 10s; of a call with streams, a day.
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) timeout: Option<Duration>,
+    /// How often a call that has surely not run, or is idempotent, is made again.
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    pub(crate) retry: u32,
+}
+
+impl Server {
+    /// The metadata that was given.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot travel.
+    pub(crate) fn metadata(&self) -> Result<Metadata, String> {
+        let mut metadata = Metadata::new();
+        for (key, value) in &self.metadata {
+            metadata.insert(key, value).map_err(|error| format!("--metadata {key}: {error}"))?;
+        }
+        Ok(metadata)
+    }
+}
+
+impl Terms {
+    pub(crate) fn retry_policy(&self) -> RetryPolicy {
+        RetryPolicy::default().attempts(self.retry.saturating_add(1))
+    }
+}
+
+fn entry(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("metadata is KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+}

@@ -1,0 +1,13 @@
+//! The command `fibra`, as a shell has it: each test runs the program beside a server of its own.
+
+mod a_call_gives_what_the_method_returns;
+mod a_reader_that_hangs_up_ends_the_call;
+mod a_server_that_tells_nothing_is_called_by_name;
+mod a_stream_is_lines;
+mod arguments_are_read_by_their_types;
+mod exit_codes_say_whether_it_ran;
+mod metadata_goes_along;
+mod names_that_are_nearly_right_are_recognised;
+mod services_are_listed_and_described;
+mod support;
+mod what_cannot_be_an_address_is_said;
