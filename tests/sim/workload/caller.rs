@@ -68,7 +68,9 @@ impl Caller<'_> {
             micros: self.dice.up_to(self.plan.work).as_micros() as u32,
             bytes: self.dice.below(self.plan.bytes + 1) as u32,
         };
-        Made { task, timeout: self.dice.between(min, max), began: clock::now() }
+        let timeout = self.dice.between(min, max);
+        self.ledger.within(task.id, timeout);
+        Made { task, timeout, began: clock::now() }
     }
 
     pub(crate) fn within(&self, made: Made) -> DeskClient {
@@ -191,6 +193,7 @@ impl Caller<'_> {
         // Each waits at its start and at its end, and for those before it.
         let timeout = 2 * made[0].timeout * made.len() as u32;
         let desk = self.within(made[0]);
+        made.iter().for_each(|other| self.ledger.within(other.id(), made[0].timeout));
         let mut calls: Vec<_> = desk.batch(|start| made.iter().map(|made| start.once(made.task)).collect());
         if self.dice.one_in(3) {
             made.iter().skip(1).for_each(|made| self.ledger.give_up(made.id()));

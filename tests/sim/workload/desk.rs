@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use fibra::clock;
 use fibra::rpc::Request;
 use fibra::rpc::stream::{Receiver, Sender, StreamError};
+use fibra::{cancel, clock};
 use serde::{Deserialize, Serialize};
 
 use super::history::{Answer, Op};
@@ -113,9 +113,16 @@ impl Clerk {
         if deadline.is_some_and(|deadline| deadline <= clock::now()) {
             self.ledger.breaks(format!("call {} runs when its time is up", task.id));
         }
+        let timeout = self.ledger.timeout(task.id);
+        if deadline.is_some_and(|deadline| deadline.saturating_duration_since(clock::now()) > timeout) {
+            self.ledger.breaks(format!("call {} may run for longer than {timeout:?}", task.id));
+        }
         if task.micros > 0 {
             // Cut short when its server ends or nobody waits any more; it has run all the same.
             let _ = fibra::sleep(Duration::from_micros(task.micros.into()));
+            if deadline.is_some_and(|deadline| deadline <= clock::now()) && cancel::check().is_ok() {
+                self.ledger.breaks(format!("call {} goes on when its time is up", task.id));
+            }
         }
         running
     }
@@ -163,7 +170,7 @@ impl Desk for Clerk {
     }
 
     fn in_turn(&self, task: Task, caller: u64, number: u64) -> Receipt {
-        let _turn = self.ledger.turn(self.life, task.client, caller, number);
+        let _turn = self.ledger.turn(task.id, self.life, task.client, caller, number);
         self.serve(task, true)
     }
 

@@ -7,7 +7,10 @@
 //! * `executed()`: after *No* it has not run and never does; after *Yes* it has.
 //! * No call is refused for its xid or its acknowledgements: clients keep to their sessions.
 //! * A call ends within its timeout, and does not begin to run when that is over.
-//! * Ordered calls of a caller run one at a time, in the order in which it makes them.
+//! * A server knows of no more time than the caller has.
+//! * Ordered calls of a caller run one at a time, in the order in which it makes them, whichever servers they run at.
+//! * Neither side takes what the other sends for a breach of the protocol.
+//! * Who has all the time there is gets an answer.
 //! * No session has more calls under way than its window, no server more that wait than it may have.
 
 use std::collections::BTreeMap;
@@ -15,6 +18,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fibra::rpc::error::Disconnect;
 use fibra::rpc::{CallError, Executed};
 use fibra::seeded::{self, Host};
 use parking_lot::Mutex;
@@ -25,8 +29,20 @@ use super::history::History;
 const LATE: Duration = Duration::from_millis(150);
 
 /// What a server says only to a client that does not keep to the protocol, or to nobody.
-const NEVER_TOLD: [&str; 4] =
-    ["the window ends", "the xid was used", "acknowledges what cannot", "has acknowledged this call"];
+const NEVER_TOLD: [&str; 5] = [
+    "the window ends",
+    "the xid was used",
+    "acknowledges what cannot",
+    "has acknowledged this call",
+    // All replies of a run are less than a session may keep.
+    "too large to keep",
+];
+
+/// Nobody has to wait for so long: whatever disturbs has ended before.
+const FOR_EVER: Duration = Duration::from_secs(200);
+
+/// What a goaway says that takes for malformed what has come.
+const MALFORMED: u8 = 1;
 
 /// How often a call may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +67,8 @@ struct Call {
     told: Option<Executed>,
     /// Its caller waits for no answer.
     is_given_up: bool,
+    /// How long its caller waits.
+    timeout: Duration,
 }
 
 /// What has come of all calls.
@@ -88,6 +106,8 @@ struct Book {
     /// Whose each execution was.
     runs: Vec<Id>,
     lives: Vec<Life>,
+    /// The ordered calls that run: caller, number, call, and where.
+    in_turn: Vec<(u64, u64, Id, usize)>,
     broken: Vec<String>,
     tally: Tally,
     pub(crate) history: History,
@@ -124,6 +144,7 @@ pub(crate) struct Turn {
     ledger: Ledger,
     life: usize,
     client: u8,
+    id: Id,
 }
 
 impl Drop for Turn {
@@ -131,6 +152,7 @@ impl Drop for Turn {
         let mut book = self.ledger.0.lock();
         let ordered = book.lives[self.life].ordered.entry(self.client).or_default();
         *ordered = ordered.saturating_sub(1);
+        book.in_turn.retain(|(_, _, id, life)| (*id, *life) != (self.id, self.life));
     }
 }
 
@@ -145,8 +167,18 @@ impl Ledger {
     /// A call is about to be made.
     pub(crate) fn call(&self, kind: Kind, what: &'static str) -> Id {
         let mut book = self.0.lock();
-        book.calls.push(Call { kind, what, runs: 0, told: None, is_given_up: false });
+        book.calls.push(Call { kind, what, runs: 0, told: None, is_given_up: false, timeout: Duration::MAX });
         book.calls.len() as Id - 1
+    }
+
+    /// Its caller waits for no longer than that.
+    pub(crate) fn within(&self, id: Id, timeout: Duration) {
+        self.0.lock().calls[id as usize].timeout = timeout;
+    }
+
+    /// How long a call's caller waits.
+    pub(crate) fn timeout(&self, id: Id) -> Duration {
+        self.0.lock().calls[id as usize].timeout
     }
 
     /// A handler begins. `client`: whose session the call belongs to, if it does.
@@ -198,9 +230,21 @@ impl Ledger {
     }
 
     /// An ordered call begins: number `number` of a caller's.
-    pub(crate) fn turn(&self, life: usize, client: u8, caller: u64, number: u64) -> Turn {
-        let mut book = self.0.lock();
+    pub(crate) fn turn(&self, id: Id, life: usize, client: u8, caller: u64, number: u64) -> Turn {
+        let mut guard = self.0.lock();
+        let book = &mut *guard;
         if is_up() {
+            // What a lost session has let go of may not have been told yet.
+            let is_before = |&&(other, before, call, at): &&(u64, u64, Id, usize)| {
+                let Call { told, is_given_up, .. } = book.calls[call as usize];
+                let is_awaited = told.is_none() && !is_given_up && book.lives[at].keeps_sessions;
+                other == caller && before < number && at != life && is_awaited
+            };
+            if let Some((_, before, ..)) = book.in_turn.iter().find(is_before) {
+                let what = format!("ordered call {number} of caller {caller} runs while {before} does, elsewhere");
+                book.breaks(what);
+            }
+            book.in_turn.push((caller, number, id, life));
             let place = &mut book.lives[life];
             let last = place.turns.insert(caller, number).unwrap_or(0);
             let ordered = place.ordered.entry(client).or_default();
@@ -214,7 +258,8 @@ impl Ledger {
                 book.breaks(format!("ordered call {number} of caller {caller} runs beside another"));
             }
         }
-        Turn { ledger: self.clone(), life, client }
+        drop(guard);
+        Turn { ledger: self.clone(), life, client, id }
     }
 
     /// A caller waits no more, and will not be told.
@@ -246,6 +291,19 @@ impl Ledger {
                     && NEVER_TOLD.iter().any(|never| message.contains(never))
                 {
                     self.breaks(format!("call {id}: {error:?}"));
+                }
+                if let CallError::Disconnected { cause, .. } = error
+                    && is_malformed(cause)
+                {
+                    self.breaks(format!("call {id}: {error:?}"));
+                }
+                let has_waited = match error {
+                    CallError::Timeout { after, .. } => *after > FOR_EVER,
+                    CallError::Disconnected { .. } => timeout > FOR_EVER && took >= timeout,
+                    _ => false,
+                };
+                if has_waited {
+                    self.breaks(format!("call {id} waits for ever: {error:?}"));
                 }
                 error.executed()
             }
@@ -312,6 +370,15 @@ impl Book {
     fn breaks(&mut self, what: String) {
         let at = seeded::elapsed().unwrap_or_default();
         self.broken.push(format!("{at:?}: {what}"));
+    }
+}
+
+/// Whether a connection has ended since one side has taken for malformed what the other has sent; but for a frame that took too long.
+fn is_malformed(cause: &Disconnect) -> bool {
+    match cause {
+        Disconnect::Malformed(_) => true,
+        Disconnect::GoAway { code, message } => *code == MALFORMED && !message.contains("was not there as a whole"),
+        _ => false,
     }
 }
 

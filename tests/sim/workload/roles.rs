@@ -41,8 +41,13 @@ pub(crate) fn serve(stage: &Stage, number: usize, hosts: &Hosts) -> Ending {
     let name = server_name(number);
     let plan = &stage.plan.servers[number];
     let mut dice = Dice::new(stage.plan.seed, 100 + number as u64 + 1_000 * u64::from(hosts.boots(&name)));
+    let mut lives = hosts.boots(&name);
     loop {
-        let server = bind(stage, plan)?;
+        // Who starts it anew may have set it otherwise.
+        let mut anew = Dice::new(stage.plan.seed, 10_000 + number as u64 + 100 * u64::from(lives));
+        let window = if lives > 1 && anew.one_in(2) { anew.of(&[1, 3, 16]) } else { plan.window };
+        lives += 1;
+        let server = bind(stage, &ServerPlan { window, ..plan.clone() })?;
         let drain = match plan.drains {
             Some((after, _)) if seeded::elapsed().is_some_and(|now| now < stage.plan.until) => {
                 Some(clock::now() + dice.up_to(after))
