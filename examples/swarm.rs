@@ -33,6 +33,9 @@ const PROGRESS: Duration = Duration::from_secs(5);
 /// A seed that takes longer is named: something turns in circles.
 const LONG: Duration = Duration::from_secs(20);
 
+/// One that takes longer than this has failed, and is the last: what turns in circles cannot be ended.
+const FOR_EVER: Duration = Duration::from_secs(90);
+
 #[derive(Debug)]
 struct Options {
     seconds: u64,
@@ -168,6 +171,15 @@ impl Swarm {
         }
     }
 
+    /// A seed that does not end, if there is one: it has failed.
+    fn find_stuck(&self) -> Option<u64> {
+        let at_work = self.at_work.iter().filter_map(|job| *job.lock().expect("nobody panics with it"));
+        let stuck = at_work.filter(|(_, began)| began.elapsed() > FOR_EVER).map(|(seed, _)| seed).next()?;
+        println!("seed {stuck} does not end");
+        self.failed.lock().expect("nobody panics with it").push((stuck, "it does not end".to_owned()));
+        Some(stuck)
+    }
+
     /// Adds the failures to the seeds that the tests go through.
     fn keep(&self) -> Result<(), Box<dyn Error>> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sim/regressions.txt");
@@ -216,6 +228,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             if told.elapsed() >= PROGRESS {
                 told = now();
                 swarm.report(begin);
+            }
+            if swarm.find_stuck().is_some() {
+                if let Err(error) = if swarm.options.keep { swarm.keep() } else { Ok(()) } {
+                    println!("not kept: {error}");
+                }
+                // Its thread would be waited for.
+                std::process::exit(1);
             }
         }
     });
