@@ -85,6 +85,15 @@ impl SignalStack {
     ///
     /// Whatever `mmap`, `mprotect` or `sigaltstack` report.
     pub fn ensure() -> io::Result<Self> {
+        Self::ensure_in(None)
+    }
+
+    /// As [`ensure`](SignalStack::ensure), in memory that an earlier one has left, if there is any.
+    ///
+    /// # Errors
+    ///
+    /// As [`ensure`](SignalStack::ensure).
+    pub fn ensure_in(spare: Option<SpareStack>) -> io::Result<Self> {
         let mut present = MaybeUninit::<libc::stack_t>::uninit();
         // SAFETY: with a null new stack, the call only writes the present one.
         if unsafe { libc::sigaltstack(ptr::null(), present.as_mut_ptr()) } != 0 {
@@ -96,9 +105,7 @@ impl SignalStack {
             return Ok(SignalStack { own: None });
         }
         let size = round_up(SIGNAL_STACK_SIZE);
-        let mapping = Mapping::new(size + page_size())?;
-        // SAFETY: the lowest page of a mapping that nobody uses yet.
-        unsafe { crate::guard::install(crate::guard::GuardKind::Protection, mapping.start(), page_size())? };
+        let SpareStack(mapping) = spare.map_or_else(SpareStack::new, Ok)?;
         let stack = libc::stack_t {
             // SAFETY: one page into a mapping that is larger than that.
             ss_sp: unsafe { mapping.start().add(page_size()) }.as_ptr().cast(),
@@ -111,15 +118,38 @@ impl SignalStack {
         }
         Ok(SignalStack { own: Some((mapping, present)) })
     }
+
+    /// Drops it, but for its memory, if it has some of its own.
+    pub fn retire(mut self) -> Option<SpareStack> {
+        self.withdraw().map(SpareStack)
+    }
+
+    /// Lets the thread have what it had before.
+    fn withdraw(&mut self) -> Option<Mapping> {
+        let (mapping, previous) = self.own.take()?;
+        // SAFETY: we are not on our stack, since no handler returns here; what was there before is still there, since it belongs
+        // to the thread, which has not ended.
+        unsafe { libc::sigaltstack(&previous, ptr::null_mut()) };
+        Some(mapping)
+    }
 }
 
 impl Drop for SignalStack {
     fn drop(&mut self) {
-        if let Some((_, previous)) = &self.own {
-            // SAFETY: we are not on our stack, since no handler returns here; what was there before is still there, since it belongs
-            // to the thread, which has not ended.
-            unsafe { libc::sigaltstack(previous, ptr::null_mut()) };
-        }
+        drop(self.withdraw());
+    }
+}
+
+/// Memory for a [`SignalStack`], with a guard below: what one that has retired leaves.
+#[derive(Debug)]
+pub struct SpareStack(Mapping);
+
+impl SpareStack {
+    fn new() -> io::Result<Self> {
+        let mapping = Mapping::new(round_up(SIGNAL_STACK_SIZE) + page_size())?;
+        // SAFETY: the lowest page of a mapping that nobody uses yet.
+        unsafe { crate::guard::install(crate::guard::GuardKind::Protection, mapping.start(), page_size())? };
+        Ok(Self(mapping))
     }
 }
 

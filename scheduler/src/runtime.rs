@@ -70,7 +70,8 @@ pub const DEFAULT_TRIM_AFTER: Duration = Duration::from_secs(10);
 /// ```
 #[must_use = "a builder does nothing until it runs or starts"]
 pub struct Builder {
-    workers: usize,
+    /// None: as many as there are CPUs. Asked only when it is needed: the answer takes the system a dozen calls.
+    workers: Option<usize>,
     stack_size: usize,
     fibers_max: usize,
     thread_name: String,
@@ -90,7 +91,7 @@ impl Builder {
     /// there is [`driver::idle`](crate::driver::idle); the facade's `fibra::runtime::builder()` brings sockets.
     pub fn new(driver: impl DriverFactory) -> Self {
         Builder {
-            workers: thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            workers: None,
             stack_size: DEFAULT_STACK_SIZE,
             fibers_max: DEFAULT_FIBERS_MAX,
             thread_name: "fibra-worker".into(),
@@ -107,7 +108,7 @@ impl Builder {
 
     /// How many workers, hence OS threads, run fibers. At least one.
     pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = workers.max(1);
+        self.workers = Some(workers.max(1));
         self
     }
 
@@ -208,6 +209,10 @@ impl Builder {
         Ok(Runtime { crew: Some(self.hire(shared, workers)?) })
     }
 
+    fn workers_or_cpus(&self) -> usize {
+        self.workers.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get))
+    }
+
     fn hire_around_this_thread(self) -> io::Result<(Crew, Worker, Box<dyn Driver>)> {
         assert!(!Worker::with(|worker| worker.is_some()), "fibra::run inside a fibra runtime: runtimes do not nest");
         let (shared, mut workers) = Shared::new(&self, true);
@@ -259,7 +264,7 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("runtime::Builder")
-            .field("workers", &self.workers)
+            .field("workers", &self.workers_or_cpus())
             .field("stack_size", &self.stack_size)
             .field("fibers_max", &self.fibers_max)
             .field("grace", &self.grace)

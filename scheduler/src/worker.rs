@@ -19,6 +19,7 @@ mod allowance;
 mod answer;
 mod hand_over;
 mod idle;
+mod kept;
 mod listing;
 mod live;
 mod measure;

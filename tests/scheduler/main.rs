@@ -19,6 +19,8 @@ mod a_panic_comes_out_of_join;
 mod a_quiet_fiber_keeps_only_what_it_uses;
 mod a_scope_outlives_its_children;
 mod a_seed_decides_the_run;
+#[cfg(target_os = "linux")]
+mod a_seeded_run_goes_on_with_the_memory_of_the_last;
 mod a_shutdown_ends_every_fiber;
 #[cfg(panic = "unwind")]
 mod a_storm_leaves_nothing_behind;

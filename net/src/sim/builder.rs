@@ -204,7 +204,8 @@ impl Sim {
             Err(error) => return Err(failed(Cause::Start(error.to_string()), Duration::ZERO, None)),
         };
         let stage = Stage::new(&shared, cast, rules, plan);
-        let mut builder = runtime::Builder::new(driver::idle);
+        // Neither is of use where nothing is measured and little lasts, and each is a system call a fiber.
+        let mut builder = runtime::Builder::new(driver::idle).sample_stacks(None).trim_after(Duration::MAX);
         if let Some(stack_size) = settings.stack_size {
             builder = builder.stack_size(stack_size);
         }

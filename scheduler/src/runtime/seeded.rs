@@ -91,7 +91,8 @@ impl Seeded {
         let mut run = Run::new(self.seed, self.schedule, self.world, self.horizon);
         let (shared, mut seats) = Shared::new(&builder, false);
         let crew = Crew { shared: shared.clone(), threads: Mutex::default(), quit: None, watchdog: None };
-        let worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
+        let mut worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
+        worker.take_over();
         let stop = shared.stop_on_drop();
         let span = tracing::Span::current();
         let first = move || {
@@ -110,6 +111,7 @@ impl Seeded {
         let deadlock = deadlock.map(|deadlock| Deadlock { hash: trace.hash(), ..deadlock });
         // What follows is outside the run.
         drop((world, hosts, clock, random));
+        worker.hand_on();
         if let Some(deadlock) = deadlock {
             return Err(io::Error::new(io::ErrorKind::Deadlock, deadlock));
         }

@@ -47,7 +47,8 @@ pub(super) type Seat = (usize, deque::Worker<Runnable>);
 impl Shared {
     pub(crate) fn new(settings: &Builder, ends_when_still: bool) -> (Arc<Self>, Vec<Seat>) {
         let roster = Arc::<Roster>::default();
-        let seats: Vec<Seat> = (0..settings.workers).map(|index| (index, deque::Worker::new_fifo())).collect();
+        let workers = settings.workers_or_cpus();
+        let seats: Vec<Seat> = (0..workers).map(|index| (index, deque::Worker::new_fifo())).collect();
         let shared = Shared {
             workers: seats
                 .iter()
@@ -56,7 +57,7 @@ impl Shared {
             sleepers: Sleepers::default(),
             pool: Pool::new(settings.blocking_threads, roster.clone()),
             roster,
-            quota: Quota::new(settings.fibers_max, settings.workers),
+            quota: Quota::new(settings.fibers_max, workers),
             leash: Leash::default(),
             ends_when_still,
             deadlock: OnceLock::new(),

@@ -4,18 +4,19 @@
 use std::fmt::Write;
 
 use fibra_fiber::guard_size;
-use fibra_fiber::overflow::{self, SignalStack};
+use fibra_fiber::overflow::{self, SignalStack, SpareStack};
 use fibra_fiber::sample;
 
 use super::Worker;
 use crate::control::FiberRef;
 
-/// Makes sure that an overflow on this thread is reported, and that the thread can be sampled, as long as the result lives.
-pub(super) fn prepare_thread() -> Option<SignalStack> {
+/// Makes sure that an overflow on this thread is reported, and that the thread can be sampled, as long as the result lives. `spare`: memory to do
+/// that with.
+pub(super) fn prepare_thread(spare: Option<SpareStack>) -> Option<SignalStack> {
     if let Err(error) = sample::install(note) {
         tracing::debug!(%error, "what holds a worker will be reported without a backtrace");
     }
-    let prepared = overflow::install(describe).and_then(|()| SignalStack::ensure());
+    let prepared = overflow::install(describe).and_then(|()| SignalStack::ensure_in(spare));
     prepared
         .inspect_err(
             |error| tracing::warn!(%error, "stack overflows on this thread will end the process without a message"),

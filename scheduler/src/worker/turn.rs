@@ -38,7 +38,7 @@ impl Worker {
     pub(crate) fn run(&self, driver: &mut dyn Driver) -> bool {
         self.remote().introduce();
         let _enlisted = self.shared.roster.enlist();
-        let _signal_stack = super::overflow::prepare_thread();
+        let _signal_stack = super::overflow::prepare_thread(None);
         let _pinned =
             self.shared.pin_workers.then(|| super::affinity::pin(self.index)).transpose().unwrap_or_else(|error| {
                 tracing::warn!(worker = self.index, %error, "a worker could not be pinned to a CPU");

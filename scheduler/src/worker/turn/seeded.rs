@@ -6,11 +6,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fibra_fiber::overflow::SignalStack;
+
 use super::Worker;
 use crate::control::{Control, FiberRef};
 use crate::driver::{Driver, DriverWaker};
 use crate::park::Reason;
 use crate::seeded::{self, Deadlock, Entry, Event, Host, Listed, Run, STEP, Waiting};
+use crate::worker::kept;
 
 /// Stands in for the driver: nothing ever happens outside.
 struct Nothing;
@@ -32,7 +35,7 @@ fn nanos(duration: Duration) -> u64 {
 impl Worker {
     /// Runs fibers until the runtime has shut down and all have ended (or the grace period has).
     pub(crate) fn run_seeded(&self, run: &mut Run) {
-        let _signal_stack = super::super::overflow::prepare_thread();
+        let signal_stack = super::super::overflow::prepare_thread(kept::spare_signal_stack());
         self.is_seeded.set(true);
         self.enter(|| {
             loop {
@@ -66,6 +69,7 @@ impl Worker {
             }
             self.leave();
         });
+        kept::leave_signal_stack(signal_stack.and_then(SignalStack::retire));
     }
 
     /// Moves what became runnable from the worker's queues to where the seed decides. What is new there was spawned by a fiber of

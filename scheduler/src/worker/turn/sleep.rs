@@ -56,7 +56,7 @@ impl Worker {
     }
 
     /// Gives memory back to the system that a burst has left behind.
-    fn give_back(&self) {
+    pub(in crate::worker) fn give_back(&self) {
         self.stacks.borrow_mut().trim(HOT_STACKS);
         self.heap.trim();
         self.live.borrow_mut().trim();
