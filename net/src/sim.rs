@@ -115,4 +115,4 @@ pub use network::{Hosts, Network};
 pub(crate) use options::Options;
 pub use report::{Cause, Failure, Report};
 
-pub use fibra_scheduler::seeded::Skew;
+pub use fibra_scheduler::seeded::{Schedule, Skew};

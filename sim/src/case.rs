@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use fibra_net::sim::{Builder, Ending, Failure, Faults, Hosts, Network, Report, Sim, Skew};
+use fibra_net::sim::{Builder, Ending, Failure, Faults, Hosts, Network, Report, Schedule, Sim, Skew};
 
 use crate::draws::Draws;
 use crate::recipe::Recipe;
@@ -22,9 +22,14 @@ pub struct Case {
 }
 
 impl Case {
-    /// The case of a recipe that says which faults there are.
-    pub(crate) fn new(recipe: &Recipe, faults: Faults, configure: impl FnOnce(Builder) -> Builder) -> Self {
-        let sim = configure(Sim::builder()).seed(recipe.seed).faults(faults).build();
+    /// The case of a recipe, with the schedule and the faults that it has or leaves to its seed.
+    pub(crate) fn new(
+        recipe: &Recipe,
+        schedule: Schedule,
+        faults: Faults,
+        configure: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let sim = configure(Sim::builder()).seed(recipe.seed).schedule(schedule).faults(faults).build();
         let (network, hosts) = (sim.network(), sim.hosts());
         let draws = Draws::new(recipe.seed, recipe.draws.clone());
         Self { recipe: recipe.clone(), sim: Some(sim), draws, network, hosts, rules: Vec::new(), report: None }

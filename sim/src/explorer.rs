@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fibra_net::sim::{Builder, Ending, Faults};
+use fibra_net::sim::{Builder, Ending, Faults, Schedule};
 
 use crate::case::Case;
 use crate::environment;
@@ -26,6 +26,7 @@ const SHRINK_RUNS: u32 = 2_000;
 
 type Configure = Arc<dyn Fn(Builder) -> Builder + Send + Sync>;
 type Swarm = Arc<dyn Fn(u64) -> Faults + Send + Sync>;
+type Schedules = Arc<dyn Fn(u64) -> Schedule + Send + Sync>;
 
 /// Runs a test under many seeds, each with faults of its own, on several threads; and makes the first case that fails as small as it can.
 ///
@@ -57,6 +58,7 @@ pub struct Explorer {
     is_loud: bool,
     configure: Configure,
     faults: Swarm,
+    schedules: Schedules,
 }
 
 impl Default for Explorer {
@@ -66,7 +68,8 @@ impl Default for Explorer {
 }
 
 impl Explorer {
-    /// 256 seeds from 0, on as many threads as there are CPUs, each under a [swarm](Faults::swarm) of faults that ends after ten seconds.
+    /// 256 seeds from 0, on as many threads as there are CPUs, each under a [swarm](Faults::swarm) of faults that ends after ten seconds; one in four
+    /// of them [by priorities](Schedule::swarm).
     pub fn new() -> Self {
         Self {
             seeds: 0..SEEDS,
@@ -76,6 +79,7 @@ impl Explorer {
             is_loud: false,
             configure: Arc::new(|builder| builder),
             faults: Arc::new(|seed| Faults::swarm(seed, DISTURBED)),
+            schedules: Arc::new(Schedule::swarm),
         }
     }
 
@@ -117,7 +121,19 @@ impl Explorer {
         Self { faults: Arc::new(faults), ..self }
     }
 
-    /// Changes what else there is to set, such as the [time limit](Builder::time_limit). The seed and the faults are set behind it.
+    /// How a seed decides which fiber runs next. Default: as [`Schedule::swarm`] draws it.
+    ///
+    /// ```
+    /// use fibra_sim::{Explorer, Schedule};
+    ///
+    /// let explorer = Explorer::new().schedules(|_| Schedule::Priorities { depth: 3, steps: 1_000 });
+    /// # explorer.seeds(0..2).check(|_| Ok(()));
+    /// ```
+    pub fn schedules(self, schedules: impl Fn(u64) -> Schedule + Send + Sync + 'static) -> Self {
+        Self { schedules: Arc::new(schedules), ..self }
+    }
+
+    /// Changes what else there is to set, such as the [time limit](Builder::time_limit). The seed, the faults and the schedule are set behind it.
     pub fn configure(self, configure: impl Fn(Builder) -> Builder + Send + Sync + 'static) -> Self {
         Self { configure: Arc::new(configure), ..self }
     }
@@ -159,7 +175,13 @@ impl Explorer {
     ///
     /// [`Finding`]: the first case that fails, and the smallest that was made of it.
     pub fn run(&self, test: impl Fn(&mut Case) -> Ending + Sync) -> Result<Summary, Box<Finding>> {
-        let test = Test { body: &test, configure: &*self.configure, faults: &*self.faults, is_loud: self.is_loud };
+        let test = Test {
+            body: &test,
+            configure: &*self.configure,
+            faults: &*self.faults,
+            schedules: &*self.schedules,
+            is_loud: self.is_loud,
+        };
         match seeds::run(&test, &self.known, self.seeds.clone(), self.jobs) {
             Outcome::AllPass(summary) => Ok(summary),
             Outcome::Fails(number, given, first) if self.shrink_runs == 0 => {

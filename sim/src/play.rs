@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use fibra_net::sim::{Builder, Cause, Ending, Failure, Faults};
+use fibra_net::sim::{Builder, Cause, Ending, Failure, Faults, Schedule};
 
 use crate::case::Case;
 use crate::counterexample::{Broken, Counterexample, Kind};
@@ -10,11 +10,12 @@ use crate::draws::choices;
 use crate::quiet::{self, Panicked};
 use crate::recipe::Recipe;
 
-/// What a test says to [`Builder`]s and about faults.
+/// What a test says to [`Builder`]s, and about faults and schedules.
 pub(crate) struct Test<'a> {
     pub(crate) body: &'a (dyn Fn(&mut Case) -> Ending + Sync),
     pub(crate) configure: &'a (dyn Fn(Builder) -> Builder + Send + Sync),
     pub(crate) faults: &'a (dyn Fn(u64) -> Faults + Send + Sync),
+    pub(crate) schedules: &'a (dyn Fn(u64) -> Schedule + Send + Sync),
     /// Whether panics are told as they come.
     pub(crate) is_loud: bool,
 }
@@ -31,8 +32,8 @@ pub(crate) struct Played {
 impl Test<'_> {
     /// Plays a case. With what the recipe leaves to the seed written out, if it fails.
     pub(crate) fn play(&self, recipe: &Recipe) -> Played {
-        let faults = recipe.faults.clone().unwrap_or_else(|| (self.faults)(recipe.seed));
-        let mut case = Case::new(recipe, faults.clone(), self.configure);
+        let (schedule, faults) = self.expand(recipe);
+        let mut case = Case::new(recipe, schedule, faults.clone(), self.configure);
         let run = || catch_unwind(AssertUnwindSafe(|| self.perform(&mut case)));
         let (ended, panicked) = quiet::listen(|| recipe.to_string(), self.is_loud, run);
         let report = case.report.as_ref();
@@ -55,6 +56,7 @@ impl Test<'_> {
         let drawn = case.draws().drawn();
         let recipe = Recipe {
             seed: recipe.seed,
+            schedule: Some(schedule),
             draws: Some(choices(&drawn)),
             faults: Some(faults),
             without: recipe.without.clone(),
@@ -63,6 +65,12 @@ impl Test<'_> {
         let rules = case.rules().to_vec();
         let counterexample = Some(Box::new(Counterexample { recipe, drawn, rules, broken }));
         Played { hash, elapsed, counterexample }
+    }
+
+    /// What a recipe leaves to the seed, but for draws.
+    fn expand(&self, recipe: &Recipe) -> (Schedule, Faults) {
+        let schedule = recipe.schedule.unwrap_or_else(|| (self.schedules)(recipe.seed));
+        (schedule, recipe.faults.clone().unwrap_or_else(|| (self.faults)(recipe.seed)))
     }
 
     fn perform(&self, case: &mut Case) -> Ending {
@@ -94,9 +102,9 @@ impl Test<'_> {
              HashMap, the wall clock, a thread, or what another case has left in a static",
             ways[0], ways[1]
         );
-        let faults = recipe.faults.clone().unwrap_or_else(|| (self.faults)(recipe.seed));
+        let (schedule, faults) = self.expand(recipe);
         let broken = Broken::new(Kind::Irreproducible, what);
-        let recipe = Recipe { faults: Some(faults), ..recipe.clone() };
+        let recipe = Recipe { schedule: Some(schedule), faults: Some(faults), ..recipe.clone() };
         let found = first.counterexample.or(second.counterexample).map(|found| *found);
         let counterexample = match found {
             Some(found) => {

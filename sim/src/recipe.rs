@@ -1,12 +1,13 @@
 //! Recipes: all that decides about a case beside the code, as a value and as a line of text.
 //!
 //! ```text
-//!   seed=17 draws=3,0,5 until=10s loss=0.125 latency=50us..20ms crash=[bank]:1s..4s/0s..500ms without=flapping
+//!   seed=17 schedule=pct:3/256 draws=3,0,5 until=10s loss=0.125 latency=50us..20ms crash=[bank]:1s..4s/0s..500ms without=flapping
 //! ```
 //!
 //! Invariants:
 //! * What is printed is read back as the same value, to the last bit.
-//! * What is as [`Faults::default`] has it is not printed, so that a small case is a short line.
+//! * What is as [`Faults::default`] has it is not printed, so that a small case is a short line; nor is [`Schedule::Random`], unless the seed
+//!   is all that the line has beside it.
 
 pub(crate) mod faults;
 mod words;
@@ -14,9 +15,9 @@ mod words;
 use std::fmt;
 use std::str::FromStr;
 
-use fibra_net::sim::Faults;
+use fibra_net::sim::{Faults, Schedule};
 
-use words::{list, name, names, number, split};
+use words::{list, name, names, number, read_schedule, schedule, split};
 
 /// All that decides about a case beside the code: as a value, and as a line of text.
 ///
@@ -32,6 +33,8 @@ use words::{list, name, names, number, split};
 pub struct Recipe {
     /// What decides all that is left open: orders, losses, times.
     pub seed: u64,
+    /// Which fiber runs next; `None`: as the seed has it.
+    pub schedule: Option<Schedule>,
     /// The choices of the case's [draws](crate::Draws); `None`: as the seed has it.
     pub draws: Option<Vec<u64>>,
     /// What goes wrong; `None`: as the seed has it.
@@ -45,11 +48,19 @@ impl Recipe {
     pub fn of_seed(seed: u64) -> Self {
         Self { seed, ..Self::default() }
     }
+
+    /// The schedule that goes without saying.
+    fn usual_schedule(&self) -> Option<Schedule> {
+        (self.draws.is_some() || self.faults.is_some()).then_some(Schedule::Random)
+    }
 }
 
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "seed={}", self.seed)?;
+        if self.schedule != self.usual_schedule() {
+            write!(f, " schedule={}", schedule(self.schedule))?;
+        }
         if let Some(draws) = &self.draws {
             write!(f, " draws={}", list(draws))?;
         }
@@ -70,7 +81,7 @@ impl FromStr for Recipe {
 
     fn from_str(text: &str) -> Result<Self, RecipeError> {
         let mut recipe = Self::default();
-        let mut is_seeded = false;
+        let (mut is_seeded, mut given) = (false, None);
         for word in text.split_whitespace() {
             let wrong = || RecipeError(format!("'{word}' is no part of a case"));
             let (key, value) = split(word, '=').ok_or_else(wrong)?;
@@ -79,6 +90,7 @@ impl FromStr for Recipe {
                     recipe.seed = number(value).ok_or_else(wrong)?;
                     is_seeded = true;
                 }
+                "schedule" => given = Some(read_schedule(value).ok_or_else(wrong)?),
                 "draws" if value.is_empty() => recipe.draws = Some(Vec::new()),
                 "draws" => recipe.draws = Some(value.split(',').map(number).collect::<Option<_>>().ok_or_else(wrong)?),
                 "faults" if value == "none" => recipe.faults = Some(Faults::default()),
@@ -86,6 +98,7 @@ impl FromStr for Recipe {
                 _ => faults::read(recipe.faults.get_or_insert_default(), key, value).ok_or_else(wrong)?,
             }
         }
+        recipe.schedule = given.unwrap_or_else(|| recipe.usual_schedule());
         if is_seeded { Ok(recipe) } else { Err(RecipeError("a case begins with its seed, as in seed=17".to_owned())) }
     }
 }
@@ -123,12 +136,17 @@ mod tests {
             }
             let draws = (seed % 2 == 0).then(|| vec![0; (seed % 4) as usize]);
             let without = vec!["flapping x".to_owned(); (seed % 2) as usize];
-            let recipe = Recipe { seed, draws, faults: Some(faults), without };
+            let schedule = [None, Some(Schedule::Random), Some(Schedule::swarm(seed))][(seed % 3) as usize];
+            let faults = (seed % 5 != 0).then_some(faults);
+            let recipe = Recipe { seed, schedule, draws, faults, without };
             assert_eq!(recipe.to_string().parse(), Ok(recipe.clone()), "{recipe}");
         }
-        let bare = Recipe { faults: Some(Faults::default()), ..Recipe::of_seed(u64::MAX) };
+        let usual = Some(Schedule::Random);
+        let bare = Recipe { schedule: usual, faults: Some(Faults::default()), ..Recipe::of_seed(u64::MAX) };
         assert_eq!(bare.to_string(), "seed=18446744073709551615 faults=none");
         assert_eq!(bare.to_string().parse(), Ok(bare));
+        assert_eq!(Recipe::of_seed(1).to_string(), "seed=1");
+        assert_eq!(Recipe { schedule: usual, ..Recipe::of_seed(1) }.to_string(), "seed=1 schedule=random");
     }
 
     #[test]
@@ -139,6 +157,8 @@ mod tests {
             ("seed=1 loss=2", "'loss=2'"),
             ("seed=1 loss=NaN", "'loss=NaN'"),
             ("seed=1 until=10", "'until=10'"),
+            ("seed=1 schedule=fair", "'schedule=fair'"),
+            ("seed=1 schedule=pct:2", "'schedule=pct:2'"),
             ("seed=1 draws=1,x", "'draws=1,x'"),
             ("seed=1 crash=[bank]:1s..2s", "'crash="),
             ("seed=1 hail=1", "'hail=1'"),

@@ -1,10 +1,10 @@
 //! The shrinker: from a case that fails to the smallest that fails alike, as far as so many runs reach.
 //!
 //! ```text
-//!   leave out   faults, rules           with the case's own seed, then with others, more and more of them: a smaller
-//!   reduce      the choices of draws    case may need another order to fail. Again, until nothing comes of it
-//!   lessen      times, probabilities    with its own seed: each step changes little. Last, since what is rare needs
-//!                                       luck to be found in an even smaller case
+//!   leave out   priorities, faults, rules   with the case's own seed, then with others, more and more of them: a smaller
+//!   reduce      the choices of draws        case may need another order to fail. Again, until nothing comes of it
+//!   lessen      times, probabilities        with its own seed: each step changes little. Last, since what is rare needs
+//!                                           luck to be found in an even smaller case
 //! ```
 //!
 //! It knows nothing of tests: a candidate is a recipe, and it is run.
@@ -20,6 +20,8 @@ mod draws;
 mod faults;
 
 use std::collections::BTreeSet;
+
+use fibra_net::sim::Schedule;
 
 use crate::counterexample::{Counterexample, Kind};
 use crate::play::Test;
@@ -72,9 +74,17 @@ impl Shrinker<'_> {
     }
 
     fn leave_out(&mut self) {
+        self.leave_out_priorities();
         faults::leave_out(self);
         self.leave_out_rules();
         draws::reduce(self);
+    }
+
+    fn leave_out_priorities(&mut self) {
+        if self.best.recipe.schedule != Some(Schedule::Random) {
+            let recipe = Recipe { schedule: Some(Schedule::Random), ..self.best.recipe.clone() };
+            self.attempt(recipe, Effort::Many, |_, _| true);
+        }
     }
 
     fn leave_out_rules(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fibra::sim::{Case, Counterexample, Ending, Explorer, Fault, Faults, Finding, Kind, Trouble};
+use fibra::sim::{Case, Counterexample, Ending, Explorer, Fault, Faults, Finding, Kind, Schedule, Trouble};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -88,6 +88,25 @@ fn of_faults() {
     assert!(*lasting == (Duration::ZERO, Duration::ZERO) && every.0 == every.1 && 2 * every.0 > until, "{finding}");
     assert!(until > every.0 && until < every.0 + every.0 / 10, "{finding}");
     assert_eq!(values(finding.smallest()), [("clients", 1)], "{finding}");
+}
+
+#[test]
+fn of_schedules() {
+    let priorities = Schedule::Priorities { depth: 3, steps: 100 };
+    let explorer = Explorer::new().seeds(0..10).schedules(move |_| priorities);
+    let by_either = explorer.run(|_| Err("whatever is next".into())).expect_err("it always fails");
+    assert_eq!(by_either.first().recipe().schedule, Some(priorities), "{by_either}");
+    assert_eq!(by_either.smallest().recipe().schedule, Some(Schedule::Random), "{by_either}");
+    let by_priorities = explorer.run(|sim| {
+        sim.client("alice", || Ok(()));
+        match sim.run()?.configuration().contains("Priorities") {
+            true => Err("only by them".into()),
+            false => Ok(()),
+        }
+    });
+    let by_priorities = by_priorities.expect_err("it always fails");
+    assert_eq!(by_priorities.smallest().recipe().schedule, Some(priorities), "{by_priorities}");
+    assert!(by_priorities.to_string().contains(" schedule=pct:3/100"), "{by_priorities}");
 }
 
 #[test]

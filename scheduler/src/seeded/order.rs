@@ -16,6 +16,11 @@ use pct::Priorities;
 
 /// Keeps this generator apart from others of the same seed.
 const PURPOSE: u64 = 1;
+/// Likewise, of what draws a schedule itself.
+const SWARM_PURPOSE: u64 = 7;
+
+/// One in so many schedules of a swarm has priorities.
+const PRIORITIES_ONE_IN: usize = 4;
 
 /// How a [seeded](crate::seeded) run chooses who is next.
 ///
@@ -58,6 +63,25 @@ pub enum Schedule {
         /// How many steps the program takes, about: half the [events](super::Trace::events) of its trace. 0 counts as 1.
         steps: u64,
     },
+}
+
+impl Schedule {
+    /// One that is drawn from `seed`: for three seeds in four chance alone, for the others priorities, of a depth from 2 to 5, for programs of 64 to
+    /// 4,096 steps.
+    ///
+    /// ```
+    /// use fibra_scheduler::seeded::Schedule;
+    ///
+    /// let by_chance = (0..1000).filter(|&seed| Schedule::swarm(seed) == Schedule::Random).count();
+    /// assert!((650..850).contains(&by_chance));
+    /// ```
+    pub fn swarm(seed: u64) -> Self {
+        let mut rng = Rng::new(seed, SWARM_PURPOSE);
+        match rng.below(PRIORITIES_ONE_IN) {
+            0 => Self::Priorities { depth: 2 + rng.below(4) as u32, steps: 64 << rng.below(7) },
+            _ => Self::Random,
+        }
+    }
 }
 
 /// A fiber that can run.

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 use std::time::Duration;
 
+use fibra_net::sim::Schedule;
+
 /// Units of time, the longest first.
 const UNITS: [(&str, u128); 4] = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1)];
 
@@ -74,6 +76,27 @@ pub(super) fn name(text: &str) -> Option<String> {
         });
     }
     String::from_utf8(bytes).ok()
+}
+
+/// `None`: as the seed has it.
+pub(super) fn schedule(schedule: Option<Schedule>) -> String {
+    match schedule {
+        None => "seeded".to_owned(),
+        Some(Schedule::Random) => "random".to_owned(),
+        Some(Schedule::Priorities { depth, steps }) => format!("pct:{depth}/{steps}"),
+        Some(_) => "unknown".to_owned(),
+    }
+}
+
+pub(super) fn read_schedule(text: &str) -> Option<Option<Schedule>> {
+    Some(match text {
+        "seeded" => None,
+        "random" => Some(Schedule::Random),
+        _ => {
+            let (depth, steps) = text.strip_prefix("pct:")?.split_once('/')?;
+            Some(Schedule::Priorities { depth: number(depth)?, steps: number(steps)? })
+        }
+    })
 }
 
 pub(super) fn split(text: &str, at: char) -> Option<(&str, &str)> {
