@@ -51,7 +51,7 @@
 //!
 //! # What can go wrong
 //!
-//! * By call, from a client or before the run: [`Network`] cuts, holds, slows and resets; [`Hosts`] crash, restart, pause and run out of sockets.
+//! * By call, from a client or before the run: [`Network`] cuts, holds, slows and resets; [`Hosts`] crash, restart, pause, stop reading and run out of sockets.
 //! * By the seed: [`Conditions`] of links (latency, bandwidth, loss, duplication, reordering, short reads and writes, resets, refusals), and
 //!   [`Fault`]s that come and go. [`Faults::swarm`] draws a random selection of all that, which ends after a while, so that what can be
 //!   completed then is.

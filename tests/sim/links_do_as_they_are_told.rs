@@ -62,6 +62,20 @@ fn a_latency_is_paid_each_way() {
 }
 
 #[test]
+fn some_latencies_are_much_longer() {
+    with_echo(7, |network, _| {
+        let latency = Latency::between(MILLISECOND, 2 * MILLISECOND).with_tail(0.1, 100 * MILLISECOND);
+        network.condition("client", "echo", |there| there.latency = latency);
+        let mut stream = stream()?;
+        let took: Vec<_> = (0..200).map(|_| echo(&mut stream)).collect::<io::Result<_>>()?;
+        assert!(took.iter().all(|took| *took > 2 * MILLISECOND && *took < 102 * MILLISECOND), "{took:?}");
+        let of_tail = took.iter().filter(|took| **took > 4 * MILLISECOND).count();
+        assert!((10..30).contains(&of_tail), "{of_tail}");
+        Ok(())
+    });
+}
+
+#[test]
 fn a_megabyte_takes_a_second_at_a_megabyte_a_second() {
     with_echo(7, |network, _| {
         network.condition("client", "echo", |there| there.bandwidth = Some(1_000_000));
@@ -184,6 +198,20 @@ fn a_reset_is_told_to_both() {
         let mut stream = stream()?;
         network.reset("echo", "client");
         assert_eq!(stream.read(&mut [0; 1]).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+        Ok(())
+    });
+}
+
+#[test]
+fn and_some_come_by_themselves() {
+    with_echo(7, |network, _| {
+        network.condition("client", "echo", |there| there.resets = 0.1);
+        let exchanges: Vec<_> = (0..20)
+            .map(|_| stream().map(|mut stream| (0..).take_while(|_| echo(&mut stream).is_ok()).count()))
+            .collect::<io::Result<_>>()?;
+        // One in ten packets, so after ten exchanges or so.
+        let mean = exchanges.iter().sum::<usize>() / exchanges.len();
+        assert!((4..20).contains(&mean), "{exchanges:?}");
         Ok(())
     });
 }

@@ -164,7 +164,9 @@ impl State {
         buf: &mut [u8],
         peek: bool,
     ) -> Result<(usize, SocketAddr), Errno> {
-        let datagram = self.datagram(number).ok_or(Errno::BADF)?;
+        let machine = self.datagram(number).ok_or(Errno::BADF)?.machine;
+        let is_stalled = self.machine(machine).is_stalled;
+        let datagram = self.datagram(number).filter(|_| !is_stalled).ok_or(Errno::AGAIN)?;
         if let Some(error) = datagram.error.take() {
             return Err(error);
         }

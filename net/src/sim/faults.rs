@@ -16,6 +16,9 @@ const PURPOSE: u64 = 4;
 /// Likewise, of what the faults draw as they come and go: from here on, each has a number of its own.
 const FIRST_PURPOSE: u64 = 1 << 16;
 
+/// How fast links are in a swarm that are slow, in bytes a second: from one that takes seconds for a large message to one that hardly matters.
+const BANDWIDTHS: [u64; 3] = [100_000, 1_000_000, 20_000_000];
+
 /// The shortest and the longest of a time that the seed decides.
 pub type Span = (Duration, Duration);
 
@@ -37,6 +40,8 @@ pub enum Trouble {
     Pause,
     /// A host gets no more sockets.
     NoDescriptors,
+    /// What runs on a host reads nothing.
+    Stall,
 }
 
 /// Something that goes wrong again and again.
@@ -53,12 +58,24 @@ pub enum Trouble {
 pub struct Fault {
     /// What.
     pub what: Trouble,
-    /// Which hosts may be hit; none: any. Of those, clients neither crash nor pause unless they are named.
+    /// Which hosts may be hit; none: any. Of those, clients are hit by nothing that is about one host, such as a crash, unless they are named.
     pub hosts: Vec<String>,
     /// How long it goes well, each time.
     pub every: Span,
     /// How long it then goes wrong.
     pub lasting: Span,
+}
+
+impl Fault {
+    /// One that may hit any host, or none.
+    fn swarm(what: Trouble, rng: &mut Rng) -> Option<Self> {
+        if rng.below(2) == 0 {
+            return None;
+        }
+        let every = Duration::from_millis(between(rng, 50, 5_000));
+        let lasting = Duration::from_millis(between(rng, 1, 2_000));
+        Some(Self { what, hosts: Vec::new(), every: (every / 4, every), lasting: (Duration::ZERO, lasting) })
+    }
 }
 
 /// Everything that goes wrong in a simulation by itself.
@@ -108,24 +125,17 @@ impl Faults {
             Trouble::Pause,
             Trouble::NoDescriptors,
         ];
-        let mut faults = Vec::new();
-        for what in troubles {
-            if rng.below(2) == 0 {
-                continue;
-            }
-            let every = Duration::from_millis(between(&mut rng, 50, 5_000));
-            let lasting = Duration::from_millis(between(&mut rng, 1, 2_000));
-            faults.push(Fault {
-                what,
-                hosts: Vec::new(),
-                every: (every / 4, every),
-                lasting: (Duration::ZERO, lasting),
-            });
-        }
+        let mut faults: Vec<_> = troubles.into_iter().filter_map(|what| Fault::swarm(what, &mut rng)).collect();
         let skew = match rng.below(3) {
             0 => Skew::default(),
             1 => Skew { offset: Duration::from_secs(3600), drift: 200 },
             _ => Skew { offset: Duration::from_secs(1), drift: 50_000 },
+        };
+        // What came later is drawn last, so that the rest of a seed's swarm stays as it was.
+        faults.extend(Fault::swarm(Trouble::Stall, &mut rng));
+        conditions.bandwidth = match rng.below(4) {
+            0 => Some(BANDWIDTHS[rng.below(BANDWIDTHS.len())]),
+            _ => None,
         };
         Self { conditions, faults, skew, until: Some(until) }
     }
@@ -198,7 +208,8 @@ impl Plan {
 
     fn choose(&mut self, state: &State, index: usize, clients: &[bool]) -> Option<Hit> {
         let fault = &self.faults[index];
-        let is_of_two = !matches!(fault.what, Trouble::Crash | Trouble::Pause | Trouble::NoDescriptors);
+        let is_of_two =
+            !matches!(fault.what, Trouble::Crash | Trouble::Pause | Trouble::NoDescriptors | Trouble::Stall);
         let may_be_hit = |machine: u16| {
             let name = &*state.machines[usize::from(machine)].name;
             let is_named = fault.hosts.iter().any(|host| **host == *name);
@@ -250,6 +261,7 @@ impl Hit {
             Trouble::Reset => state.reset_between(a, b),
             Trouble::Crash => state.lose(a),
             Trouble::Pause => state.set_paused(a, true),
+            Trouble::Stall => state.set_stalled(a, true),
             Trouble::NoDescriptors => {
                 state.machine(a).is_exhausted = true;
                 state.tell("no descriptors", a, a, 0);
@@ -272,6 +284,7 @@ impl Hit {
             }
             Trouble::Crash => {}
             Trouble::Pause => state.set_paused(a, false),
+            Trouble::Stall => state.set_stalled(a, false),
             Trouble::NoDescriptors => state.machine(a).is_exhausted = false,
         }
     }
@@ -295,6 +308,6 @@ mod tests {
     fn each_kind_of_trouble_comes_up_alone_and_with_others() {
         let kinds: Vec<usize> =
             (0..2000).map(|seed| Faults::swarm(seed, Duration::from_secs(10)).faults.len()).collect();
-        assert!(kinds.contains(&0) && kinds.contains(&1) && kinds.contains(&7));
+        assert!(kinds.contains(&0) && kinds.contains(&1) && kinds.contains(&8));
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct Machine {
     pub(super) descriptors_max: usize,
     /// Whether, for now, there are no more than it has; a machine that is started anew begins without.
     pub(super) is_exhausted: bool,
+    /// Whether, for now, nothing is read on it.
+    pub(super) is_stalled: bool,
     /// How often it has been started.
     pub(super) boots: u32,
 }
@@ -76,6 +78,7 @@ impl Machine {
             descriptors: 0,
             descriptors_max: usize::MAX,
             is_exhausted: false,
+            is_stalled: false,
             boots: 0,
         }
     }
@@ -136,7 +139,7 @@ impl Machine {
     /// All that it had is gone.
     pub(super) fn lose_everything(&mut self) {
         (self.tcp, self.udp) = Default::default();
-        (self.descriptors, self.is_exhausted) = (0, false);
+        (self.descriptors, self.is_exhausted, self.is_stalled) = (0, false, false);
         self.host = None;
     }
 }

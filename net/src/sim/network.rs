@@ -86,7 +86,7 @@ impl Network {
         });
     }
 
-    /// Ends all that disturbs: partitions, holds, losses, pauses. Hosts that are down are started. How long links take stays as it is.
+    /// Ends all that disturbs: partitions, holds, losses, pauses, stalls. Hosts that are down are started. How long links take stays as it is.
     pub fn calm(&self) {
         self.0.with(State::calm);
     }
@@ -153,6 +153,22 @@ impl Hosts {
         self.0.with(|state| {
             let machine = state.named(host);
             state.set_paused(machine, false);
+        });
+    }
+
+    /// Lets its programs read nothing more, though they run and write: what comes to them fills its buffers, and then those who send are held up.
+    pub fn stall(&self, host: &str) {
+        self.0.with(|state| {
+            let machine = state.named(host);
+            state.set_stalled(machine, true);
+        });
+    }
+
+    /// Lets the programs of a stalled host read again.
+    pub fn unstall(&self, host: &str) {
+        self.0.with(|state| {
+            let machine = state.named(host);
+            state.set_stalled(machine, false);
         });
     }
 
@@ -233,12 +249,23 @@ impl State {
         }
     }
 
+    pub(super) fn set_stalled(&mut self, machine: u16, is_stalled: bool) {
+        if std::mem::replace(&mut self.machine(machine).is_stalled, is_stalled) == is_stalled {
+            return;
+        }
+        self.tell(if is_stalled { "stalled" } else { "reads again" }, machine, machine, 0);
+        if !is_stalled {
+            self.raise_readable(machine);
+        }
+    }
+
     pub(super) fn calm(&mut self) {
         let held: Vec<_> = self.links().filter(|(.., link)| link.is_held).map(|(from, to, _)| (from, to)).collect();
         self.links().for_each(|(_, _, link)| link.calm());
         held.into_iter().for_each(|(from, to)| self.release(from, to));
         for machine in 0..self.machines.len() as u16 {
             self.set_paused(machine, false);
+            self.set_stalled(machine, false);
             self.machine(machine).is_exhausted = false;
             if self.machine(machine).host.is_none() {
                 self.agenda.note(self.now, Event::Boot { machine });

@@ -232,6 +232,22 @@ impl State {
         until.map(|it| it.describe(name(it.from), name(it.to))).collect()
     }
 
+    /// Who waits for something to read on a machine is to look again.
+    pub(super) fn raise_readable(&mut self, machine: u16) {
+        for place in 0..self.sockets.len() {
+            match &self.sockets[place] {
+                &Some(Socket::Stream { connection, side }) => {
+                    self.at(connection, |state, connection| state.raise_arrived(connection, side.into(), machine));
+                }
+                Some(Socket::Datagram(datagram)) if datagram.machine == machine => {
+                    let sides = datagram.sides.clone();
+                    self.raise(&sides, Happening { readable: true, ..Happening::default() });
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// A machine is gone, with all that it had.
     pub(super) fn lose(&mut self, machine: u16) {
         let Some(host) = self.machines[usize::from(machine)].host else { return };

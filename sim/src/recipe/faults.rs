@@ -6,7 +6,7 @@ use fibra_net::sim::{Conditions, Fault, Faults, Skew, Trouble};
 
 use super::words::{name, names, number, probability, read_span, read_time, span, split, time};
 
-const TROUBLES: [(&str, Trouble); 7] = [
+const TROUBLES: [(&str, Trouble); 8] = [
     ("partition", Trouble::Partition),
     ("one-way", Trouble::OneWayPartition),
     ("hold", Trouble::Hold),
@@ -14,6 +14,7 @@ const TROUBLES: [(&str, Trouble); 7] = [
     ("crash", Trouble::Crash),
     ("pause", Trouble::Pause),
     ("no-descriptors", Trouble::NoDescriptors),
+    ("stall", Trouble::Stall),
 ];
 
 /// A probability of the conditions, by its name.

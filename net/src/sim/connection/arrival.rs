@@ -178,6 +178,16 @@ impl State {
         }
     }
 
+    /// Says once more what has come to an end, if that is on `machine`.
+    pub(in crate::sim) fn raise_arrived(&mut self, connection: &Connection, side: usize, machine: u16) {
+        let end = &connection.ends[side];
+        if end.machine == machine {
+            let failed = end.error.is_some();
+            let read_ended = failed || connection.pipes[other(side)].ending == Ending::Arrived;
+            self.raise(&end.sides, Happening { readable: true, read_ended, failed, ..Happening::default() });
+        }
+    }
+
     /// Lets what was held on the links go on.
     pub(in crate::sim) fn release(&mut self, from: u16, to: u16) {
         for number in 0..self.connections.len() as u32 {

@@ -119,6 +119,9 @@ impl State {
     ) -> Result<usize, Errno> {
         self.at(number, |state, connection| {
             let (end, pipe) = (&mut connection.ends[side], &mut connection.pipes[other(side)]);
+            if state.machine(end.machine).is_stalled {
+                return Err(Errno::AGAIN);
+            }
             if pipe.arrived == 0 {
                 return match end.error {
                     _ if pipe.ending == Ending::Arrived => Ok(0),
