@@ -101,11 +101,14 @@ impl StackPool {
     }
 
     /// Returns the memory of all but the `keep` hottest stacks of each size to the kernel, and unmaps slabs that have
-    /// no stack in use.
-    pub fn trim(&mut self, keep: usize) {
+    /// no stack in use. How many wait to be taken then.
+    pub fn trim(&mut self, keep: usize) -> usize {
+        let mut idle = 0;
         for class in &mut self.classes {
             class.trim(keep);
+            idle += class.hot.len();
         }
+        idle
     }
 
     #[cold]

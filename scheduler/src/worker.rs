@@ -17,6 +17,7 @@
 mod affinity;
 mod allowance;
 mod answer;
+mod cooling;
 mod hand_over;
 mod idle;
 mod kept;
@@ -51,6 +52,7 @@ use crate::stacks::Sites;
 use crate::timer::Timers;
 
 use allowance::Allowance;
+use cooling::Cooling;
 pub(crate) use idle::Sleepers;
 pub(crate) use listing::FIELDS as LISTING_FIELDS;
 use live::Live;
@@ -82,6 +84,7 @@ pub(crate) struct Worker {
     live: RefCell<Live>,
     pace: Pace,
     trim: Trim,
+    cooling: Cooling,
     counts: Counts,
     /// Whether a fiber that switches away may hand over to the next that is ready, or the loop has to decide.
     hands_over: Cell<bool>,
@@ -122,6 +125,7 @@ impl Worker {
             live: RefCell::default(),
             pace: Pace::new(clock::now(), tally),
             trim,
+            cooling: Cooling::new(clock::now()),
             counts: Counts::default(),
             hands_over: Cell::new(false),
             is_seeded: Cell::new(false),

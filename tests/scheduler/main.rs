@@ -23,6 +23,8 @@ mod a_seed_decides_the_run;
 mod a_seeded_run_goes_on_with_the_memory_of_the_last;
 mod a_shutdown_ends_every_fiber;
 #[cfg(panic = "unwind")]
+mod a_sleeping_worker_keeps_few_stacks;
+#[cfg(panic = "unwind")]
 mod a_storm_leaves_nothing_behind;
 mod a_thousand_fibers_share_one_worker;
 mod a_timer_is_never_early;

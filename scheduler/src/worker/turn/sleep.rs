@@ -9,9 +9,6 @@ use crate::driver::Driver;
 use crate::primitive::deque::Steal;
 use crate::primitive::{Ordering, fence};
 
-/// How many stacks a worker keeps hot when it goes to sleep.
-const HOT_STACKS: usize = 256;
-
 impl Worker {
     /// Nothing of our own to run: steal, or else wait.
     pub(super) fn sleep(&self, driver: &mut dyn Driver) {
@@ -20,7 +17,7 @@ impl Worker {
             self.shared.sleepers.wake_one(&self.shared.workers);
             return;
         }
-        self.give_back();
+        let until_cool = self.give_back();
         // What it has done since it last looked outside nobody would see before it wakes.
         self.publish();
         self.give_allowance_up();
@@ -38,7 +35,7 @@ impl Worker {
         } else {
             let limit = self.until_next_timer().or_else(|| self.keep_still(driver));
             // Not a limit that keeps the worker from being still: trimming wakes nobody.
-            [limit, self.until_trim(clock::now())].into_iter().flatten().min()
+            [limit, self.until_trim(clock::now()), until_cool].into_iter().flatten().min()
         };
         self.look_outside(driver, timeout);
         self.remote().set_still(false);
@@ -55,15 +52,16 @@ impl Worker {
         }
     }
 
-    /// Gives memory back to the system that a burst has left behind.
-    pub(in crate::worker) fn give_back(&self) {
-        self.stacks.borrow_mut().trim(HOT_STACKS);
+    /// Gives memory back to the system that a burst has left behind. How long until there may be more to give; `None`: for ever.
+    pub(in crate::worker) fn give_back(&self) -> Option<Duration> {
+        let until_cool = self.cool();
         self.heap.trim();
         self.live.borrow_mut().trim();
         // Nobody owns this one. Who holds it now is about to use it.
         if let Some(outside) = self.shared.heap.try_lock() {
             outside.trim();
         }
+        until_cool
     }
 
     /// Takes a batch of fresh closures from another worker, starting with a neighbour so that thieves spread out.
