@@ -198,8 +198,13 @@ impl Local {
 
     /// Frees the slots of dropped sockets.
     fn reclaim(&self) {
+        let mut released = self.handle.released.lock();
+        if released.is_empty() {
+            return;
+        }
         let mut reclaiming = self.reclaiming.borrow_mut();
-        std::mem::swap(&mut *reclaiming, &mut *self.handle.released.lock());
+        std::mem::swap(&mut *reclaiming, &mut *released);
+        drop(released);
         let mut slots = self.slots.borrow_mut();
         for slot in reclaiming.drain(..) {
             slots.remove(slot);
