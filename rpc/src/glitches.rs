@@ -19,8 +19,8 @@ use crate::wire::header::Malformed;
 /// A connection's budget for them, at either side.
 #[derive(Debug)]
 pub(crate) struct Glitches {
-    max: u32,
-    left: Cell<u32>,
+    max: u16,
+    left: Cell<u16>,
     /// In milliseconds. Who comes after 49 days is taken to come earlier, and gets less than there is.
     refilled_at: Cell<u32>,
 }
@@ -28,12 +28,12 @@ pub(crate) struct Glitches {
 impl Glitches {
     /// Of a connection whose client may call again, when it resumes its session, a `window` of calls; of one that a client has, 0.
     pub(crate) fn new(window: usize, now: Instant) -> Self {
-        let max = GLITCHES_MAX.saturating_add(u32::try_from(window).unwrap_or(u32::MAX));
+        let max = GLITCHES_MAX.saturating_add(u16::try_from(window).unwrap_or(u16::MAX));
         Self { max, left: Cell::new(max), refilled_at: Cell::new(Moment::from(now).millis()) }
     }
 
     /// A call has come that is new, and may be followed by so many glitches.
-    pub(crate) fn earn(&self, count: u32) {
+    pub(crate) fn earn(&self, count: u16) {
         self.left.set(self.left.get().saturating_add(count).min(self.max));
     }
 
@@ -48,9 +48,9 @@ impl Glitches {
             let now = Moment::from(now).millis();
             let seconds = now.wrapping_sub(self.refilled_at.get()) / 1_000;
             self.refilled_at.update(|at| if seconds > 0 { now } else { at });
-            self.earn(seconds.saturating_mul(GLITCHES_PER_SECOND));
+            self.earn(u16::try_from(seconds).unwrap_or(u16::MAX).saturating_mul(GLITCHES_PER_SECOND));
         }
-        let left = self.left.get().checked_sub(1).ok_or(Malformed::Glitches { max: self.max })?;
+        let left = self.left.get().checked_sub(1).ok_or(Malformed::Glitches { max: self.max.into() })?;
         self.left.set(left);
         Ok(())
     }
@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    const TOO_MANY: Result<(), Malformed> = Err(Malformed::Glitches { max: GLITCHES_MAX + 512 });
+    const TOO_MANY: Result<(), Malformed> = Err(Malformed::Glitches { max: GLITCHES_MAX as u32 + 512 });
 
     fn used_up(now: Instant) -> Glitches {
         let glitches = Glitches::new(512, now);

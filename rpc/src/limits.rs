@@ -242,13 +242,13 @@ pub const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// Frames of a connection that bring nothing forward, beyond a window of them and one for each new call: pings, cancels, calls that have come
 /// before, credit for what is over. A client that sends more is malformed; so is a server that sends more pings.
-pub const GLITCHES_MAX: u32 = 1_024;
+pub const GLITCHES_MAX: u16 = 1_024;
 
 /// So many more of them are allowed with each second.
-pub const GLITCHES_PER_SECOND: u32 = 64;
+pub const GLITCHES_PER_SECOND: u16 = 64;
 
 /// What a call that streams allows: its cancel, and credit that crosses its answer.
-pub const GLITCHES_PER_STREAM: u32 = 4;
+pub const GLITCHES_PER_STREAM: u16 = 4;
 
 /// How long a client may take to open its connection, from when it is served.
 pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -18,6 +18,7 @@
 //! | `store`, `sessions` | whose calls a connection brings, and what has been answered: what is asked of a store, and the one in memory |
 //! | `dispatch` | the connections of one worker, and the fiber that serves those that have sent something |
 //! | `unfinished` | which connections have a frame in part, and until when it is to be whole |
+//! | `tenants` | where it has its connections |
 //! | `leaders` | who that is on which worker, for whoever drains or shuts down |
 //! | `connection` | a connection: reading, running, answering, and how the reader's role changes hands |
 //! | `connection/turn`, `connection/output` | its turn; what it sends |
@@ -63,6 +64,7 @@ mod sessions;
 mod sigterm;
 mod store;
 mod streams;
+mod tenants;
 mod unfinished;
 
 use std::fmt;

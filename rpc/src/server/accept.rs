@@ -164,7 +164,7 @@ impl Acceptor {
 /// Starts a fiber or a thread for a connection. If that fails, this connection is closed and the loop goes on.
 fn serve(mode: Mode, stream: TcpStream, context: &Arc<Context>) {
     let Ok(peer) = stream.peer_addr() else { return };
-    let seat = match context.roster.add(stream) {
+    let seat = match Roster::add(context, stream) {
         Ok(seat) => seat,
         Err(Refused::Closed) => return,
         Err(Refused::Full) => {
@@ -174,8 +174,7 @@ fn serve(mode: Mode, stream: TcpStream, context: &Arc<Context>) {
     };
     let number = seat.number();
     let roster = Arc::clone(&context.roster);
-    let context = Arc::clone(context);
-    let run = move || connection::serve(seat, peer, context);
+    let run = move || connection::serve(seat, peer);
     let name = format!("rpc {peer}");
     let started = match mode {
         Mode::Fibers => fibra_scheduler::Builder::new().name(name).spawn(run).map(Task::Fiber),

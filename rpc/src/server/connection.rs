@@ -26,6 +26,7 @@
 //! On a plain thread nothing parks in the scheduler's sense, so the role stays and calls run one after the other.
 
 mod call;
+mod extras;
 mod lane;
 mod output;
 mod peer;
@@ -42,6 +43,7 @@ use std::time::Instant;
 use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::{JoinHandle, cancel, clock, in_fiber};
 
+use extras::Extras;
 use peer::PeerAddr;
 pub(super) use turn::Turn;
 use turn::{Role, Step};
@@ -51,13 +53,11 @@ use super::dispatch::{Dispatch, Key};
 use super::drain;
 use super::farewell;
 use super::foreign;
-use super::held::HeldCalls;
 use super::lazy_outbox::LazyOutbox;
 use super::opening::{self, Begun};
 use super::reader::Reader;
 use super::roster::{Seat, Task};
-use super::store::ChosenSession;
-use super::streams::Streams;
+use super::store::{ChosenSession, Session};
 use crate::glitches::Glitches;
 use crate::metrics::{Metrics, Shard};
 use crate::moment::Moment;
@@ -67,22 +67,22 @@ use crate::wire::frame::{GOAWAY_FULL, GOAWAY_MALFORMED};
 use crate::wire::header::Malformed;
 
 /// Opens a connection, and has it served: on a plain thread until it ends, else by the worker's [`Dispatch`].
-pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
+pub(super) fn serve(seat: Seat, peer: SocketAddr) {
+    let context = seat.context();
     let session = match opening::open(seat.stream(), &context.sessions) {
         Ok(Begun::Native(session)) => session,
-        Ok(Begun::Foreign(first)) => return foreign::serve(seat, peer, context, first),
+        Ok(Begun::Foreign(first)) => return foreign::serve(seat, peer, first),
         Err(unopened) => return unopened.log(peer),
     };
     let shard = context.metrics.as_ref().map(Metrics::shard);
+    let glitches = Glitches::new(context.limits.window, clock::now());
+    let (addr, extras) = PeerAddr::of(peer);
     let connection = Rc::new(Connection {
         outbox: LazyOutbox::default(),
-        streams: OnceCell::new(),
-        held: OnceCell::new(),
+        extras,
         session,
-        glitches: Glitches::new(context.limits.window, clock::now()),
-        seat,
-        peer: peer.into(),
-        context,
+        glitches,
+        peer: addr,
         place: OnceCell::new(),
         shard,
         in_flight: Cell::new(0),
@@ -90,16 +90,15 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
         postponed: Cell::new(false),
         has_fibers: Cell::new(false),
         paused: Cell::new(false),
-        draining: Cell::new(false),
         told: Cell::new(false),
+        timed: Cell::new(false),
         read_at: Cell::new(None),
-        refused: Cell::new(None),
-        warned: Cell::new(false),
+        seat,
     });
     if !in_fiber() {
         return connection.serve_by_thread();
     }
-    let adopted = Dispatch::here(&connection.context).and_then(|dispatch| dispatch.adopt(&connection));
+    let adopted = Dispatch::here(connection.context()).and_then(|dispatch| dispatch.adopt(&connection));
     // Nobody else has run between: what is forgotten is this fiber only.
     connection.seat.opened();
     if let Err(error) = adopted {
@@ -110,14 +109,11 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>) {
 
 pub(super) struct Connection {
     outbox: LazyOutbox,
-    /// Made when the first call streams.
-    streams: OnceCell<Box<Streams>>,
-    /// Made when the first call has a lane.
-    held: OnceCell<Box<HeldCalls>>,
+    /// Made when the first of them is needed.
+    extras: OnceCell<Box<Extras>>,
     session: ChosenSession,
     glitches: Glitches,
     peer: PeerAddr,
-    context: Arc<Context>,
     /// This thread's counts, if the server counts.
     shard: Option<Arc<Shard>>,
     /// Who serves it, and under what name; nobody else if it has a thread of its own.
@@ -132,15 +128,12 @@ pub(super) struct Connection {
     has_fibers: Cell<bool>,
     /// It is out of the line until there is room.
     paused: Cell<bool>,
-    /// A fiber writes what the peer did not take at once.
-    draining: Cell<bool>,
     /// The client knows that the server drains.
     told: Cell<bool>,
+    /// Its worker is to look whether a frame of it takes too long.
+    timed: Cell<bool>,
     /// When it was last read from.
     read_at: Cell<Option<Moment>>,
-    /// Why there was no fiber to take the role, until that is logged; and whether it has been, once a connection.
-    refused: Cell<Option<io::Error>>,
-    warned: Cell<bool>,
     /// Last, so that the connection leaves the roster when all else is gone.
     seat: Seat,
 }
@@ -148,6 +141,7 @@ pub(super) struct Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.forget_held();
+        self.session.leave(&self.context().sessions);
     }
 }
 
@@ -180,6 +174,17 @@ impl Connection {
         let _ = self.place.set((dispatch, key));
     }
 
+    /// Under which name it is served, if its worker does.
+    #[inline]
+    pub(super) fn key(&self) -> Option<Key> {
+        self.place.get().map(|(_, key)| *key)
+    }
+
+    /// Whether its worker is to look how long a frame of it takes; returns what was said before.
+    pub(super) fn set_timed(&self, timed: bool) -> bool {
+        self.timed.replace(timed)
+    }
+
     /// What has been read and not yet acted on.
     pub(super) fn take_input(&self) -> Option<Box<Reader>> {
         let mut input = self.input.take();
@@ -202,7 +207,7 @@ impl Connection {
     pub(super) fn keep_input(&self, mut reader: Box<Reader>) -> bool {
         let bytes = reader.is_kept();
         self.input.set(Some(reader));
-        let Context { load, roster, .. } = &*self.context;
+        let Context { load, roster, .. } = &**self.context();
         !load.buffered.is_over() || bytes <= load.buffered.fair(roster.len())
     }
 
@@ -307,7 +312,7 @@ impl Connection {
     }
 
     fn too_slow(&self) -> End {
-        let timeout = self.context.frame_timeout;
+        let timeout = self.context().frame_timeout;
         End::Over(GOAWAY_MALFORMED, format!("a frame was not there as a whole after {timeout:?}"))
     }
 
@@ -327,21 +332,27 @@ impl Connection {
     /// It holds more than its part, and all connections together more than they may.
     pub(super) fn held_too_much(self: &Rc<Self>) {
         drop(self.input.take());
-        let max = self.context.load.buffered.max();
+        let max = self.context().load.buffered.max();
         self.end(End::Over(GOAWAY_FULL, format!("the server's connections hold more than {max} bytes")));
     }
 
     fn peer(&self) -> SocketAddr {
-        self.peer.get()
+        self.peer.get(&self.extras)
+    }
+
+    /// What all connections of its server share.
+    #[inline]
+    fn context(&self) -> &Arc<Context> {
+        self.seat.context()
     }
 
     fn is_full(&self) -> bool {
-        self.in_flight.get() as usize >= self.context.limits.in_flight
+        self.in_flight.get() as usize >= self.context().limits.in_flight
     }
 
     /// Whether one that has run or runs, and so cannot be refused, has to wait for another of its connection to end.
     fn has_to_postpone(&self) -> bool {
-        self.in_flight.get() > 0 && (self.is_full() || self.context.load.is_full().is_some())
+        self.in_flight.get() > 0 && (self.is_full() || self.context().load.is_full().is_some())
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
@@ -356,6 +367,6 @@ mod tests {
     /// There are as many as clients that are connected, most of them idle: what only a busy one needs has a box.
     #[test]
     fn a_connection_is_small() {
-        assert!(size_of::<Connection>() <= 168, "{}", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 120, "{}", size_of::<Connection>());
     }
 }

@@ -28,14 +28,14 @@ use std::time::Instant;
 
 use fibra_net::ReadySet;
 use fibra_scheduler::cancel::Interrupted;
-use fibra_scheduler::{JoinHandle, cancel, clock};
-use slab::Slab;
+use fibra_scheduler::{JoinHandle, cancel, clock, yield_now};
 
 use super::accept::Context;
 use super::admission::{Admission, Late, Line};
 use super::connection::{Connection, Turn};
 use super::leaders::{Leader, Seen};
 use super::reader::Reader;
+use super::tenants::{Tenant, Tenants};
 use super::unfinished::Unfinished;
 use crate::buffered::Share;
 use crate::limits::{LOOK_CONNECTIONS_MAX, TURN_TIME_MAX};
@@ -52,9 +52,7 @@ thread_local! {
 pub(super) struct Dispatch {
     context: Arc<Context>,
     set: ReadySet,
-    connections: RefCell<Slab<Tenant>>,
-    /// Told apart from the one before in the same place by this number.
-    generation: Cell<u32>,
+    connections: RefCell<Tenants<Rc<Connection>>>,
     /// For whoever reads next.
     #[expect(clippy::vec_box, reason = "they come and go as they are")]
     readers: RefCell<Vec<Box<Reader>>>,
@@ -86,11 +84,11 @@ impl Look {
     }
 }
 
-struct Tenant {
-    generation: u32,
-    /// Whether it has an entry among the [unfinished](Dispatch::unfinished).
-    timed: bool,
-    connection: Rc<Connection>,
+impl Tenant for Rc<Connection> {
+    #[inline]
+    fn key(&self) -> Option<Key> {
+        Connection::key(self)
+    }
 }
 
 /// The name of a connection in the line of its worker.
@@ -104,8 +102,14 @@ impl Key {
     /// No connection's: what stood in line before it has had its turn.
     const MARK: Self = Self(u64::MAX - 1);
 
-    fn parts(self) -> (usize, u32) {
-        ((self.0 & u64::from(u32::MAX)) as usize, (self.0 >> 32) as u32)
+    /// Of who is in that place, as the generation says.
+    pub(super) fn new(place: u32, generation: u32) -> Self {
+        Self(u64::from(generation) << 32 | u64::from(place))
+    }
+
+    #[inline]
+    pub(super) fn place(self) -> usize {
+        (self.0 & u64::from(u32::MAX)) as usize
     }
 }
 
@@ -129,7 +133,6 @@ impl Dispatch {
             context: Arc::clone(context),
             set: set.clone(),
             connections: RefCell::default(),
-            generation: Cell::new(0),
             readers: RefCell::default(),
             leader: context.leaders.enter(set.clone()),
             spawning: Cell::new(false),
@@ -152,15 +155,8 @@ impl Dispatch {
     ///
     /// What stops its socket from being watched.
     pub(super) fn adopt(self: &Rc<Self>, connection: &Rc<Connection>) -> io::Result<()> {
-        let generation = self.generation.get().wrapping_add(1);
-        self.generation.set(generation);
-        let index = self.connections.borrow_mut().insert(Tenant {
-            generation,
-            timed: false,
-            connection: Rc::clone(connection),
-        });
-        let key = Key(u64::from(generation) << 32 | index as u64);
-        connection.settle(Rc::downgrade(self), key);
+        let settle = |connection: &Rc<Connection>, key| connection.settle(Rc::downgrade(self), key);
+        let key = self.connections.borrow_mut().insert(Rc::clone(connection), settle);
         if self.context.stage.is_draining() {
             connection.tell_of_drain();
         }
@@ -169,13 +165,8 @@ impl Dispatch {
 
     /// Lets go of a connection that has ended.
     fn release(&self, key: Key) {
-        let (index, generation) = key.parts();
-        let mut connections = self.connections.borrow_mut();
-        if connections.get(index).is_some_and(|tenant| tenant.generation == generation) {
-            let tenant = connections.remove(index);
-            drop(connections);
-            drop(tenant);
-        }
+        let released = self.connections.borrow_mut().remove(key);
+        drop(released);
     }
 
     /// Puts a connection at the end of the line.
@@ -188,10 +179,7 @@ impl Dispatch {
     }
 
     fn find(&self, key: Key) -> Option<Rc<Connection>> {
-        let (index, generation) = key.parts();
-        let connections = self.connections.borrow();
-        let tenant = connections.get(index).filter(|tenant| tenant.generation == generation)?;
-        Some(Rc::clone(&tenant.connection))
+        self.connections.borrow().get(key).map(Rc::clone)
     }
 
     /// Serves whoever is in line, until another fiber leads, or until cancelled.
@@ -264,7 +252,7 @@ impl Dispatch {
                 Turn::Ended => self.release(key),
             }
         }
-        self.abandon();
+        self.abandon(yield_now);
     }
 
     /// Who is next in line; or one whose frame should have come as a whole by now, and who has a turn for that reason.
@@ -353,18 +341,18 @@ impl Dispatch {
 
     /// Whether a connection has an entry; returns whether it had one.
     fn set_timed(&self, key: Key, timed: bool) -> bool {
-        let (index, generation) = key.parts();
-        let mut connections = self.connections.borrow_mut();
-        let tenant = connections.get_mut(index).filter(|tenant| tenant.generation == generation);
-        tenant.is_some_and(|tenant| std::mem::replace(&mut tenant.timed, timed))
+        self.connections.borrow().get(key).is_some_and(|connection| connection.set_timed(timed))
     }
 
-    /// Ends all connections: nobody will serve them.
-    fn abandon(&self) {
+    /// Ends all connections: nobody will serve them. Calls `rest` after a few of them, and so on.
+    fn abandon(&self, rest: impl Fn()) {
         self.abandoned.set(true);
-        let ended = std::mem::take(&mut *self.connections.borrow_mut());
-        for (_, tenant) in ended {
-            tenant.connection.close();
+        let ended = self.connections.borrow_mut().take_all();
+        for (count, connection) in (1_usize..).zip(ended) {
+            connection.close();
+            if count.is_multiple_of(LOOK_CONNECTIONS_MAX) {
+                rest();
+            }
         }
     }
 
@@ -386,11 +374,11 @@ impl Dispatch {
         for _ in 0..LOOK_CONNECTIONS_MAX {
             let connections = self.connections.borrow();
             // Where one has gone, another may come; that one has been told.
-            if look.index >= connections.capacity() {
+            if look.index >= connections.end() {
                 self.leader.has_seen(look.seen, epoch);
                 return;
             }
-            let connection = connections.get(look.index).map(|tenant| Rc::clone(&tenant.connection));
+            let connection = connections.at(look.index).map(Rc::clone);
             drop(connections);
             look.index += 1;
             if let Some(connection) = connection {
@@ -476,7 +464,8 @@ impl Drop for Leading {
     fn drop(&mut self) {
         if !self.is_over && !self.dispatch.spawning.get() {
             tracing::error!("closed the connections of a worker: what was to serve them did not run, or panicked");
-            self.dispatch.abandon();
+            // A destructor must not let others run.
+            self.dispatch.abandon(|| {});
         }
     }
 }

@@ -107,7 +107,8 @@ enum Room {
 }
 
 /// Serves a connection that has begun with these bytes.
-pub(super) fn serve(seat: Seat, peer: SocketAddr, context: Arc<Context>, first: Vec<u8>) {
+pub(super) fn serve(seat: Seat, peer: SocketAddr, first: Vec<u8>) {
+    let context = Arc::clone(seat.context());
     let outbox = Outbox::counted(context.limits.buffered_bytes, Arc::clone(&context.load.buffered));
     let shard = context.metrics.as_ref().map(Metrics::shard);
     let now = clock::now();

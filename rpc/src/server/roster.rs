@@ -1,24 +1,24 @@
 //! Who serves which connection, so that shutting down reaches every socket, fiber and thread.
 //!
-//! Each connection has two words here: its socket, and who runs calls of it that have parked, if there are any. They are in several tables,
-//! with a lock each, so that workers whose handlers park rarely meet.
+//! A connection has an entry here only while it is being opened, has a thread of its own, or others than its worker's leader run calls of it: those
+//! that have parked. They are in several tables, with a lock each, so that workers whose handlers park rarely meet.
 //!
 //! Invariants:
 //! * A connection is on the roster from before its first fiber starts until the last one has dropped the [`Seat`].
+//! * Who has no entry is served by a leader only, who closes its connections when it ends: see [`leaders`](super::leaders).
 //! * After [`Roster::close`] nothing is added: a connection is refused, a fiber is cancelled on the spot.
-//! * Only the accept loop [adds](Roster::add) connections. So a number is not another's by the time that it is [said](Roster::open_by) who
-//!   opens it.
+//! * No connection has the number of another, not even of one that is gone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::JoinHandle;
-use parking_lot::Mutex;
-use slab::Slab;
+use parking_lot::{Mutex, MutexGuard};
 
+use super::accept::Context;
 use crate::limits::LOOK_CONNECTIONS_MAX;
 use crate::outbox::Outbox;
 use crate::session::Xid;
@@ -32,14 +32,14 @@ pub(super) struct Roster {
     tables: [Mutex<Table>; TABLES],
     /// How many there are, and how many there have been.
     connections: AtomicUsize,
-    added: AtomicUsize,
+    added: AtomicU64,
     connections_max: usize,
     threads: Mutex<Threads>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
-    entries: Slab<Entry>,
+    entries: HashMap<Number, Entry>,
     closed: bool,
 }
 
@@ -47,9 +47,7 @@ struct Table {
 #[derive(Debug)]
 struct Entry {
     stream: TcpStream,
-    /// Nobody, once it is open, but for calls that have parked.
-    #[expect(clippy::box_collection, reason = "a word instead of three, for each connection")]
-    tasks: Option<Box<Vec<(Xid, Task)>>>,
+    tasks: Vec<(Xid, Task)>,
 }
 
 /// The connections that have a thread each, to be told of a drain. Those of fibers are told by who leads.
@@ -59,30 +57,22 @@ struct Threads {
     draining: bool,
 }
 
-/// A connection's number on the roster, for as long as it has its seat.
+/// A connection's number on the roster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Number(u32);
+pub(super) struct Number(u64);
 
 impl Number {
-    fn new(table: usize, index: usize) -> Option<Self> {
-        u32::try_from(index).ok()?.checked_mul(TABLES as u32)?.checked_add(table as u32).map(Self)
-    }
-
     fn table(self) -> usize {
-        self.0 as usize % TABLES
-    }
-
-    fn index(self) -> usize {
-        self.0 as usize / TABLES
+        (self.0 % TABLES as u64) as usize
     }
 }
 
 /// A connection's place on the roster, given up when dropped. Whoever serves the connection holds it.
-#[derive(Debug)]
 pub(super) struct Seat {
-    roster: Arc<Roster>,
-    number: Number,
+    /// Whose roster it is. Here, since every connection has it, and one pointer is enough.
+    context: Arc<Context>,
     stream: TcpStream,
+    number: Number,
 }
 
 impl Seat {
@@ -90,13 +80,24 @@ impl Seat {
         self.number
     }
 
+    #[inline]
     pub(super) fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
+    /// What all connections of its server share.
+    #[inline]
+    pub(super) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    fn roster(&self) -> &Roster {
+        &self.context.roster
+    }
+
     /// The connection is open, and a thread of its own serves it. Whether the server is draining already.
     pub(super) fn open(&self, outbox: &Arc<Outbox>) -> bool {
-        let mut threads = self.roster.threads.lock();
+        let mut threads = self.roster().threads.lock();
         // Another handle to it: that cannot fail.
         if let Ok(stream) = self.stream.try_clone() {
             threads.outboxes.insert(self.number, (stream, Arc::clone(outbox)));
@@ -106,54 +107,56 @@ impl Seat {
 
     /// The connection is open, and served by others than who opened it, who is forgotten: an idle connection holds nothing of a fiber.
     pub(super) fn opened(&self) {
-        let tasks = self.with_entry(|entry, _| entry.tasks.take());
-        drop(tasks);
+        let entry = self.table().entries.remove(&self.number);
+        drop(entry);
     }
 
     /// Forgets who has ended; whether anybody is left.
     pub(super) fn forget_finished(&self) -> bool {
-        let left = self.with_entry(|entry, _| {
-            let tasks = entry.tasks.as_mut()?;
-            tasks.retain(|(_, task)| !task.is_finished());
-            tasks.shrink_to(2);
-            if tasks.is_empty() {
-                entry.tasks = None;
-            }
-            entry.tasks.as_ref().map(|_| ())
-        });
-        left.is_some()
+        let mut table = self.table();
+        let Some(Entry { tasks, .. }) = table.entries.get_mut(&self.number) else { return false };
+        tasks.retain(|(_, task)| !task.is_finished());
+        tasks.shrink_to(2);
+        if !tasks.is_empty() {
+            return true;
+        }
+        let ended = table.entries.remove(&self.number);
+        drop(table);
+        drop(ended);
+        false
     }
 
     /// `task` serves this connection too: call `xid` of it, or none if that is 0.
     pub(super) fn add(&self, xid: Xid, task: Task) {
-        self.with_entry(|entry, closed| {
-            entry.add(xid, task, closed);
-            None::<()>
-        });
+        // Another handle to it: that cannot fail.
+        let Ok(stream) = self.stream.try_clone() else { return };
+        let mut table = self.table();
+        let closed = table.closed;
+        let entry = table.entries.entry(self.number).or_insert_with(|| Entry::of(stream));
+        entry.add(xid, task, closed);
     }
 
     /// Nobody waits for call `xid` any more: what runs it, if it has parked, is to end.
     pub(super) fn cancel(&self, xid: Xid) {
-        self.with_entry(|entry, _| {
-            for (running, task) in entry.tasks.iter().flat_map(|tasks| tasks.iter()) {
-                if *running == xid {
-                    task.cancel();
-                }
+        let table = self.table();
+        for (running, task) in table.entries.get(&self.number).iter().flat_map(|entry| entry.tasks.iter()) {
+            if *running == xid {
+                task.cancel();
             }
-            None::<()>
-        });
+        }
     }
 
-    fn with_entry<R>(&self, f: impl FnOnce(&mut Entry, bool) -> Option<R>) -> Option<R> {
-        self.roster.with_entry(self.number, f)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.roster().tables[self.number.table()].lock()
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let removed = self.roster.tables[self.number.table()].lock().entries.try_remove(self.number.index());
-        let told = self.roster.threads.lock().outboxes.remove(&self.number);
-        self.roster.connections.fetch_sub(1, Ordering::AcqRel);
+        let removed = self.table().entries.remove(&self.number);
+        let roster = self.roster();
+        let told = roster.threads.lock().outboxes.remove(&self.number);
+        roster.connections.fetch_sub(1, Ordering::AcqRel);
         drop((removed, told));
     }
 }
@@ -179,7 +182,7 @@ impl Roster {
         Self {
             tables: Default::default(),
             connections: AtomicUsize::new(0),
-            added: AtomicUsize::new(0),
+            added: AtomicU64::new(0),
             connections_max,
             threads: Mutex::default(),
         }
@@ -190,32 +193,31 @@ impl Roster {
     }
 
     /// Puts a connection on the roster.
-    pub(super) fn add(self: &Arc<Self>, stream: TcpStream) -> Result<Seat, Refused> {
-        let index = self.added.fetch_add(1, Ordering::Relaxed) % TABLES;
+    pub(super) fn add(context: &Arc<Context>, stream: TcpStream) -> Result<Seat, Refused> {
+        let roster = &context.roster;
+        let number = Number(roster.added.fetch_add(1, Ordering::Relaxed));
         let own = stream.try_clone().map_err(|_| Refused::Full)?;
-        let mut table = self.tables[index].lock();
+        let mut table = roster.tables[number.table()].lock();
         if table.closed {
             return Err(Refused::Closed);
         }
-        let place = table.entries.vacant_entry();
-        let number = Number::new(index, place.key()).ok_or(Refused::Full)?;
-        if self.connections.fetch_add(1, Ordering::AcqRel) >= self.connections_max {
-            self.connections.fetch_sub(1, Ordering::AcqRel);
+        if roster.connections.fetch_add(1, Ordering::AcqRel) >= roster.connections_max {
+            roster.connections.fetch_sub(1, Ordering::AcqRel);
             return Err(Refused::Full);
         }
-        // Whoever is to open it has a place from the beginning, which is given up once it is open.
-        place.insert(Entry { stream, tasks: Some(Box::default()) });
-        Ok(Seat { roster: Arc::clone(self), number, stream: own })
+        // Whoever is to open it has an entry from the beginning, which is given up once it is open.
+        table.entries.insert(number, Entry::of(stream));
+        drop(table);
+        Ok(Seat { context: Arc::clone(context), stream: own, number })
     }
 
     /// `task` is to open this connection. It may have done so before this could be said, or have ended.
     pub(super) fn open_by(&self, number: Number, task: Task) {
-        self.with_entry(number, |entry, closed| {
-            if entry.tasks.is_some() {
-                entry.add(0, task, closed);
-            }
-            None::<()>
-        });
+        let mut table = self.tables[number.table()].lock();
+        let closed = table.closed;
+        if let Some(entry) = table.entries.get_mut(&number) {
+            entry.add(0, task, closed);
+        }
     }
 
     /// Whether there are connections with a thread each.
@@ -237,15 +239,15 @@ impl Roster {
             table.lock().closed = true;
         }
         for table in &self.tables {
-            let indices: Vec<_> = table.lock().entries.iter().map(|(index, _)| index).collect();
-            for some in indices.chunks(LOOK_CONNECTIONS_MAX) {
-                for &index in some {
-                    let stream = table.lock().entries.get(index).and_then(|entry| entry.stream.try_clone().ok());
+            let numbers: Vec<_> = table.lock().entries.keys().copied().collect();
+            for some in numbers.chunks(LOOK_CONNECTIONS_MAX) {
+                for number in some {
+                    let stream = table.lock().entries.get(number).and_then(|entry| entry.stream.try_clone().ok());
                     if let Some(stream) = stream {
                         // Fails only if the peer was faster.
                         let _ = stream.shutdown(Shutdown::Both);
                     }
-                    if let Some(Entry { tasks: Some(tasks), .. }) = table.lock().entries.get(index) {
+                    if let Some(Entry { tasks, .. }) = table.lock().entries.get(number) {
                         tasks.iter().for_each(|(_, task)| task.cancel());
                     }
                 }
@@ -257,9 +259,9 @@ impl Roster {
     /// Waits for whoever still serves a connection. To be called after [`close`](Self::close).
     pub(super) fn join(&self) {
         for table in &self.tables {
-            let numbers: Vec<_> = table.lock().entries.iter().map(|(index, _)| index).collect();
-            for index in numbers {
-                let pop = || table.lock().entries.get_mut(index)?.tasks.as_mut()?.pop();
+            let numbers: Vec<_> = table.lock().entries.keys().copied().collect();
+            for number in numbers {
+                let pop = || table.lock().entries.get_mut(&number)?.tasks.pop();
                 // The lock is taken anew for each: one that is waited for may be about to add another.
                 while let Some((_, task)) = pop() {
                     task.join();
@@ -267,21 +269,19 @@ impl Roster {
             }
         }
     }
-
-    /// What `f` makes of a connection, if it has its seat still; it is told whether all are closed.
-    fn with_entry<R>(&self, number: Number, f: impl FnOnce(&mut Entry, bool) -> Option<R>) -> Option<R> {
-        let mut table = self.tables[number.table()].lock();
-        let Table { entries, closed } = &mut *table;
-        f(entries.get_mut(number.index())?, *closed)
-    }
 }
 
 impl Entry {
+    fn of(stream: TcpStream) -> Self {
+        // Mostly there is one: who opens it, or its one call that has parked.
+        Self { stream, tasks: Vec::with_capacity(1) }
+    }
+
     fn add(&mut self, xid: Xid, task: Task, closed: bool) {
         if closed {
             task.cancel();
         }
-        let tasks = self.tasks.get_or_insert_default();
+        let tasks = &mut self.tasks;
         // Those that have ended are dropped whenever the list would grow: so its length stays within twice the running.
         if tasks.len() == tasks.capacity() {
             tasks.retain(|(_, task)| !task.is_finished());

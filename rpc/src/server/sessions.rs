@@ -58,14 +58,12 @@ struct Session {
 }
 
 struct State {
-    cache: ReplyCache<Unparker>,
-    /// `None`: no call has ever had to wait for its turn.
-    held: Option<Box<HeldBack>>,
+    /// Beside it, if a call has ever had to wait for its turn, those that do.
+    cache: ReplyCache<Unparker, HeldBack>,
 }
 
 /// A connection's hold on its session.
 pub(super) struct Held {
-    sessions: Arc<Sessions>,
     session: Arc<Session>,
     at: At,
 }
@@ -118,14 +116,14 @@ impl Store for Sessions {
             window: u16::try_from(window).unwrap_or(u16::MAX),
             lease: u32::try_from(self.lease.as_millis()).unwrap_or(u32::MAX),
         };
-        Ok((Held { sessions: Arc::clone(self), session, at }, opened))
+        Ok((Held { session, at }, opened))
     }
 }
 
 impl Session {
     fn new(window: usize, pool: &Pool) -> Self {
         let cache = ReplyCache::sharing(window, Allowance::new(pool.clone()));
-        Self { state: Mutex::new(State { cache, held: None }) }
+        Self { state: Mutex::new(State { cache }) }
     }
 }
 
@@ -137,20 +135,21 @@ impl State {
         arrival: Arrival,
         progress: &mut Progress<Unparker>,
         out: &mut Vec<u8>,
-        hold: impl FnOnce(&mut Option<Box<HeldBack>>) -> Arrived,
+        hold: impl FnOnce(&mut ReplyCache<Unparker, HeldBack>) -> Arrived,
     ) -> Option<Result<Arrived, Refused>> {
         if self.cache.is_over() {
             return None;
         }
-        Some(self.cache.arrive(arrival, progress).map(|verdict| match verdict {
-            Verdict::New => Arrived::New,
-            Verdict::Done(reply) => {
+        Some(match self.cache.arrive(arrival, progress) {
+            Ok(Verdict::New) => Ok(Arrived::New),
+            Ok(Verdict::Done(reply)) => {
                 copy(reply, out);
-                Arrived::Done
+                Ok(Arrived::Done)
             }
-            Verdict::InProgress => Arrived::InProgress,
-            Verdict::Held => hold(&mut self.held),
-        }))
+            Ok(Verdict::InProgress) => Ok(Arrived::InProgress),
+            Ok(Verdict::Held) => Ok(hold(&mut self.cache)),
+            Err(refused) => Err(refused),
+        })
     }
 }
 
@@ -175,13 +174,19 @@ fn with_progress<R>(f: impl FnOnce(&mut Progress<Unparker>) -> R) -> R {
 impl Held {
     /// Why nothing arrives in a session that is over.
     #[cold]
-    fn replaced(&self) -> Refused {
-        Refused::WrongIncarnation { current: self.sessions.table.lock().incarnation(self.at) }
+    fn replaced(&self, sessions: &Sessions) -> Refused {
+        Refused::WrongIncarnation { current: sessions.table.lock().incarnation(self.at) }
     }
 }
 
-impl store::Session for Held {
-    fn arrive(&self, ended: Option<Ended<'_>>, arrival: Arrival, out: &mut Vec<u8>) -> Result<Arrived, Refused> {
+impl store::Session<Sessions> for Held {
+    fn arrive(
+        &self,
+        sessions: &Sessions,
+        ended: Option<Ended<'_>>,
+        arrival: Arrival,
+        out: &mut Vec<u8>,
+    ) -> Result<Arrived, Refused> {
         let mut state = self.session.state.lock();
         let (arrived, told) = with_progress(|progress| {
             if let Some(Ended { xid, reply, has_run }) = ended
@@ -191,14 +196,14 @@ impl store::Session for Held {
                 progress.orphaned.extend(attached);
             }
             let arrived = state.arrive(arrival, progress, out, |_| Arrived::InProgress);
-            let concerns_others = state.held.is_some() || !progress.orphaned.is_empty();
+            let concerns_others = state.cache.beside().is_some() || !progress.orphaned.is_empty();
             (arrived, concerns_others.then(|| state.tell(progress)))
         });
         drop(state);
         if let Some(told) = told {
             told.ring();
         }
-        arrived.unwrap_or_else(|| Err(self.replaced()))
+        arrived.unwrap_or_else(|| Err(self.replaced(sessions)))
     }
 
     fn set_aside(&self, first_incomplete: Xid, wanted: &[Xid]) -> Result<(), Malformed> {
@@ -211,6 +216,7 @@ impl store::Session for Held {
 
     fn wait(
         &self,
+        sessions: &Sessions,
         arrival: Arrival,
         deadline: Option<Instant>,
         out: &mut Vec<u8>,
@@ -222,7 +228,7 @@ impl store::Session for Held {
                 self.session.state.lock().cache.detach(arrival.xid, Unparker::is_current);
                 waited.map_err(|_| StillRuns)?;
             }
-            match self.arrive(None, arrival, out) {
+            match self.arrive(sessions, None, arrival, out) {
                 Ok(Arrived::Done) => return Ok(Ok(Waited::Answered)),
                 Ok(Arrived::New) => return Ok(Ok(Waited::Abandoned)),
                 // Another copy was faster.
@@ -237,7 +243,7 @@ impl store::Session for Held {
         let mut state = self.session.state.lock();
         let (attached, told) = with_progress(|progress| {
             let attached = state.cache.finish(xid, reply, has_run, progress);
-            (attached, state.held.is_some().then(|| state.tell_of_end(xid, progress)))
+            (attached, state.cache.beside().is_some().then(|| state.tell_of_end(xid, progress)))
         });
         drop(state);
         attached.iter().flatten().for_each(Unparker::unpark);
@@ -246,11 +252,12 @@ impl store::Session for Held {
 
     fn arrive_in_lane(
         &self,
+        sessions: &Sessions,
         arrival: Arrival,
         copy: (&Arc<Waiting>, usize),
         out: &mut Vec<u8>,
     ) -> Result<Arrived, Refused> {
-        self.arrive_in_order(arrival, copy, out)
+        self.arrive_in_order(sessions, arrival, copy, out)
     }
 
     fn give_up(&self, xid: Xid, waiting: &Waiting, reply: &[u8]) -> GivenUp {
@@ -272,18 +279,10 @@ impl store::Session for Held {
     fn abandon(&self, xid: Xid) {
         self.abandon_running(xid);
     }
-}
 
-/// Puts a reply that was kept in `out`.
-fn copy(reply: &[u8], out: &mut Vec<u8>) {
-    *out = scratch::take();
-    out.extend_from_slice(reply);
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
+    fn leave(&self, sessions: &Sessions) {
         let now = clock::now();
-        let mut table = self.sessions.table.lock();
+        let mut table = sessions.table.lock();
         // From now on the lease runs; unless the session has been replaced.
         table.renew(self.at, now, |session| Arc::ptr_eq(session, &self.session));
         // Also where nobody opens sessions any more, those whose time is up go.
@@ -293,6 +292,12 @@ impl Drop for Held {
     }
 }
 
+/// Puts a reply that was kept in `out`.
+fn copy(reply: &[u8], out: &mut Vec<u8>) {
+    *out = scratch::take();
+    out.extend_from_slice(reply);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,6 +305,6 @@ mod tests {
     /// A server has one for each client, connected or not, for as long as the lease lasts.
     #[test]
     fn a_session_is_small() {
-        assert!(size_of::<Session>() <= 144, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 88, "{}", size_of::<Session>());
     }
 }

@@ -31,8 +31,8 @@ pub(super) type ChosenSession = <Chosen as Store>::Session;
 
 /// See the [module](self).
 pub(super) trait Store {
-    /// What a connection has of it, until it drops that: then, if it was the last of its client's, the session's lease begins.
-    type Session: Session;
+    /// What a connection has of it, until it [leaves](Session::leave) that.
+    type Session: Session<Self>;
 
     /// Opens the session that a client asks for.
     ///
@@ -94,14 +94,20 @@ pub(super) fn arrival(call: &Call, method: u64) -> Arrival {
     Arrival { xid: call.xid, first_incomplete: call.first_incomplete(), fingerprint, turn: None }
 }
 
-/// A connection's hold on its session.
-pub(super) trait Session {
+/// A connection's hold on its session, in a word and a half: so it is told which store that is in, where that matters.
+pub(super) trait Session<S: ?Sized> {
     /// A call of the session arrives, after another has `ended`. If it has been answered, that reply is put in `out`.
     ///
     /// # Errors
     ///
     /// Why it is neither run nor answered.
-    fn arrive(&self, ended: Option<Ended<'_>>, arrival: Arrival, out: &mut Vec<u8>) -> Result<Arrived, Refused>;
+    fn arrive(
+        &self,
+        store: &S,
+        ended: Option<Ended<'_>>,
+        arrival: Arrival,
+        out: &mut Vec<u8>,
+    ) -> Result<Arrived, Refused>;
 
     /// The client acknowledges whatever comes before `first_incomplete`, but for those that are `wanted`.
     ///
@@ -117,6 +123,7 @@ pub(super) trait Session {
     /// [`StillRuns`] at `deadline`, or if the caller is cancelled; else, within, why there is no answer any more.
     fn wait(
         &self,
+        store: &S,
         arrival: Arrival,
         deadline: Option<Instant>,
         out: &mut Vec<u8>,
@@ -132,6 +139,7 @@ pub(super) trait Session {
     /// Why it is neither run, nor held, nor answered.
     fn arrive_in_lane(
         &self,
+        store: &S,
         arrival: Arrival,
         copy: (&Arc<Waiting>, usize),
         out: &mut Vec<u8>,
@@ -151,6 +159,9 @@ pub(super) trait Session {
 
     /// Nobody runs a call that was to be run: if it comes again, it is new.
     fn abandon(&self, xid: Xid);
+
+    /// The connection has ended, and asks nothing more. If it was the last of its client's, the session's lease begins.
+    fn leave(&self, store: &S);
 }
 
 #[cfg(test)]
@@ -175,26 +186,26 @@ mod tests {
         let call = |xid| Arrival { xid, first_incomplete: 1, fingerprint: 7, turn: None };
         let answer = |xid, reply| Ended { xid, reply, has_run: true };
         let mut out = Vec::new();
-        assert_eq!(first.arrive(None, call(1), &mut out), Ok(Arrived::New));
-        assert_eq!(second.arrive(None, call(1), &mut out), Ok(Arrived::InProgress));
+        assert_eq!(first.arrive(&store, None, call(1), &mut out), Ok(Arrived::New));
+        assert_eq!(second.arrive(&store, None, call(1), &mut out), Ok(Arrived::InProgress));
         let past = clock::now() - Duration::from_secs(1);
-        assert!(second.wait(call(1), Some(past), &mut out).is_err(), "it still runs");
+        assert!(second.wait(&store, call(1), Some(past), &mut out).is_err(), "it still runs");
         first.finish(answer(1, b"one"));
-        assert_eq!(second.arrive(None, call(1), &mut out), Ok(Arrived::Done));
+        assert_eq!(second.arrive(&store, None, call(1), &mut out), Ok(Arrived::Done));
         assert_eq!(std::mem::take(&mut out), b"one");
-        assert_eq!(second.wait(call(1), Some(past), &mut out).expect("it has ended"), Ok(Waited::Answered));
+        assert_eq!(second.wait(&store, call(1), Some(past), &mut out).expect("it has ended"), Ok(Waited::Answered));
         assert_eq!(std::mem::take(&mut out), b"one");
 
         // What has ended is known before the next is looked at, though both are said at once.
-        assert_eq!(first.arrive(None, call(2), &mut out), Ok(Arrived::New));
-        assert_eq!(first.arrive(Some(answer(2, b"two")), call(2), &mut out), Ok(Arrived::Done));
+        assert_eq!(first.arrive(&store, None, call(2), &mut out), Ok(Arrived::New));
+        assert_eq!(first.arrive(&store, Some(answer(2, b"two")), call(2), &mut out), Ok(Arrived::Done));
         assert_eq!(std::mem::take(&mut out), b"two");
 
         let other = Arrival { fingerprint: 8, ..call(2) };
-        assert_eq!(second.arrive(None, other, &mut out), Err(Refused::Conflict));
+        assert_eq!(second.arrive(&store, None, other, &mut out), Err(Refused::Conflict));
         let acknowledged = Arrival { first_incomplete: 3, ..call(3) };
-        assert_eq!(second.arrive(None, acknowledged, &mut out), Ok(Arrived::New));
-        assert!(matches!(first.arrive(None, call(1), &mut out), Err(Refused::Stale { .. })));
+        assert_eq!(second.arrive(&store, None, acknowledged, &mut out), Ok(Arrived::New));
+        assert!(matches!(first.arrive(&store, None, call(1), &mut out), Err(Refused::Stale { .. })));
         assert!(out.is_empty());
 
         let thief = Open { secret: b"theirs".to_vec().into(), ..again.clone() };
@@ -203,16 +214,18 @@ mod tests {
         assert!(store.open(&stranger).is_err(), "it names this server, and has nothing here");
 
         // It outlasts its connections.
-        drop((first, second));
+        for left in [first, second] {
+            left.leave(&store);
+        }
         let (third, resumed) = store.open(&again).expect("its lease has just begun");
         assert!(resumed.resumed);
-        assert!(matches!(third.arrive(None, call(2), &mut out), Err(Refused::Stale { .. })));
-        assert_eq!(third.arrive(None, acknowledged, &mut out), Ok(Arrived::InProgress));
+        assert!(matches!(third.arrive(&store, None, call(2), &mut out), Err(Refused::Stale { .. })));
+        assert_eq!(third.arrive(&store, None, acknowledged, &mut out), Ok(Arrived::InProgress));
         let anew = Open { incarnation: 2, server: 0, ..open };
         let (fourth, opened) = store.open(&anew).expect("the client begins anew");
         assert!(!opened.resumed);
-        assert!(matches!(third.arrive(None, call(4), &mut out), Err(Refused::WrongIncarnation { current: 2 })));
-        assert_eq!(fourth.arrive(None, call(1), &mut out), Ok(Arrived::New));
+        assert!(matches!(third.arrive(&store, None, call(4), &mut out), Err(Refused::WrongIncarnation { current: 2 })));
+        assert_eq!(fourth.arrive(&store, None, call(1), &mut out), Ok(Arrived::New));
     }
 
     #[test]

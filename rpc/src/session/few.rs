@@ -10,10 +10,6 @@ impl<T> Few<T> {
         Self(None)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|elements| elements.is_empty())
-    }
-
     pub(super) fn push(&mut self, element: T) {
         self.0.get_or_insert_default().push(element);
     }
@@ -22,16 +18,6 @@ impl<T> Few<T> {
         if let Some(elements) = &mut self.0 {
             elements.retain(is_kept);
         }
-    }
-
-    /// Takes out one that `is` it.
-    pub(super) fn take(&mut self, is: impl FnMut(&T) -> bool) -> Option<T> {
-        let elements = self.0.as_mut()?;
-        let taken = elements.iter().position(is).map(|place| elements.swap_remove(place));
-        if elements.is_empty() {
-            self.0 = None;
-        }
-        taken
     }
 
     #[inline]

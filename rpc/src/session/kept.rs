@@ -1,7 +1,7 @@
 //! A reply that is kept for a copy of its call: nearly always a short one, which needs no allocation.
 
 /// Replies of up to so many bytes, header included, are kept in place; longer ones each in an allocation of their own.
-const IN_PLACE_MAX: usize = 38;
+const IN_PLACE_MAX: usize = 30;
 
 /// See the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,6 @@ mod tests {
             assert_eq!(kept.bytes(), &reply[..len]);
             assert_eq!(matches!(kept, Kept::Short { .. }), len <= IN_PLACE_MAX);
         }
-        assert!(size_of::<Kept>() <= 40, "{}", size_of::<Kept>());
+        assert!(size_of::<Kept>() <= 32, "{}", size_of::<Kept>());
     }
 }

@@ -51,6 +51,11 @@ struct Course {
 }
 
 impl Lanes {
+    /// Whether there has been no call of a lane.
+    pub(super) fn are_unused(&self) -> bool {
+        self.courses.is_empty() && self.held.is_empty() && self.detours.is_empty()
+    }
+
     /// The last call of the lane that has begun to run, 0 if none has; and whether it still runs.
     pub(super) fn course(&self, lane: Lane) -> (Xid, bool) {
         let course = self.courses.iter().find(|course| course.lane == lane);

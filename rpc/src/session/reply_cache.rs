@@ -22,6 +22,7 @@
 //! * A call of a lane runs only when its predecessor neither runs nor can run any more, and no other of its lane does; and none of a lane runs
 //!   after one with a higher xid.
 
+mod rare;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -30,13 +31,15 @@ use std::mem;
 use super::allowance::{Allowance, Pool};
 use super::few::Few;
 use super::kept::Kept;
-use super::lanes::{Lane, Lanes, Turn};
+use super::lanes::{Lane, Turn};
 use super::short_deque::ShortDeque;
 use super::{Refused, Verdict, Xid};
+use rare::Rare;
 
-/// See the [module](self). `A` stands for a caller who attaches to a call under way, and is to be told how it ends.
+/// See the [module](self). `A` stands for a caller who attaches to a call under way, and is to be told how it ends; `B` for what whoever has it
+/// keeps [beside](Self::beside) it for few sessions, which then takes no room for the others.
 #[derive(Debug)]
-pub struct ReplyCache<A> {
+pub struct ReplyCache<A, B = ()> {
     window: u32,
     /// No call is to arrive any more.
     is_over: bool,
@@ -44,13 +47,9 @@ pub struct ReplyCache<A> {
     first_incomplete: Xid,
     /// The calls from there on.
     calls: ShortDeque<Call<A>>,
-    /// Calls before it that are not acknowledged: fewer than a window.
-    aside: BTreeMap<Xid, Call<A>>,
-    /// Calls that were acknowledged before they ended.
-    lingering: Few<(Xid, Option<Lane>)>,
     kept: Allowance,
-    /// `None`: there has been no call of a lane.
-    lanes: Option<Box<Lanes>>,
+    /// `None`: there is nothing of it.
+    rare: Option<Box<Rare<A, B>>>,
 }
 
 /// A call that arrives.
@@ -150,7 +149,9 @@ impl<A> ReplyCache<A> {
     pub fn new(window: usize, reply_bytes_max: usize) -> Self {
         Self::sharing(window, Allowance::new(Pool::new(usize::MAX, reply_bytes_max)))
     }
+}
 
+impl<A, B> ReplyCache<A, B> {
     /// Of one of many sessions, whose replies are kept as far as it is allowed to.
     pub fn sharing(window: usize, kept: Allowance) -> Self {
         Self {
@@ -158,10 +159,8 @@ impl<A> ReplyCache<A> {
             is_over: false,
             first_incomplete: 1,
             calls: ShortDeque::new(),
-            aside: BTreeMap::new(),
-            lingering: Few::new(),
             kept,
-            lanes: None,
+            rare: None,
         }
     }
 
@@ -214,14 +213,14 @@ impl<A> ReplyCache<A> {
     fn arrive_late(&mut self, arrival: Arrival, progress: &mut Progress<A>) -> Result<Verdict<'_>, Refused> {
         let Arrival { xid, fingerprint, turn, .. } = arrival;
         let first_incomplete = self.first_incomplete;
-        let known = self.aside.get(&xid).ok_or(Refused::Stale { first_incomplete })?;
+        let known = self.aside(xid).ok_or(Refused::Stale { first_incomplete })?;
         match known.stage {
             Stage::Unseen => {
                 let (stage, verdict) = match turn {
                     None => (Stage::Running { lane: None, attached: Few::new() }, Verdict::New),
                     Some(turn) => self.enter(xid, turn, progress)?,
                 };
-                self.aside.insert(xid, Call { fingerprint, stage });
+                self.put_aside(xid, Call { fingerprint, stage });
                 // Others may have waited to know what it is.
                 self.release(progress);
                 Ok(verdict)
@@ -231,7 +230,7 @@ impl<A> ReplyCache<A> {
                 self.hold_again(xid, turn, progress);
                 Ok(Verdict::Held)
             }
-            _ => self.aside[&xid].stage.verdict(),
+            _ => self.aside(xid).map_or(Err(Refused::Stale { first_incomplete }), |call| call.stage.verdict()),
         }
     }
 
@@ -260,7 +259,7 @@ impl<A> ReplyCache<A> {
     /// only such a one; what waits for it then waits for what it has waited for. Returns who attached to it, to be answered alike; `None`, and
     /// nothing is changed: it was not running, or held and said to have run.
     pub fn finish(&mut self, xid: Xid, reply: &[u8], run: bool, progress: &mut Progress<A>) -> Option<Vec<A>> {
-        let known = find(&mut self.calls, &mut self.aside, self.first_incomplete, xid);
+        let known = find(&mut self.calls, aside_of(&mut self.rare), self.first_incomplete, xid);
         let running = known.and_then(|call| match &mut call.stage {
             stage @ Stage::Running { .. } => Some(stage),
             stage @ Stage::Held { .. } if !run => Some(stage),
@@ -295,12 +294,12 @@ impl<A> ReplyCache<A> {
         let (lane, attached) = match self.stage(xid) {
             Some(stage @ (Stage::Running { .. } | Stage::Held { .. })) => match mem::replace(stage, Stage::Unseen) {
                 Stage::Held { attached, .. } => {
-                    self.lanes.iter_mut().for_each(|lanes| lanes.let_go(xid));
+                    self.rare.iter_mut().for_each(|rare| rare.lanes.let_go(xid));
                     (None, attached)
                 }
                 Stage::Running { lane, attached } => {
-                    if let (Some(lane), Some(lanes)) = (lane, &mut self.lanes) {
-                        lanes.take_back(lane, xid);
+                    if let (Some(lane), Some(rare)) = (lane, &mut self.rare) {
+                        rare.lanes.take_back(lane, xid);
                     }
                     (lane, attached)
                 }
@@ -315,7 +314,7 @@ impl<A> ReplyCache<A> {
 
     /// Whatever comes before this is acknowledged.
     pub fn acknowledge(&mut self, first_incomplete: Xid, progress: &mut Progress<A>) {
-        let are_gone = !self.aside.is_empty() && self.keep_aside(first_incomplete, &[], progress);
+        let are_gone = self.has_aside() && self.keep_aside(first_incomplete, &[], progress);
         if first_incomplete <= self.first_incomplete && !are_gone {
             return;
         }
@@ -351,7 +350,7 @@ impl<A> ReplyCache<A> {
         while self.first_incomplete < first_incomplete {
             let Some(call) = self.calls.pop_front() else { break };
             if wanted.binary_search(&self.first_incomplete).is_ok() {
-                self.aside.insert(self.first_incomplete, call);
+                self.put_aside(self.first_incomplete, call);
             } else {
                 self.forget(self.first_incomplete, call, progress);
             }
@@ -359,8 +358,9 @@ impl<A> ReplyCache<A> {
         }
         // The rest has not come yet.
         if self.first_incomplete < first_incomplete {
-            for xid in wanted.iter().filter(|&&xid| xid >= self.first_incomplete) {
-                self.aside.insert(*xid, Call::UNSEEN);
+            let from = self.first_incomplete;
+            for &xid in wanted.iter().filter(|&&xid| xid >= from) {
+                self.put_aside(xid, Call::UNSEEN);
             }
             self.first_incomplete = first_incomplete;
         }
@@ -372,12 +372,14 @@ impl<A> ReplyCache<A> {
     #[cold]
     fn keep_aside(&mut self, first_incomplete: Xid, wanted: &[Xid], progress: &mut Progress<A>) -> bool {
         let is_gone = |xid: &Xid| wanted.binary_search(xid).is_err();
-        let gone: Vec<Xid> = self.aside.range(..first_incomplete).map(|(xid, _)| *xid).filter(is_gone).collect();
+        let aside = self.rare.iter().flat_map(|rare| rare.aside.range(..first_incomplete));
+        let gone: Vec<Xid> = aside.map(|(xid, _)| *xid).filter(is_gone).collect();
         for xid in &gone {
-            if let Some(call) = self.aside.remove(xid) {
+            if let Some(call) = self.rare.as_mut().and_then(|rare| rare.aside.remove(xid)) {
                 self.forget(*xid, call, progress);
             }
         }
+        self.tidy();
         !gone.is_empty()
     }
 
@@ -386,11 +388,11 @@ impl<A> ReplyCache<A> {
     fn forget(&mut self, xid: Xid, call: Call<A>, progress: &mut Progress<A>) {
         match call.stage {
             Stage::Running { lane, attached } => {
-                self.lingering.push((xid, lane));
+                self.rare().lingering.push((xid, lane));
                 progress.orphaned.extend(attached);
             }
             Stage::Held { attached, .. } => {
-                self.lanes.iter_mut().for_each(|lanes| lanes.let_go(xid));
+                self.rare.iter_mut().for_each(|rare| rare.lanes.let_go(xid));
                 progress.orphaned.extend(attached);
                 progress.dropped.push(xid);
             }
@@ -400,9 +402,9 @@ impl<A> ReplyCache<A> {
     }
 
     fn acknowledge_lanes(&mut self, progress: &mut Progress<A>) {
-        if let Some(lanes) = &mut self.lanes {
-            let oldest = self.aside.first_key_value().map_or(self.first_incomplete, |(xid, _)| *xid);
-            lanes.acknowledge(oldest);
+        if let Some(rare) = &mut self.rare {
+            let oldest = rare.aside.first_key_value().map_or(self.first_incomplete, |(xid, _)| *xid);
+            rare.lanes.acknowledge(oldest);
             self.release(progress);
         }
     }
@@ -435,13 +437,14 @@ impl<A> ReplyCache<A> {
     /// How many calls it knows of.
     #[cfg(test)]
     pub(super) fn known(&self) -> usize {
-        self.calls.len() + self.aside.len()
+        self.calls.len() + self.rare.as_ref().map_or(0, |rare| rare.aside.len())
     }
 
     /// Whether nothing of it runs or is held.
     pub fn is_idle(&self) -> bool {
-        let mut known = self.calls.iter().chain(self.aside.values());
-        self.lingering.is_empty() && !known.any(|call| call.stage.is_under_way())
+        let is_under_way = |call: &Call<A>| call.stage.is_under_way();
+        !self.calls.iter().any(is_under_way)
+            && self.rare.as_ref().is_none_or(|rare| rare.lingering.is_empty() && !rare.aside.values().any(is_under_way))
     }
 
     /// Where in the window an xid is.
@@ -453,24 +456,33 @@ impl<A> ReplyCache<A> {
     }
 
     fn stage(&mut self, xid: Xid) -> Option<&mut Stage<A>> {
-        find(&mut self.calls, &mut self.aside, self.first_incomplete, xid).map(|call| &mut call.stage)
+        find(&mut self.calls, aside_of(&mut self.rare), self.first_incomplete, xid).map(|call| &mut call.stage)
     }
 
     /// A call that was acknowledged while it ran has ended. Nobody waits for it.
     fn stop_lingering(&mut self, xid: Xid) -> Option<Option<Lane>> {
-        self.lingering.take(|&(lingering, _)| lingering == xid).map(|(_, lane)| lane)
+        let lingering = &mut self.rare.as_mut()?.lingering;
+        let place = lingering.iter().position(|&(lingering, _)| lingering == xid)?;
+        let (_, lane) = lingering.swap_remove(place);
+        self.tidy();
+        Some(lane)
     }
+}
+
+/// The calls that are set aside, if there may be any.
+fn aside_of<A, B>(rare: &mut Option<Box<Rare<A, B>>>) -> Option<&mut BTreeMap<Xid, Call<A>>> {
+    rare.as_mut().map(|rare| &mut rare.aside)
 }
 
 /// What is known of a call, if anything is.
 fn find<'a, A>(
     calls: &'a mut ShortDeque<Call<A>>,
-    aside: &'a mut BTreeMap<Xid, Call<A>>,
+    aside: Option<&'a mut BTreeMap<Xid, Call<A>>>,
     first_incomplete: Xid,
     xid: Xid,
 ) -> Option<&'a mut Call<A>> {
     match xid.checked_sub(first_incomplete) {
         Some(ahead) => calls.get_mut(usize::try_from(ahead).ok()?),
-        None => aside.get_mut(&xid),
+        None => aside?.get_mut(&xid),
     }
 }

@@ -3,67 +3,94 @@
 //! Invariant: once it has held more than one, all that it holds is in a box, and it is a deque as any other.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::ops::{Index, IndexMut};
 
 /// See the [module](self).
 #[derive(Clone, Debug)]
-pub(super) struct ShortDeque<T> {
-    /// Taken only while there is no box.
-    first: Option<T>,
-    #[expect(clippy::box_collection, reason = "a pointer instead of four words, and nearly always none")]
-    all: Option<Box<VecDeque<T>>>,
+#[expect(clippy::box_collection, reason = "a pointer instead of four words, and nearly always none")]
+pub(super) enum ShortDeque<T> {
+    Empty,
+    One(T),
+    Many(Box<VecDeque<T>>),
 }
 
 impl<T> ShortDeque<T> {
     pub(super) const fn new() -> Self {
-        Self { first: None, all: None }
+        Self::Empty
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.all.as_ref().map_or(usize::from(self.first.is_some()), |all| all.len())
+        // Here and below: one comparison for a busy one. Telling all three apart takes several, since they share a byte with the element.
+        if let Self::Many(all) = self {
+            return all.len();
+        }
+        usize::from(matches!(self, Self::One(_)))
     }
 
     #[inline]
     pub(super) fn push_back(&mut self, element: T) {
-        match &mut self.all {
-            Some(all) => all.push_back(element),
-            None if self.first.is_none() => self.first = Some(element),
-            None => self.outgrow(element),
+        if let Self::Many(all) = self {
+            return all.push_back(element);
+        }
+        match self {
+            // Forgotten instead of dropped: there is nothing to drop, which the compiler does not see.
+            Self::Empty => mem::forget(mem::replace(self, Self::One(element))),
+            _ => self.outgrow(element),
         }
     }
 
     #[cold]
     fn outgrow(&mut self, element: T) {
-        self.all = Some(Box::new(self.first.take().into_iter().chain([element]).collect()));
+        let all = self.pop_front().into_iter().chain([element]).collect();
+        *self = Self::Many(Box::new(all));
     }
 
     #[inline]
     pub(super) fn pop_front(&mut self) -> Option<T> {
-        match &mut self.all {
-            Some(all) => all.pop_front(),
-            None => self.first.take(),
+        if let Self::Many(all) = self {
+            return all.pop_front();
+        }
+        match mem::replace(self, Self::Empty) {
+            Self::One(first) => Some(first),
+            Self::Empty | Self::Many(_) => None,
         }
     }
 
     #[inline]
     pub(super) fn get(&self, place: usize) -> Option<&T> {
-        match &self.all {
-            Some(all) => all.get(place),
-            None => self.first.as_ref().filter(|_| place == 0),
+        if let Self::Many(all) = self {
+            return all.get(place);
+        }
+        match self {
+            Self::One(first) if place == 0 => Some(first),
+            _ => None,
         }
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut T> {
-        match &mut self.all {
-            Some(all) => all.get_mut(place),
-            None => self.first.as_mut().filter(|_| place == 0),
+        match self {
+            Self::Many(all) => all.get_mut(place),
+            _ => self.only_mut().filter(|_| place == 0),
+        }
+    }
+
+    fn only_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::One(only) => Some(only),
+            _ => None,
         }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.first.iter().chain(self.all.iter().flat_map(|all| all.iter()))
+        let (first, all) = match self {
+            Self::Empty => (None, None),
+            Self::One(first) => (Some(first), None),
+            Self::Many(all) => (None, Some(all)),
+        };
+        first.into_iter().chain(all.into_iter().flat_map(|all| all.iter()))
     }
 }
 
@@ -119,6 +146,6 @@ mod tests {
             short.push_back(element);
             assert_eq!(short.pop_front(), Some(element));
         }
-        assert!(short.all.is_none());
+        assert!(matches!(short, ShortDeque::Empty));
     }
 }

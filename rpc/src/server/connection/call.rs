@@ -45,7 +45,7 @@ impl Connection {
         let method = hash(&call.method);
         if in_session {
             let arrival = store::arrival(&call, method);
-            match self.session.arrive(reader.replies.take_ended(), arrival, &mut out) {
+            match self.session.arrive(&self.context().sessions, reader.replies.take_ended(), arrival, &mut out) {
                 Ok(Arrived::New) => {}
                 Ok(Arrived::Done) => {
                     self.glitches.spend(reader.read_at())?;
@@ -86,11 +86,11 @@ impl Connection {
         };
         let refusal = if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
-        } else if self.context.stage.is_refusing() {
+        } else if self.context().stage.is_refusing() {
             Some(Refusal::Draining)
         } else if self.is_full() {
-            Some(Refusal::InFlight(self.context.limits.in_flight))
-        } else if let Some(max) = self.context.load.is_full() {
+            Some(Refusal::InFlight(self.context().limits.in_flight))
+        } else if let Some(max) = self.context().load.is_full() {
             Some(Refusal::Waiting(max))
         } else if reader.is_late(now) {
             self.refuses_late(reader, now, call.timeout, deadline)
@@ -126,7 +126,7 @@ impl Connection {
         deadline: Option<Instant>,
     ) -> Result<Step, End> {
         self.run_to_park(role, arrival.xid, Vec::new(), |out| {
-            let refusal = match self.session.wait(arrival, deadline, out) {
+            let refusal = match self.session.wait(&self.context().sessions, arrival, deadline, out) {
                 Ok(Ok(Waited::Answered)) => return None,
                 Ok(Ok(Waited::Abandoned)) => {
                     // A copy that says its lane will run.
@@ -154,7 +154,7 @@ impl Connection {
         self.in_flight.update(|count| count + 1);
         let mut waits = None;
         let mut pass_on = || {
-            waits = Some(self.context.load.waits());
+            waits = Some(self.context().load.waits());
             *role = self.pass_on(xid, role.take());
         };
         let ended = park::on_first_park(&mut pass_on, || {
@@ -192,8 +192,8 @@ impl Connection {
     /// Not within the hook that was refused: what a logger does is not ours to know, and the hook must not wait.
     #[cold]
     fn warn_if_refused(&self) {
-        if let Some(error) = self.refused.take()
-            && !self.warned.replace(true)
+        if let Some(error) = self.take_refused()
+            && !self.extras().warned.replace(true)
         {
             tracing::warn!(peer = %self.peer(), %error, "while a call waited, no other of its worker was served: no fiber to do so");
         }
@@ -214,13 +214,13 @@ impl Connection {
     }
 
     pub(super) fn refuse(&self, xid: u64, one_way: bool, refusal: Refusal, out: &mut Vec<u8>) {
-        let code = handler::refuse(xid, one_way, refusal, self.context.limits.frame_bytes, out);
+        let code = handler::refuse(xid, one_way, refusal, self.context().limits.frame_bytes, out);
         self.count(|shard| shard.refuse(code));
     }
 
     /// Who serves a call whose turn has come now.
     pub(super) fn serving(&self, now: Instant) -> Serving<'_> {
-        let Context { registry, middleware, limits, .. } = &*self.context;
+        let Context { registry, middleware, limits, .. } = &**self.context();
         let count = self.shard.as_deref().map(|shard| (shard, now));
         Serving { registry, middleware, frame_bytes: limits.frame_bytes, count }
     }

@@ -55,7 +55,7 @@ impl Connection {
             Ok(Arrived::New) => {
                 self.glitches.earn(1);
                 let now = clock::now();
-                let refusal = if self.context.stage.is_refusing() {
+                let refusal = if self.context().stage.is_refusing() {
                     Some(Refusal::Draining)
                 } else if reader.is_late(now) {
                     self.refuses_late(reader, now, call.timeout, deadline)
@@ -108,8 +108,8 @@ impl Connection {
         let refusal = if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
         } else if self.is_full() {
-            Some(Refusal::InFlight(self.context.limits.in_flight))
-        } else if let Some(max) = self.context.load.is_full() {
+            Some(Refusal::InFlight(self.context().limits.in_flight))
+        } else if let Some(max) = self.context().load.is_full() {
             Some(Refusal::Waiting(max))
         } else {
             refusal
@@ -138,7 +138,7 @@ impl Connection {
     ) -> Result<Step, End> {
         let method = hash(&call.method);
         self.run_to_park(role, arrival.xid, Vec::new(), |out| {
-            let refusal = match self.session.wait(arrival, deadline, out) {
+            let refusal = match self.session.wait(&self.context().sessions, arrival, deadline, out) {
                 Ok(Ok(Waited::Answered)) => return None,
                 Ok(Ok(Waited::Abandoned)) => {
                     let serving = self.serving(clock::now());
@@ -166,11 +166,12 @@ impl Connection {
     ) -> Result<Arrived, Refused> {
         let held = self.place.get().and_then(|(dispatch, key)| {
             let set = dispatch.upgrade()?.line_of();
-            Some(self.held.get_or_init(|| Box::new(HeldCalls::new(Bell::of_line(set, *key)))))
+            Some(self.extras().held.get_or_init(|| Box::new(HeldCalls::new(Bell::of_line(set, *key)))))
         });
         let bell = held.map_or_else(|| Bell::of_thread(park::current()), |held| Arc::clone(&held.bell));
         let waiting = Arc::new(Waiting::new(bell));
-        let arrived = self.session.arrive_in_lane(arrival, (&waiting, HeldCall::bytes(call)), out);
+        let arrived =
+            self.session.arrive_in_lane(&self.context().sessions, arrival, (&waiting, HeldCall::bytes(call)), out);
         let Ok(Arrived::Held { is_full, again }) = arrived else { return arrived };
         let give_up_at = held::give_up_at(call.timeout, deadline);
         let refusal = if is_full && again {
@@ -178,7 +179,7 @@ impl Connection {
             return arrived;
         } else if is_full {
             Refusal::HeldBack(SESSION_HELD_MAX)
-        } else if self.context.stage.is_refusing() {
+        } else if self.context().stage.is_refusing() {
             Refusal::Draining
         } else if give_up_at.is_some_and(|give_up_at| give_up_at <= clock::now()) {
             Refusal::NotItsTurn
@@ -224,7 +225,7 @@ impl Connection {
                     }
                 }
                 Fate::Released => return Some(Ok(Arrived::New)),
-                Fate::Over => return Some(self.session.arrive(None, arrival, out)),
+                Fate::Over => return Some(self.session.arrive(&self.context().sessions, None, arrival, out)),
                 Fate::Copied => return Some(Ok(Arrived::InProgress)),
             }
         }
@@ -232,7 +233,7 @@ impl Connection {
 
     /// Nobody waits any more for that call, if it is held.
     pub(super) fn cancel_held(&self, xid: Xid) {
-        let Some(held) = self.held.get().and_then(|held| held.take(xid)) else { return };
+        let Some(held) = self.held().and_then(|held| held.take(xid)) else { return };
         let reply = self.cancelled(xid);
         self.session.cancel(xid, &held.waiting, &reply);
         scratch::give(reply);
@@ -247,7 +248,7 @@ impl Connection {
 
     /// Whether something waits for its turn.
     pub(super) fn holds_any(&self) -> bool {
-        self.held.get().is_some_and(|held| !held.is_empty())
+        self.held().is_some_and(|held| !held.is_empty())
     }
 
     /// Runs the held calls whose turn has come, and answers those whose time is up.
@@ -257,7 +258,7 @@ impl Connection {
     /// As for any call.
     #[inline]
     pub(super) fn take_held(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<Step, End> {
-        match self.held.get() {
+        match self.held() {
             Some(held) if held.attend() => self.take_due(role, request, held),
             _ => Ok(Step::Done),
         }
@@ -305,7 +306,7 @@ impl Connection {
             }
             // Else it was answered, by another connection's cancel.
             Due::Decided(HeldCall { arrival, .. }, Fate::Over) => {
-                if let Err(refused) = self.session.arrive(None, arrival, &mut out) {
+                if let Err(refused) = self.session.arrive(&self.context().sessions, None, arrival, &mut out) {
                     self.refuse(arrival.xid, false, Refusal::Session(refused), &mut out);
                 }
             }
@@ -319,7 +320,7 @@ impl Connection {
 
     /// Lets go of all that is held: the connection has ended.
     pub(super) fn forget_held(&self) {
-        let Some(held) = self.held.get() else { return };
+        let Some(held) = self.held() else { return };
         for HeldCall { call, waiting, .. } in held.take_all() {
             self.session.let_go(call.xid, &waiting);
         }
@@ -340,7 +341,7 @@ impl Connection {
 
     /// The worker's alarm for this connection has gone off.
     pub(in crate::server) fn alarmed(&self) {
-        if let Some(held) = self.held.get() {
+        if let Some(held) = self.held() {
             held.alarm.set(None);
             held.bell.ring();
         }
@@ -348,7 +349,7 @@ impl Connection {
 
     /// Gets in line, to look at what it holds, or no longer does.
     pub(in crate::server) fn ring(&self) {
-        if let Some(held) = self.held.get() {
+        if let Some(held) = self.held() {
             held.bell.ring();
         }
     }

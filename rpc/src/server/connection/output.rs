@@ -72,7 +72,7 @@ impl Connection {
     }
 
     pub(super) fn new_outbox(&self) -> Outbox {
-        Outbox::counted(self.context.limits.buffered_bytes, Arc::clone(&self.context.load.buffered))
+        Outbox::counted(self.context().limits.buffered_bytes, Arc::clone(&self.context().load.buffered))
     }
 
     /// Writes what the peer takes at once. A fiber of its own waits for it to take the rest.
@@ -81,14 +81,14 @@ impl Connection {
             return self.flush();
         }
         self.outbox.flush(AtOnce(self.stream()))?;
-        if !self.outbox.is_stuck() || self.draining.get() {
+        if !self.outbox.is_stuck() || self.extras().draining.get() {
             return Ok(());
         }
         let draining = Draining(Rc::clone(self));
         let drain = move || {
             let Draining(connection) = &draining;
             let drained = connection.flush();
-            connection.draining.set(false);
+            connection.extras().draining.set(false);
             if let Err(error) = drained {
                 connection.end(End::Io(error));
             }
@@ -96,7 +96,7 @@ impl Connection {
         };
         match cancel::shield(|| fibra_scheduler::Builder::new().spawn_local(drain)) {
             Ok(fiber) => {
-                self.draining.set(true);
+                self.extras().draining.set(true);
                 self.run_by(0, fiber);
                 Ok(())
             }
@@ -126,7 +126,7 @@ struct Draining(Rc<Connection>);
 
 impl Drop for Draining {
     fn drop(&mut self) {
-        if self.0.draining.replace(false) {
+        if self.0.extras().draining.replace(false) {
             self.0.close();
         }
     }

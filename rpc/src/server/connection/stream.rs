@@ -28,19 +28,19 @@ use crate::wire::frame::Call;
 
 impl Connection {
     pub(super) fn streams(&self) -> &Streams {
-        self.streams.get_or_init(|| Box::new(Streams::new(&self.context.limits, &self.shared_outbox())))
+        self.extras().streams.get_or_init(|| Box::new(Streams::new(&self.context().limits, &self.shared_outbox())))
     }
 
     /// Nothing more is read.
     pub(super) fn streams_lost(&self) {
-        if let Some(streams) = self.streams.get() {
+        if let Some(streams) = self.extras.get().and_then(|extras| extras.streams.get()) {
             streams.lose(|xid| self.seat.cancel(xid));
         }
     }
 
     /// A cancel has come, of whichever call.
     pub(super) fn stream_cancelled(&self, xid: u64) {
-        if let Some(streams) = self.streams.get() {
+        if let Some(streams) = self.extras.get().and_then(|extras| extras.streams.get()) {
             streams.cancel(xid);
         }
     }
@@ -71,11 +71,11 @@ impl Connection {
             Some(Refusal::NoFibers)
         } else if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
-        } else if self.context.stage.is_refusing() {
+        } else if self.context().stage.is_refusing() {
             Some(Refusal::Draining)
         } else if self.is_full() {
-            Some(Refusal::InFlight(self.context.limits.in_flight))
-        } else if let Some(max) = self.context.load.is_full() {
+            Some(Refusal::InFlight(self.context().limits.in_flight))
+        } else if let Some(max) = self.context().load.is_full() {
             Some(Refusal::Waiting(max))
         } else {
             self.start_writer().err().map(|_| Refusal::NoFiberLeft)

@@ -147,7 +147,7 @@ impl Connection {
         if self.seat.open(&self.shared_outbox()) {
             self.tell_of_drain();
         }
-        let mut role = Some(Box::new(Reader::new(self.context.limits.frame_bytes, None, Share::default())));
+        let mut role = Some(Box::new(Reader::new(self.context().limits.frame_bytes, None, Share::default())));
         let mut request = Request::from(Peer::Remote(self.peer()));
         let ended = loop {
             if let Err(end) = self.step_by_thread(&mut role, &mut request) {
@@ -186,7 +186,7 @@ impl Connection {
     /// Waits for more; for the rest of a frame no longer than it may take.
     fn read_by_thread(&self, reader: &mut Reader) -> Result<(), End> {
         let mut stream = self.stream();
-        let timeout = self.context.frame_timeout;
+        let timeout = self.context().frame_timeout;
         let deadline = if reader.is_empty() { None } else { reader.unfinished_since().checked_add(timeout) };
         let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
         if left.is_some_and(|left| left.is_zero()) {
@@ -321,7 +321,7 @@ impl Connection {
                 None
             }
             Err(error) => {
-                self.refused.set(Some(error));
+                self.extras().refused.set(Some(error));
                 // What has been answered is not to wait for this one. It takes no waiting; if it fails, the next write does.
                 let _ = self.outbox.flush(AtOnce(self.stream()));
                 self.input.take()
@@ -331,9 +331,11 @@ impl Connection {
 
     /// Whether there was no fiber to hand the role to: what this one waits for keeps the connection from being read.
     pub(super) fn is_unread(&self) -> bool {
-        let refused = self.refused.take();
+        let refused = self.take_refused();
         let is_unread = refused.is_some();
-        self.refused.set(refused);
+        if is_unread {
+            self.extras().refused.set(refused);
+        }
         is_unread
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use fibra_scheduler::park::Unparker;
 
-use super::{Held, State, with_progress};
+use super::{Held, Sessions, State, with_progress};
 use crate::limits::{HELD_CALL_BYTES, SESSION_HELD_MAX};
 use crate::server::held::{Fate, Waiting};
 use crate::server::store::{Arrived, GivenUp};
@@ -96,14 +96,15 @@ impl State {
     /// Decides what becomes of held calls, and of whoever waits for a call that will have no answer: all that `progress` says.
     #[cold]
     pub(super) fn tell(&mut self, progress: &mut Progress<Unparker>) -> Told {
-        let Self { cache, held } = self;
+        let Self { cache } = self;
         let attached = std::mem::take(&mut progress.orphaned);
         let mut told = Told { waiting: Vec::new(), attached };
         for xid in progress.dropped.drain(..) {
-            told.waiting.extend(held.iter_mut().flat_map(|held| held.end(xid, Fate::Over)));
+            told.waiting.extend(cache.beside_mut().into_iter().flat_map(|held| held.end(xid, Fate::Over)));
         }
         while let Some(xid) = progress.released.pop() {
-            let copies: Vec<_> = held.iter_mut().flat_map(|held| held.end(xid, Fate::Released)).collect();
+            let copies: Vec<_> =
+                cache.beside_mut().into_iter().flat_map(|held| held.end(xid, Fate::Released)).collect();
             if copies.is_empty() {
                 // Nobody is there to run it: whoever waits for that looks again.
                 told.attached.extend(cache.abandon(xid, progress).into_iter().flatten());
@@ -116,7 +117,7 @@ impl State {
     /// The same, when a call has ended that may have been held itself.
     #[cold]
     pub(super) fn tell_of_end(&mut self, xid: Xid, progress: &mut Progress<Unparker>) -> Told {
-        let own = self.held.as_mut().map(|held| held.end(xid, Fate::Over));
+        let own = self.cache.beside_mut().map(|held| held.end(xid, Fate::Over));
         let mut told = self.tell(progress);
         told.waiting.extend(own.into_iter().flatten());
         told
@@ -152,24 +153,25 @@ impl Held {
 
     pub(super) fn arrive_in_order(
         &self,
+        sessions: &Sessions,
         arrival: Arrival,
         (waiting, bytes): (&Arc<Waiting>, usize),
         out: &mut Vec<u8>,
     ) -> Result<Arrived, Refused> {
         let arrived = self.then_ring(|state, progress| {
-            let arrived = state.arrive(arrival, progress, out, |held| {
-                let held = held.get_or_insert_with(|| Box::new(HeldBack::new(&self.sessions.held)));
+            let arrived = state.arrive(arrival, progress, out, |cache| {
+                let held = cache.beside_or_insert_with(|| HeldBack::new(&sessions.held));
                 let again = held.holds(arrival.xid);
                 Arrived::Held { again, is_full: !held.add(arrival.xid, waiting, bytes) }
             });
             (arrived, state.tell(progress))
         });
-        arrived.unwrap_or_else(|| Err(self.replaced()))
+        arrived.unwrap_or_else(|| Err(self.replaced(sessions)))
     }
 
     pub(super) fn give_up_copy(&self, xid: Xid, waiting: &Waiting, reply: &[u8]) -> GivenUp {
         self.then_ring(|state, progress| match waiting.fate() {
-            Fate::Waits if state.held.as_mut().is_some_and(|held| held.drop_copy(xid, waiting)) => {
+            Fate::Waits if state.cache.beside_mut().is_some_and(|held| held.drop_copy(xid, waiting)) => {
                 (GivenUp::Copy, Told::default())
             }
             Fate::Waits | Fate::Released => (GivenUp::Answered, state.refuse(xid, reply, progress)),
@@ -198,7 +200,7 @@ impl Held {
     pub(super) fn let_go_of(&self, xid: Xid, waiting: &Waiting) {
         self.then_ring(|state, progress| {
             let is_alone = match waiting.fate() {
-                Fate::Waits => !state.held.as_mut().is_some_and(|held| held.drop_copy(xid, waiting)),
+                Fate::Waits => !state.cache.beside_mut().is_some_and(|held| held.drop_copy(xid, waiting)),
                 fate => fate == Fate::Released,
             };
             ((), if is_alone { state.abandon(xid, progress) } else { Told::default() })

@@ -5,9 +5,10 @@ use std::mem;
 
 use super::super::lanes::{Lane, Turn};
 use super::super::{Refused, Verdict, Xid};
+use super::rare::Rare;
 use super::{Few, Progress, ReplyCache, Stage, find};
 
-impl<A> ReplyCache<A> {
+impl<A, B> ReplyCache<A, B> {
     /// A call of a lane comes for the first time: to run, or to wait.
     #[cold]
     pub(super) fn enter(
@@ -16,7 +17,7 @@ impl<A> ReplyCache<A> {
         turn: Turn,
         progress: &mut Progress<A>,
     ) -> Result<(Stage<A>, Verdict<'static>), Refused> {
-        let lanes = self.lanes.get_or_insert_default();
+        let lanes = &self.rare().lanes;
         let (by, _) = lanes.course(turn.lane);
         if xid < by {
             return Err(Refused::Overtaken { by });
@@ -26,14 +27,14 @@ impl<A> ReplyCache<A> {
             self.begin(turn.lane, xid, progress);
             return Ok((Stage::Running { lane: Some(turn.lane), attached: Few::new() }, Verdict::New));
         }
-        self.lanes.get_or_insert_default().hold(xid);
+        self.rare().lanes.hold(xid);
         Ok((Stage::Held { turn, attached: Few::new() }, Verdict::Held))
     }
 
     /// A held call comes again. What its client does not wait for any more, it does not either: the earliest that it has named counts.
     #[cold]
     pub(super) fn hold_again(&mut self, xid: Xid, again: Option<Turn>, progress: &mut Progress<A>) {
-        let after = again.zip(self.lanes.as_ref()).map(|(turn, lanes)| lanes.resolve(turn.after));
+        let after = again.zip(self.rare.as_ref()).map(|(turn, rare)| rare.lanes.resolve(turn.after));
         if let (Some(Stage::Held { turn, .. }), Some(after)) = (self.stage(xid), after)
             && after < turn.after
         {
@@ -44,10 +45,10 @@ impl<A> ReplyCache<A> {
 
     /// A held call ends: what was to come after it comes after what it was to.
     pub(super) fn pass_over(&mut self, xid: Xid, after: Xid) {
-        let Some(lanes) = &mut self.lanes else { return };
-        lanes.pass_over(xid, after);
+        let Some(rare) = &mut self.rare else { return };
+        rare.lanes.pass_over(xid, after);
         let mut before = xid;
-        while let Some(held) = self.lanes.as_ref().and_then(|lanes| lanes.next_held(before)) {
+        while let Some(held) = self.rare.as_ref().and_then(|rare| rare.lanes.next_held(before)) {
             before = held;
             if let Some(Stage::Held { turn, .. }) = self.stage(held)
                 && turn.after == xid
@@ -59,12 +60,13 @@ impl<A> ReplyCache<A> {
 
     /// A call of a lane begins. Those that still wait before it were given up, or it would wait for them: they are let go.
     fn begin(&mut self, lane: Lane, xid: Xid, progress: &mut Progress<A>) {
-        let Some(lanes) = &mut self.lanes else { return };
+        // None only while there has been no call of a lane.
+        let Rare { lanes, aside, .. } = &mut **self.rare.get_or_insert_default();
         lanes.begin(lane, xid);
         let mut before = 0;
         while let Some(held) = lanes.next_held(before).filter(|&held| held < xid) {
             before = held;
-            let known = find(&mut self.calls, &mut self.aside, self.first_incomplete, held);
+            let known = find(&mut self.calls, Some(&mut *aside), self.first_incomplete, held);
             let Some(call) = known else { continue };
             if !matches!(call.stage, Stage::Held { turn, .. } if turn.lane == lane) {
                 continue;
@@ -80,7 +82,7 @@ impl<A> ReplyCache<A> {
     /// Takes the held calls whose turn has come.
     #[inline]
     pub(super) fn release(&mut self, progress: &mut Progress<A>) {
-        if self.lanes.as_ref().is_some_and(|lanes| lanes.holds_any()) {
+        if self.rare.as_ref().is_some_and(|rare| rare.lanes.holds_any()) {
             self.release_held(progress);
         }
     }
@@ -88,7 +90,7 @@ impl<A> ReplyCache<A> {
     #[cold]
     fn release_held(&mut self, progress: &mut Progress<A>) {
         let mut before = 0;
-        while let Some(xid) = self.lanes.as_ref().and_then(|lanes| lanes.next_held(before)) {
+        while let Some(xid) = self.rare.as_ref().and_then(|rare| rare.lanes.next_held(before)) {
             before = xid;
             let Some(&mut Stage::Held { turn, .. }) = self.stage(xid) else { continue };
             if !self.has_come(turn) {
@@ -106,7 +108,7 @@ impl<A> ReplyCache<A> {
 
     /// Whether whatever comes before in the lane has run to its end, or will not run any more.
     fn has_come(&self, turn: Turn) -> bool {
-        let (begun, is_busy) = self.lanes.as_ref().map_or((0, false), |lanes| lanes.course(turn.lane));
+        let (begun, is_busy) = self.rare.as_ref().map_or((0, false), |rare| rare.lanes.course(turn.lane));
         if is_busy {
             return false;
         }
@@ -114,8 +116,11 @@ impl<A> ReplyCache<A> {
             Ok(place) => self.calls.get(place),
             Err(_) if turn.after >= self.first_incomplete => return false,
             // It is set aside; or acknowledged, and then those before it need not be: its client has given it up since it was named.
-            Err(_) => match self.aside.get(&turn.after) {
-                None => return self.aside.range(..turn.after).all(|(_, call)| !call.stage.may_be_of(turn.lane)),
+            Err(_) => match self.aside(turn.after) {
+                None => {
+                    let mut before = self.rare.iter().flat_map(|rare| rare.aside.range(..turn.after));
+                    return before.all(|(_, call)| !call.stage.may_be_of(turn.lane));
+                }
                 known => known,
             },
         };
@@ -125,8 +130,8 @@ impl<A> ReplyCache<A> {
 
     /// Nothing of the lane runs any more.
     pub(super) fn leave(&mut self, lane: Option<Lane>) {
-        if let (Some(lane), Some(lanes)) = (lane, &mut self.lanes) {
-            lanes.leave(lane);
+        if let (Some(lane), Some(rare)) = (lane, &mut self.rare) {
+            rare.lanes.leave(lane);
         }
     }
 }
