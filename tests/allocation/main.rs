@@ -1,4 +1,7 @@
-//! Waiting and waking allocate nothing, once everyone is there. In a program of its own, since it counts every allocation.
+//! What is allocated: nothing by waiting and waking, once everyone is there; and what an idle connection holds. In a program of its own, since it
+//! counts every allocation.
+
+mod an_idle_connection_holds_three_blocks;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -14,17 +17,36 @@ struct Counting;
 thread_local! {
     /// By thread: the one worker is the test's own thread, and the test harness has others.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static HELD: Cell<Held> = const { Cell::new(Held { blocks: 0, bytes: 0 }) };
+}
+
+/// What a thread has allocated and not freed, less what it has freed of others'.
+#[derive(Clone, Copy)]
+struct Held {
+    blocks: i64,
+    /// As glibc has it: with a header of eight, in steps of 16, and at least 32.
+    bytes: i64,
+}
+
+impl Held {
+    fn count(sign: i64, layout: Layout) {
+        let Self { blocks, bytes } = HELD.get();
+        let size = (layout.size() + 8).next_multiple_of(16).max(32) as i64;
+        HELD.set(Self { blocks: blocks + sign, bytes: bytes + sign * size });
+    }
 }
 
 // SAFETY: all of it is the system's; counting touches nothing that it knows of.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        Held::count(1, layout);
         // SAFETY: as the caller says.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        Held::count(-1, layout);
         // SAFETY: as the caller says.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -43,6 +65,10 @@ fn allocates_nothing(what: &str, mut f: impl FnMut()) {
 
 fn run(f: impl FnOnce()) {
     runtime::Builder::new(driver::idle).workers(1).run(f).expect("a runtime");
+}
+
+fn run_with_sockets(f: impl FnOnce()) {
+    fibra::runtime::builder().workers(1).run(f).expect("a runtime");
 }
 
 #[test]

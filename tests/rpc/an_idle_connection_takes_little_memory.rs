@@ -17,7 +17,7 @@ const CONNECTIONS: usize = 2_048;
 const DESCRIPTORS: usize = 2 * CONNECTIONS + 100;
 
 /// In bytes, all included: the socket, its place in the reactor, the connection, and the session with the reply.
-const LIMIT: usize = 700;
+const LIMIT: usize = 512;
 
 #[test]
 fn called_or_not() {
