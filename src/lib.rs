@@ -14,6 +14,9 @@ pub mod sim;
 
 /// std's networking types on fibers: what blocks there parks the fiber here. See [`fibra_net`].
 pub use fibra_net as net;
+/// What source made of `.proto` files uses: protobuf's well-known types, and a status. With the feature `proto`. See [`fibra_proto`].
+#[cfg(feature = "proto")]
+pub use fibra_proto as proto;
 /// Services, servers and proxies. See [`fibra_rpc`].
 pub use fibra_rpc as rpc;
 

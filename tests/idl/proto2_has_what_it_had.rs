@@ -1,0 +1,34 @@
+//! proto2: what is required is there, defaults are what the file says, groups are messages.
+
+use fibra_idl_tests::api::kinds::old::{Mood, Old, old};
+use prost::Message;
+
+use crate::support::{arriving, map, travelling};
+
+#[test]
+fn defaults_are_those_of_the_file() {
+    let old = arriving::<Old>(&map([])).expect("what is required has its default, too");
+    assert_eq!((old.seven, old.seven()), (None, 7));
+    assert_eq!((old.text(), old.raw()), ("a \"text\"\n", &[1, 255][..]));
+    assert_eq!((old.mood(), old.must_mood), (Mood::Good, Mood::Good as i32));
+    assert!(old.infinite().is_infinite() && old.none().is_nan());
+    assert!((old.less() + 1.5).abs() < f32::EPSILON);
+}
+
+#[test]
+fn both_encodings_give_back_what_they_got() {
+    let old = Old {
+        must: 1,
+        may: Some(0),
+        raw: Some(vec![3].into()),
+        mood: Some(-1),
+        packed: vec![1, 2],
+        loose: vec![3, 4],
+        part: Some(old::Part { size: Some(5) }),
+        parts: vec![old::Parts { inner: Old { must: 6, ..Old::default() } }],
+        one: Some(old::One::B("b".into())),
+        ..Old::default()
+    };
+    assert_eq!(arriving::<Old>(&travelling(&old)).expect("it is one"), old);
+    assert_eq!(Old::decode(old.encode_to_vec().as_slice()), Ok(old));
+}
