@@ -1,6 +1,6 @@
 """Runs the examples as a user would, in processes of their own, and checks what they say and how they end.
 
-    cargo build --release --examples && python3 .ci/examples.py
+    cargo build --release --examples && cargo build --release -p fibra-example-idl && python3 .ci/examples.py
 
 Everything speaks to 127.0.0.1, on ports that the system picks, and every process is ended by its pid.
 """
@@ -16,6 +16,7 @@ import time
 
 TARGET = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "examples")
 CALCULATOR, ECHO, STREAMS, SIMULATE = (os.path.join(TARGET, name) for name in ("calculator", "echo", "streams", "simulate"))
+IDL = os.path.join(os.path.dirname(TARGET), "idl")  # a package of its own
 LIMIT = 60  # seconds, for anything
 PREFACE = b"\xc1fibra\x03\x00"  # docs/wire-format.md
 
@@ -207,10 +208,22 @@ def a_simulation_finds_the_bug_and_its_fix_passes():
     assert re.search(r"^hash: .*$", found, re.M).group() in again.stdout, again.stdout
 
 
+def a_service_of_a_proto_file():
+    sold = ["lamp: 30 in stock", "order 1: 2 of lamp, due 2026-01-02T00:00:00Z", "after 3600s: PLACE_PACKED",
+            "after 28800s: PLACE_ON_THE_ROAD", "after 86400s: PLACE_DELIVERED"]
+    succeeds("\n".join([*sold, "lamp: 28 in stock", "refused: 28 left", ""]), IDL)
+    with Server(IDL, "serve", "127.0.0.1:0") as server:
+        succeeds("\n".join([*sold, ""]), IDL, "order", server.addr, "lamp", "2")
+        fails(1, "refused: 28 left", IDL, "order", server.addr, "lamp", "2000")
+        fails(1, "there is no sofa", IDL, "order", server.addr, "sofa", "1")
+    fails(1, "refused", IDL, "order", closed_port(), "lamp", "2")
+    fails(2, "usage", IDL, "order", "127.0.0.1:1", "lamp", "many")
+
+
 def main():
     for check in (calls_between_processes, a_fiber_or_a_thread_a_connection, failures_are_one_clear_line,
                   echo_sends_everything_back, an_echo_is_one_recv_and_one_send, streams_end_as_they_should,
-                  a_simulation_finds_the_bug_and_its_fix_passes):
+                  a_simulation_finds_the_bug_and_its_fix_passes, a_service_of_a_proto_file):
         print(check.__name__.replace("_", " "))
         check()
     print("the examples do what they say")
