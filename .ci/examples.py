@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 TARGET = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "examples")
 CALCULATOR, ECHO, STREAMS, SIMULATE = (os.path.join(TARGET, name) for name in ("calculator", "echo", "streams", "simulate"))
@@ -77,6 +78,27 @@ def calls_between_processes():
             succeeds("8\n", CALCULATOR, "call", server.addr, "add", "3", "5")
             succeeds("-2\n", CALCULATOR, "call", server.addr, "add", "3", "-5")
             fails(1, "zero", CALCULATOR, "call", server.addr, "divide", "3", "0")
+
+
+def others_call_the_calculator():
+    with Server(CALCULATOR, "serve", "127.0.0.1:0") as server:
+        host, port = server.addr.split(":")
+        for path, body, answer in (
+            ("/calculator/add", "[3, 5]", b"8"),
+            ("/", '{"jsonrpc": "2.0", "method": "add", "params": [3, 5], "id": 1}', b'{"jsonrpc":"2.0","result":8,"id":1}'),
+        ):
+            request = urllib.request.Request(f"http://{server.addr}{path}", body.encode(), {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=LIMIT) as response:
+                assert response.read() == answer, path
+        # JSON-RPC and MessagePack-RPC, bare.
+        for asked, answer in (
+            (b'{"jsonrpc": "2.0", "method": "calculator.add", "params": [3, 5], "id": 1}', b'{"jsonrpc":"2.0","result":8,"id":1}\n'),
+            (b"\x94\x00\x07\xa3add\x92\x03\x05", b"\x94\x01\x07\xc0\x08"),
+        ):
+            with socket.create_connection((host, int(port)), LIMIT) as connection:
+                connection.sendall(asked)
+                connection.shutdown(socket.SHUT_WR)
+                assert connection.makefile("rb").read() == answer
 
 
 def a_fiber_or_a_thread_a_connection():
@@ -221,7 +243,7 @@ def a_service_of_a_proto_file():
 
 
 def main():
-    for check in (calls_between_processes, a_fiber_or_a_thread_a_connection, failures_are_one_clear_line,
+    for check in (calls_between_processes, others_call_the_calculator, a_fiber_or_a_thread_a_connection, failures_are_one_clear_line,
                   echo_sends_everything_back, an_echo_is_one_recv_and_one_send, streams_end_as_they_should,
                   a_simulation_finds_the_bug_and_its_fix_passes, a_service_of_a_proto_file):
         print(check.__name__.replace("_", " "))

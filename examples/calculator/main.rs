@@ -18,6 +18,16 @@
 //! cargo run --release --example calculator -- load 127.0.0.1:7000
 //! ```
 //!
+//! The server answers others, too, on the same port: any client of JSON-RPC or MessagePack-RPC, or what can POST. See docs/protocols.md.
+//!
+//! ```text
+//! curl --json '[3, 5]' http://127.0.0.1:7000/calculator/add
+//! curl --json '{"a": 3, "b": 5}' http://127.0.0.1:7000/calculator/add
+//! curl --json '{"jsonrpc": "2.0", "method": "calculator.add", "params": [3, 5], "id": 1}' http://127.0.0.1:7000/
+//! echo '{"jsonrpc": "2.0", "method": "add", "params": [3, 5], "id": 1}' | nc -N 127.0.0.1 7000
+//! curl http://127.0.0.1:7000/healthz
+//! ```
+//!
 //! Kill the server while `call 127.0.0.1:7000 add_slowly 3 5 60` waits, start it again, and see what the caller is told. Without a server the
 //! caller goes on looking for one until its deadline.
 //!

@@ -13,7 +13,11 @@
 //! | this one | [`Dialect`], and how they are told apart |
 //! | [`answer`] | what a call was answered with, for any dialect |
 //! | [`arguments`] | what came as parameters, as the arguments of a method |
+//! | [`beside`] | what a call may have beside its parameters |
 //! | [`extent`] | where a MessagePack value ends that comes in pieces |
+//! | [`http`] | HTTP/1.1 |
+//! | [`json`] | JSON to MessagePack and back, and where it ends |
+//! | [`json_rpc`] | JSON-RPC 2.0, Go's form of 1.0, and the framing of language servers |
 //! | [`name`] | the names by which a method is called |
 //! | [`msgpack_rpc`] | MessagePack-RPC |
 //!
@@ -26,7 +30,11 @@
 
 pub mod answer;
 pub mod arguments;
+pub mod beside;
 pub mod extent;
+pub mod http;
+pub mod json;
+pub mod json_rpc;
 pub mod msgpack_rpc;
 pub mod name;
 
@@ -36,16 +44,28 @@ pub mod name;
 pub enum Dialect {
     /// MessagePack-RPC, as specified by the msgpack project.
     MessagePackRpc,
+    /// JSON-RPC 2.0 over TCP, one message behind the other.
+    JsonRpc,
+    /// JSON-RPC 1.0 over TCP, in the form of Go's `net/rpc/jsonrpc`.
+    GoJsonRpc,
+    /// JSON-RPC 2.0 with a `Content-Length` before each message, as language servers have it.
+    ContentLength,
+    /// HTTP/1.1: JSON-RPC 2.0, calls by path, `/healthz` and `/metrics`.
+    Http,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::MessagePackRpc];
+    pub const ALL: [Self; 5] = [Self::MessagePackRpc, Self::JsonRpc, Self::GoJsonRpc, Self::ContentLength, Self::Http];
 
     /// As its own documents call it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::MessagePackRpc => "MessagePack-RPC",
+            Self::JsonRpc => "JSON-RPC 2.0",
+            Self::GoJsonRpc => "Go's JSON-RPC",
+            Self::ContentLength => "JSON-RPC with Content-Length",
+            Self::Http => "HTTP/1.1",
         }
     }
 
@@ -79,7 +99,7 @@ impl Dialects {
 /// What the first bytes of a connection say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recognised {
-    /// They begin this one.
+    /// They begin this one. (What begins as [JSON](Dialect::JsonRpc) may be [Go's](Dialect::GoJsonRpc) form of it: each request says that itself.)
     As(Dialect),
     /// They are too few.
     NotYet,
@@ -100,6 +120,72 @@ pub fn recognise(first: &[u8]) -> Recognised {
         [] => Recognised::NotYet,
         // An array of three or four, in any of the forms that it may have.
         [0x93 | 0x94 | 0xdc | 0xdd, ..] => Recognised::As(Dialect::MessagePackRpc),
-        _ => Recognised::Nothing,
+        [b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n', ..] => Recognised::As(Dialect::JsonRpc),
+        _ => by_word(first),
+    }
+}
+
+/// As [`recognise`], of what begins with a word: a request's method, or a header field's name.
+fn by_word(first: &[u8]) -> Recognised {
+    let (field, shorter) = (b"content-", |word: &[u8]| first.len() < word.len());
+    if first.len() >= field.len() && begins_alike(first, field) {
+        return Recognised::As(Dialect::ContentLength);
+    }
+    if HTTP_METHODS.iter().any(|method| first.starts_with(method)) {
+        return Recognised::As(Dialect::Http);
+    }
+    let may_be_field = shorter(field) && begins_alike(first, field);
+    let may_be_method = HTTP_METHODS.iter().any(|method| method.starts_with(first));
+    if may_be_field || may_be_method { Recognised::NotYet } else { Recognised::Nothing }
+}
+
+/// Those of RFC 9110 and RFC 5789, and what HTTP/2 begins with, so that its client is told.
+const HTTP_METHODS: [&[u8]; 10] =
+    [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH ", b"PRI "];
+
+/// Whether these are the first letters of that, in either case.
+fn begins_alike(first: &[u8], word: &[u8]) -> bool {
+    first.iter().zip(word).all(|(byte, letter)| byte.eq_ignore_ascii_case(letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell() {
+        for (first, expected) in [
+            (&b"\x93"[..], Recognised::As(Dialect::MessagePackRpc)),
+            (b"\xdd\x00\x00\x00\x04", Recognised::As(Dialect::MessagePackRpc)),
+            (b"{", Recognised::As(Dialect::JsonRpc)),
+            (b"\n[", Recognised::As(Dialect::JsonRpc)),
+            (b"Content-Length: 5", Recognised::As(Dialect::ContentLength)),
+            (b"content-", Recognised::As(Dialect::ContentLength)),
+            (b"GET / HTTP/1.1", Recognised::As(Dialect::Http)),
+            (b"CONNECT ", Recognised::As(Dialect::Http)),
+            (b"PRI * HTTP/2.0", Recognised::As(Dialect::Http)),
+            (b"", Recognised::NotYet),
+            (b"C", Recognised::NotYet),
+            (b"CON", Recognised::NotYet),
+            (b"con", Recognised::NotYet),
+            (b"GET", Recognised::NotYet),
+            (b"get ", Recognised::Nothing),
+            (b"GETS", Recognised::Nothing),
+            (b"connect", Recognised::Nothing),
+            (b"\x16\x03\x01", Recognised::Nothing),
+            (b"\x92\x01\x02", Recognised::Nothing),
+            (b"\"text\"", Recognised::Nothing),
+        ] {
+            assert_eq!(recognise(first), expected, "{}", first.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn each_can_be_left_out_by_itself() {
+        for dialect in Dialect::ALL {
+            let others = Dialects::ALL.without(dialect);
+            assert!(Dialect::ALL.into_iter().all(|other| others.has(other) == (other != dialect)));
+            assert!(!Dialects::NONE.has(dialect));
+        }
     }
 }

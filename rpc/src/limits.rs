@@ -97,6 +97,9 @@ pub const METADATA_BYTES_MAX: usize = 8 * 1024;
 /// Entries of a call's metadata.
 pub const METADATA_ENTRIES_MAX: usize = 64;
 
+/// Requests in one batch of JSON-RPC. What has more is no request.
+pub const BATCH_CALLS_MAX: usize = 1_024;
+
 /// Longest explanation in a failure reply or a goaway; what is longer is cut.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
@@ -256,6 +259,12 @@ pub const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a frame may take from its first byte to its last, after a connection has been opened, unless the
 /// [builder](crate::server::Builder::frame_timeout) says otherwise. The default limit on a frame then takes 70 KB a second.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the head of an HTTP request may take, from its first byte. Its body may then take as long as a [frame](FRAME_TIMEOUT).
+pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an HTTP connection may be idle between requests.
+pub const HTTP_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long a server that closes a connection with a reason waits for the peer to receive it, ...
 pub const FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);

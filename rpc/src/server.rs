@@ -74,7 +74,6 @@ use std::time::Duration;
 
 use crate::error::ServeError;
 use crate::health::Health;
-use crate::metrics::{self, text::Gauges};
 use accept::{Acceptor, Context};
 pub use builder::Builder;
 use drain::Drain;
@@ -82,7 +81,6 @@ pub use drain::Drained;
 pub(crate) use local::{Local, LocalPlace};
 use roster::Roster;
 use sigterm::Sigterm;
-use store::Store;
 
 /// A running server. Dropping it stops it, without waiting for what still runs.
 ///
@@ -143,15 +141,7 @@ impl Server {
     /// # }
     /// ```
     pub fn metrics(&self) -> String {
-        let gauges = Gauges {
-            connections: self.connections(),
-            sessions: self.context.sessions.len(),
-            in_line: self.context.leaders.in_line(),
-            waiting: self.context.load.waiting(),
-            buffered: self.context.load.buffered.bytes(),
-            scheduler: fibra_scheduler::counters(),
-        };
-        metrics::text::render(self.context.metrics.as_deref(), &gauges)
+        self.context.render_metrics()
     }
 
     /// Waits until the server no longer accepts: because [`shutdown`](Self::shutdown) was called from elsewhere, its

@@ -1,6 +1,8 @@
 //! A service that clients of others call, a peer that writes what they would, and those clients themselves.
 
 pub(crate) mod clients;
+pub(crate) mod http;
+pub(crate) mod json;
 #[path = "../rpc/support/log.rs"]
 pub(crate) mod log;
 pub(crate) mod msgpack;

@@ -24,10 +24,11 @@ use super::leaders::Leaders;
 use super::load::Load;
 use super::registry::Registry;
 use super::roster::{Refused, Roster, Task};
-use super::store::Chosen;
+use super::store::{Chosen, Store};
 use crate::dialect::Dialects;
+use crate::health::Health;
 use crate::limits::Limits;
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics, text::Gauges};
 use crate::middleware::Chain;
 use crate::waiters::Waiters;
 
@@ -57,6 +58,24 @@ pub(super) struct Context {
     pub(super) bare_names: HashMap<String, String>,
     /// The connections that speak another protocol.
     pub(super) guests: Guests,
+    pub(super) json_rpc_path: String,
+    /// `None`: nobody is to be told.
+    pub(super) health: Option<Health>,
+}
+
+impl Context {
+    /// What it has counted, and what there is now.
+    pub(super) fn render_metrics(&self) -> String {
+        let gauges = Gauges {
+            connections: self.roster.len(),
+            sessions: self.sessions.len(),
+            in_line: self.leaders.in_line(),
+            waiting: self.load.waiting(),
+            buffered: self.load.buffered.bytes(),
+            scheduler: fibra_scheduler::counters(),
+        };
+        metrics::text::render(self.metrics.as_deref(), &gauges)
+    }
 }
 
 /// The accept loop of one server.

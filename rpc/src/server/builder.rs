@@ -49,6 +49,7 @@ pub struct Builder {
     drain_on_sigterm: Option<Duration>,
     queue_delay_max: Duration,
     dialects: Dialects,
+    json_rpc_path: String,
 }
 
 impl Builder {
@@ -69,6 +70,7 @@ impl Builder {
             drain_on_sigterm: None,
             queue_delay_max: QUEUE_DELAY_MAX,
             dialects: Dialects::ALL,
+            json_rpc_path: "/".to_owned(),
         }
     }
 
@@ -130,6 +132,12 @@ impl Builder {
     /// ```
     pub fn without(mut self, dialect: Dialect) -> Self {
         self.dialects = self.dialects.without(dialect);
+        self
+    }
+
+    /// Where JSON-RPC is taken over HTTP, by POST. Default: `/`.
+    pub fn json_rpc_path(mut self, path: impl Into<String>) -> Self {
+        self.json_rpc_path = path.into();
         self
     }
 
@@ -293,6 +301,8 @@ impl Builder {
             dialects: self.dialects,
             bare_names,
             guests: Guests::default(),
+            json_rpc_path: self.json_rpc_path,
+            health: self.says_health.then(|| health.clone()),
         });
         let acceptor =
             Acceptor::start(self.mode, listener, local_addr, Arc::clone(&context)).map_err(BindError::Spawn)?;

@@ -13,8 +13,9 @@
 //! | this one | [`Foreign`]: the connection, and its life |
 //! | [`input`] | what has been read and not yet been acted on |
 //! | [`call`] | one call, through what all calls go through |
+//! | `keyed` | one that runs at most once |
 //! | [`guests`] | such connections, for who drains |
-//! | `msgpack_rpc` | one message of this dialect, and what is answered |
+//! | `msgpack_rpc`, `json_rpc`, `http` | the messages of these dialects, and what is answered |
 //!
 //! Invariants:
 //! * What a client sends ends its own connection at most.
@@ -23,7 +24,10 @@
 
 mod call;
 pub(super) mod guests;
+mod http;
 mod input;
+mod json_rpc;
+mod keyed;
 mod msgpack_rpc;
 
 use std::cell::{Cell, RefCell};
@@ -138,6 +142,9 @@ impl Foreign {
         let dialect = loop {
             match recognise(input.bytes()) {
                 Recognised::As(dialect) if self.context.dialects.has(dialect) => break dialect,
+                Recognised::As(Dialect::JsonRpc) if self.context.dialects.has(Dialect::GoJsonRpc) => {
+                    break Dialect::GoJsonRpc;
+                }
                 Recognised::As(dialect) => {
                     return Err(End::Malformed(format!("this port does not speak {}", dialect.name())));
                 }
@@ -154,6 +161,9 @@ impl Foreign {
         tracing::debug!(peer = %self.peer, dialect = dialect.name(), "a connection speaks another protocol");
         match dialect {
             Dialect::MessagePackRpc => self.speak_msgpack_rpc(input),
+            Dialect::JsonRpc | Dialect::GoJsonRpc => self.speak_json_rpc(input),
+            Dialect::ContentLength => self.speak_content_length(input),
+            Dialect::Http => self.speak_http(input),
         }
     }
 

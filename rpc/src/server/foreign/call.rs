@@ -2,9 +2,10 @@
 //!
 //! Invariants:
 //! * A call has a deadline: its client's, or [`CALL_TIMEOUT`].
+//! * A call of a [key](Beside::key) runs once: see `keyed`.
 //! * What waits counts among what the server lets wait, from its first park on.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fibra_scheduler::park;
 use fibra_scheduler::{cancel, clock, in_fiber};
@@ -12,9 +13,9 @@ use fibra_scheduler::{cancel, clock, in_fiber};
 use super::{Foreign, Room, Turn};
 use crate::dialect::answer::{Answer, Failure};
 use crate::dialect::arguments;
+use crate::dialect::beside::Beside;
 use crate::error::Peer;
 use crate::limits::{CALL_TIMEOUT, CALL_TIMEOUT_MAX, METHOD_NAME_BYTES_MAX};
-use crate::metadata::Metadata;
 use crate::request::Request;
 use crate::scratch;
 use crate::server::admission::Late;
@@ -43,13 +44,20 @@ pub(super) struct Asked<'a> {
 pub(super) enum Shape {
     /// See [`arguments::from_params`].
     Plain,
+    /// See [`arguments::from_one_param`].
+    OneParam,
 }
 
-/// What comes beside the parameters, if the dialect has a place for it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Beside {
-    pub(super) timeout: Option<Duration>,
-    pub(super) metadata: Metadata,
+/// What became of a call that was to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admitted {
+    /// For want of capacity or time.
+    Refused,
+    /// It has been answered.
+    Run {
+        /// Whether by its handler.
+        has_run: bool,
+    },
 }
 
 impl Foreign {
@@ -91,7 +99,15 @@ impl Foreign {
             args: args.into(),
         };
         let mut out = Vec::new();
-        self.admit_and_run(call, turn, &mut out);
+        match &beside.key {
+            Some(key) if !one_way => match self.run_once(call, key, turn, &mut out) {
+                Ok(()) => {}
+                Err(answer) => return answer,
+            },
+            _ => {
+                self.admit_and_run(&mut { call }, turn, &mut out);
+            }
+        }
         let frame = Decoder::of(out, usize::MAX).next_frame().ok().flatten();
         // There is one unless the call was one-way, and then nobody asks.
         frame.and_then(Answer::of_frame).unwrap_or_else(|| Failure::new(Code::ReplyUnencodable, "no reply").into())
@@ -115,20 +131,26 @@ impl Foreign {
     }
 
     /// Puts the native reply in `out`.
-    fn admit_and_run(&self, mut call: Call, turn: Turn, out: &mut Vec<u8>) {
+    pub(super) fn admit_and_run(&self, call: &mut Call, turn: Turn, out: &mut Vec<u8>) -> Admitted {
         let deadline = turn.read_at.checked_add(call.timeout);
         let now = clock::now();
         if let Some(shard) = &self.shard {
             shard.queue(now.saturating_duration_since(turn.read_at));
         }
-        if let Some(refusal) = self.refusal(&call, turn, deadline, now) {
-            let code = handler::refuse(call.xid, call.one_way, refusal, self.context.limits.frame_bytes, out);
-            if let Some(shard) = &self.shard {
-                shard.refuse(code);
-            }
-            return;
+        if let Some(refusal) = self.refusal(call, turn, deadline, now) {
+            self.refuse(call, refusal, out);
+            return Admitted::Refused;
         }
-        self.run(&mut call, deadline, now, out);
+        Admitted::Run { has_run: self.run(call, deadline, now, out) }
+    }
+
+    /// Puts a refusal in `out`.
+    pub(super) fn refuse(&self, call: &Call, refusal: Refusal, out: &mut Vec<u8>) {
+        out.clear();
+        let code = handler::refuse(call.xid, call.one_way, refusal, self.context.limits.frame_bytes, out);
+        if let Some(shard) = &self.shard {
+            shard.refuse(code);
+        }
     }
 
     /// Whether the handler has run.
@@ -187,6 +209,7 @@ impl Shape {
     fn arguments(self, params: Vec<u8>, arguments: &[Argument]) -> Result<Vec<u8>, String> {
         match self {
             Self::Plain => arguments::from_params(params, arguments),
+            Self::OneParam => arguments::from_one_param(params, arguments),
         }
     }
 }

@@ -92,6 +92,13 @@ impl Input {
         }
     }
 
+    /// As [`skip`](Self::skip), of what is between messages.
+    pub(super) fn skip_blanks(&mut self, count: usize) {
+        if count > 0 {
+            self.skip(count);
+        }
+    }
+
     /// Waits for more of a message; or for one to begin, however long that takes, unless there is a deadline for it. False: there is no more.
     pub(super) fn read(&mut self, mut stream: &TcpStream, deadline: Option<Instant>) -> Result<bool, Lost> {
         let mut deadline = deadline;

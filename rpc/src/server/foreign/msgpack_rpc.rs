@@ -4,10 +4,11 @@
 
 use std::rc::Rc;
 
-use super::call::{Asked, Beside, Shape};
+use super::call::{Asked, Shape};
 use super::input::Input;
 use super::{End, Foreign, Turn};
 use crate::dialect::answer::{Answer, Failure};
+use crate::dialect::beside::Beside;
 use crate::dialect::extent::Extent;
 use crate::dialect::msgpack_rpc::{self, Malformed, Message};
 use crate::scratch;
