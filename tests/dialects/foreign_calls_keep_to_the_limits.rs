@@ -30,6 +30,22 @@ fn calls_on_one_connection() {
 }
 
 #[test]
+fn calls_that_only_wait_for_their_turn_are_none_of_them() {
+    on_one_worker(|| {
+        let mut limits = Limits::default();
+        limits.in_flight = 2;
+        let (server, _) = serve_with(Server::builder().limits(limits).queue_delay_max(Duration::MAX));
+        let mut peer = Peer::connect(&server);
+        let count = 3_000_u32;
+        peer.send((0..count).flat_map(|id| request(id, "add", [id.into(), 1.into()])).collect::<Vec<_>>());
+        for _ in 0..count {
+            let (id, error, result) = peer.response().expect("each has one");
+            assert_eq!((error, result.as_u64()), (Value::Nil, Some(id + 1)));
+        }
+    });
+}
+
+#[test]
 fn calls_that_wait_at_the_server() {
     on_one_worker(|| {
         let (server, desk) = serve_with(Server::builder().waiting_max(1));

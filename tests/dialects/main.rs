@@ -4,7 +4,9 @@
 
 mod a_dialect_can_be_left_out;
 mod a_drained_server_lets_foreign_clients_go;
+mod a_key_runs_once_whatever_the_network_does;
 mod a_repeated_key_runs_once;
+mod a_server_with_too_much_to_do_refuses_foreign_calls;
 mod foreign_calls_keep_to_the_limits;
 mod foreign_calls_pass_what_all_calls_pass;
 mod http_clients_of_others_are_served;

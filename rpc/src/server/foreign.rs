@@ -20,7 +20,8 @@
 //! Invariants:
 //! * What a client sends ends its own connection at most.
 //! * Whatever has been read as a whole is answered before the connection is closed, unless its client does not take answers.
-//! * With as many calls under way as there may be, who reads answers itself, by a refusal: there are never more fibers than that, and one.
+//! * With as many calls under way as there may be, and all of them waiting, who reads answers itself, by a refusal: there are never more fibers than
+//!   that, and one.
 
 mod call;
 pub(super) mod guests;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fibra_scheduler::park::{self, Reason, Unparker};
-use fibra_scheduler::{clear_locals, clock, in_fiber};
+use fibra_scheduler::{clear_locals, clock, in_fiber, yield_now};
 
 use super::accept::Context;
 use super::admission::Admission;
@@ -58,8 +59,9 @@ pub(super) struct Foreign {
     outbox: Outbox,
     /// This thread's counts, if the server counts.
     shard: Option<Arc<Shard>>,
-    /// Messages that are being acted on.
+    /// Messages that are being acted on, and those of them whose fiber has not had a turn.
     under_way: Cell<usize>,
+    unbegun: Cell<usize>,
     /// Who waits for there to be none.
     waiter: Cell<Option<Unparker>>,
     last_xid: Cell<u64>,
@@ -122,6 +124,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, first: Vec<u8>) {
         outbox,
         shard,
         under_way: Cell::new(0),
+        unbegun: Cell::new(0),
         waiter: Cell::new(None),
         last_xid: Cell::new(0),
         admission: RefCell::new(Admission::new(context.queue_delay_max)),
@@ -169,7 +172,7 @@ impl Foreign {
 
     /// Has `act` act on a message, on a fiber of its own if there may be one; on a plain thread here and now.
     fn begin(self: &Rc<Self>, message: Vec<u8>, read_at: Instant, act: fn(&Rc<Self>, &[u8], Turn)) {
-        if self.under_way.get() >= self.context.limits.in_flight {
+        if self.is_full() {
             return act(self, &message, Turn { read_at, room: Room::InFlight });
         }
         let under_way = UnderWay::begin(self);
@@ -179,14 +182,30 @@ impl Foreign {
         // Left to who spawns if there is no fiber.
         let message = Rc::new(Cell::new(message));
         let fibers = Rc::clone(&message);
+        self.unbegun.update(|count| count + 1);
         let run = move || {
+            under_way.0.unbegun.update(|count| count - 1);
             act(&under_way.0, &fibers.take(), Turn { read_at, room: Room::Some });
             clear_locals();
         };
         match fibra_scheduler::Builder::new().spawn_local(run) {
             Ok(fiber) => self.seat.add(0, Task::Fiber(fiber)),
-            Err(_) => act(self, &message.take(), Turn { read_at, room: Room::NoFiber }),
+            Err(_) => {
+                self.unbegun.update(|count| count - 1);
+                act(self, &message.take(), Turn { read_at, room: Room::NoFiber });
+            }
         }
+    }
+
+    /// Whether as many messages are under way as may be, and all of them wait for something: those whose turn has not come only wait for who reads.
+    fn is_full(&self) -> bool {
+        while self.under_way.get() >= self.context.limits.in_flight {
+            if self.unbegun.get() == 0 {
+                return true;
+            }
+            yield_now();
+        }
+        false
     }
 
     /// Sends an answer, once there is room for it.

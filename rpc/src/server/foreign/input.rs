@@ -1,7 +1,7 @@
 //! What a connection of another protocol has sent and nobody has acted on.
 //!
 //! Invariants:
-//! * The buffer grows with the bytes that arrive, at most to twice of them, and is bounded by whoever looks for the end of a message in it.
+//! * The buffer grows with the bytes that arrive, at most to twice of them and a read, and is bounded by whoever looks for the end of a message in it.
 //! * What has come in part has [so long](crate::server::Builder::frame_timeout) to come as a whole, however it drips, and counts among what all
 //!   connections hold.
 
@@ -110,7 +110,9 @@ impl Input {
         }
         self.make_space();
         let filled = self.buffer.len();
-        self.buffer.resize(filled + READ_BYTES.max(filled / 2), 0);
+        // No more than that, however much is there: who sends by the byte must not have a megabyte cleared for each.
+        let space = if filled < KEPT_BYTES { READ_BYTES } else { KEPT_BYTES };
+        self.buffer.resize(filled + space, 0);
         let read = loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(clock::now()));
             if left.is_some_and(|left| left.is_zero()) {
