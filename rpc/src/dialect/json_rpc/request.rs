@@ -16,7 +16,7 @@ use crate::limits::BATCH_CALLS_MAX;
 /// One message.
 #[derive(Clone, Debug)]
 pub enum Message<'a> {
-    /// One request, to be [read](read).
+    /// One request, to be [read].
     Single(&'a str),
     /// Several, of which some may be none.
     Batch(Vec<&'a RawValue>),
