@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use fibra::rpc::health::Status;
 use fibra::rpc::server::Drained;
 use rmpv::Value;
 
+use crate::support::http::post;
 use crate::support::msgpack::request;
 use crate::support::peer::Peer;
 use crate::support::{on_one_worker, serve};
@@ -24,6 +26,27 @@ fn a_drain_answers_what_has_come() {
             desk.turnstile.open();
             assert_eq!(busy.response(), Some((1, Value::Nil, Value::Nil)));
             assert_eq!(busy.response(), None);
+            assert_eq!(drained.join().expect("it does not panic"), Drained::Complete);
+        });
+    });
+}
+
+#[test]
+fn a_client_of_http_is_told_that_its_connection_ends() {
+    on_one_worker(|| {
+        let (server, desk) = serve();
+        let mut peer = Peer::connect(&server);
+        peer.send(post("/pass", ""));
+        desk.turnstile.wait_for(1);
+        fibra::scope(|scope| {
+            let drained = scope.spawn(|| server.drain(Duration::from_secs(20)));
+            while server.health().check("") == Status::Serving {
+                fibra::yield_now();
+            }
+            desk.turnstile.open();
+            let answer = peer.answer().expect("an answer");
+            assert_eq!((answer.json(), answer.field("connection")), (serde_json::Value::Null, Some("close")));
+            assert!(peer.answer().is_none());
             assert_eq!(drained.join().expect("it does not panic"), Drained::Complete);
         });
     });

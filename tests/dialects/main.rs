@@ -18,4 +18,5 @@ mod json_rpc_is_answered_as_specified;
 mod msgpack_rpc_clients_of_others_are_served;
 mod msgpack_rpc_is_answered_as_specified;
 mod msgpack_rpc_that_is_none_closes_its_connection_only;
+mod slow_clients_are_let_go;
 mod support;

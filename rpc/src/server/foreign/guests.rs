@@ -30,15 +30,10 @@ impl Guests {
         // Another handle to it: that cannot fail.
         let key = stream.try_clone().ok().map(|stream| streams.insert(stream));
         drop(streams);
-        if self.is_draining() {
+        if self.draining.load(Ordering::Acquire) {
             end_reading(stream);
         }
         Guest { streams: Arc::clone(&self.streams), key }
-    }
-
-    /// Whether the server goes down.
-    pub(super) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
     }
 
     /// What has come is still answered; then they end.

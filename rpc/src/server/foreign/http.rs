@@ -76,7 +76,7 @@ impl Foreign {
             };
             let response = self.answer_http(&request);
             clear_locals();
-            let keeps_alive = request.head.keeps_alive && !self.context.guests.is_draining();
+            let keeps_alive = request.head.keeps_alive && !self.context.stage.is_draining();
             self.send(response.encode(keeps_alive, request.head.method == "HEAD"));
             if !keeps_alive {
                 return Ok(());
