@@ -25,6 +25,9 @@ use crate::output;
 use crate::types::Type;
 use crate::value::{Layout, Value, json};
 
+/// How often a call is made again, unless somebody says otherwise.
+const RETRIES: u32 = 3;
+
 /// Calls, and prints what comes back.
 ///
 /// # Errors
@@ -34,7 +37,7 @@ pub(crate) fn call(options: &Call) -> Result<(), Failure> {
     let proxy = connect(&options.server)?;
     let found = Catalogue::new(&proxy).method(&options.target.method)?;
     let args = arguments::read(&found, &options.target.words, options.args.as_deref())?;
-    let proxy = proxy.retry(options.terms.retry_policy());
+    let proxy = proxy.retry(options.terms.retry_policy(RETRIES));
     let method = method(&found);
     let timeout = options.terms.timeout;
     if let Found::Known(info) = &found

@@ -1,22 +1,54 @@
 //! From the command line to a proxy.
 
-use fibra::rpc::Channel;
+use std::time::Duration;
+
 use fibra::rpc::client::Proxy;
+use fibra::rpc::{Channel, Limits, Metadata};
 
 use crate::failure::Failure;
 use crate::options::Server;
 
-/// Connects to the server. Call it from a fiber.
+/// How to connect.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    addr: String,
+    timeout: Duration,
+    metadata: Metadata,
+    pub(crate) limits: Limits,
+}
+
+impl Settings {
+    /// As the command line says.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`]: the address or the metadata is none.
+    pub(crate) fn of(server: &Server) -> Result<Self, Failure> {
+        check(&server.addr)?;
+        let metadata = server.metadata().map_err(Failure::Usage)?;
+        Ok(Self { addr: server.addr.clone(), timeout: server.connect_timeout, metadata, limits: Limits::default() })
+    }
+}
+
+/// Connects to the server of the command line. Call it from a fiber.
 ///
 /// # Errors
 ///
 /// [`Failure::Usage`]: the address or the metadata is none. [`Failure::Connect`]: nobody answers there, or no fibra server.
 pub(crate) fn connect(server: &Server) -> Result<Proxy, Failure> {
-    check(&server.addr)?;
-    let metadata = server.metadata().map_err(Failure::Usage)?;
-    let channel = Channel::builder().connect_timeout(server.connect_timeout).connect(&*server.addr)?;
+    connect_with(&Settings::of(server)?)
+}
+
+/// Connects. Call it from a fiber.
+///
+/// # Errors
+///
+/// [`Failure::Connect`]: nobody answers there, or no fibra server.
+pub(crate) fn connect_with(settings: &Settings) -> Result<Proxy, Failure> {
+    let channel =
+        Channel::builder().connect_timeout(settings.timeout).limits(settings.limits).connect(&*settings.addr)?;
     let proxy = Proxy::new(channel);
-    Ok(if metadata.is_empty() { proxy } else { proxy.with_metadata(metadata) })
+    Ok(if settings.metadata.is_empty() { proxy } else { proxy.with_metadata(settings.metadata.clone()) })
 }
 
 /// Says what is wrong with an address before anybody is asked where it is.

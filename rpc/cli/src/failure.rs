@@ -34,7 +34,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    it did what it was asked to
   1    the call ran, and there is no value: the method's own error, a panic, a reply that is too
-       large, output that could not be written
+       large, output that could not be written; of a bench: some calls failed
   2    usage: an unknown option, arguments that do not fit the method; nothing was called
   3    there is no connection to a server; nothing was called
   4    nobody knows whether the call ran: call again only if running twice does no harm

@@ -21,7 +21,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `options` | the command line |
-//! | `list`, `call` | the commands |
+//! | `list`, `call`, `bench` | the commands |
 //! | `arguments` | words and JSON to the arguments of a method |
 //! | `catalogue`, `names` | what a server says that it serves; what somebody may have meant |
 //! | `connect` | a proxy for the server of the command line |
@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod bench;
 mod call;
 mod catalogue;
 mod connect;
@@ -47,7 +48,7 @@ mod types;
 mod value;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -95,11 +96,20 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::List(options) => in_a_runtime(|| list::list(options)),
         Command::Describe(options) => in_a_runtime(|| list::describe(options)),
         Command::Call(options) => in_a_runtime(|| call::call(options)),
+        Command::Bench(options) => {
+            let runtime = fibra::runtime::builder();
+            let runtime = options.workers.into_iter().fold(runtime, |runtime, workers| runtime.workers(workers.get()));
+            runtime.run(|| bench::bench(options)).map_err(no_runtime)?
+        }
     }
 }
 
 /// One worker is enough for one call.
 fn in_a_runtime(f: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     let runtime = fibra::runtime::builder().workers(1).stack_size(STACK_BYTES);
-    runtime.run(f).map_err(|error| Failure::not_run(format!("the runtime does not start: {error}")))?
+    runtime.run(f).map_err(no_runtime)?
+}
+
+fn no_runtime(error: io::Error) -> Failure {
+    Failure::not_run(format!("the runtime does not start: {error}"))
 }

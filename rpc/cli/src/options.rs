@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -23,6 +24,21 @@ Examples:
   fibra call 127.0.0.1:7000 calculator.add --json '{\"a\": 3, \"b\": 5}'
   seq 10 | fibra call 127.0.0.1:7000 station.mean";
 
+const BENCH_HELP: &str = "\
+Closed loop, without --rate: each caller waits for its answer and calls again, so that a slow server
+is asked less. The latencies are those of the calls that were made.
+
+Open loop, with --rate: calls are due at even intervals, and a call's latency counts from when it was
+due, not from when a caller was free to make it: a server that stalls is charged for all calls that
+were due meanwhile (what is left out otherwise is known as coordinated omission).
+
+Examples:
+  fibra bench 127.0.0.1:7000 calculator.add 3 5 --callers 64 --seconds 10
+  fibra bench 127.0.0.1:7000 calculator.add 3 5 --rate 20000 --json";
+
+/// Most calls a second that may be due: one a nanosecond.
+const RATE_MAX: f64 = 1e9;
+
 /// Asks fibra servers what they serve, calls them from a shell, and loads them.
 #[derive(Debug, Parser)]
 #[command(name = "fibra", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -40,6 +56,9 @@ pub(crate) enum Command {
     /// Calls a method, and prints its value as JSON.
     #[command(after_help = CALL_HELP)]
     Call(Call),
+    /// Calls a method over and over, and tells how many calls a second there were, and how long they took.
+    #[command(after_help = BENCH_HELP)]
+    Bench(Bench),
 }
 
 #[derive(Args, Debug)]
@@ -75,6 +94,40 @@ pub(crate) struct Call {
     pub(crate) terms: Terms,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// All arguments as one JSON object, by name, or as an array.
+    #[arg(long, value_name = "JSON", conflicts_with = "words")]
+    pub(crate) args: Option<String>,
+    /// Fibers that call, each as soon as its last call has ended, or when one is due.
+    #[arg(long, value_name = "COUNT", default_value = "64")]
+    pub(crate) callers: NonZeroUsize,
+    /// Connections that they share. Default: as many as there are workers.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) connections: Option<NonZeroUsize>,
+    /// Threads that run all of that. Default: one a CPU.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) workers: Option<NonZeroUsize>,
+    /// For how long. Default: 10, unless --calls says when it is enough.
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) seconds: Option<Duration>,
+    /// How many calls are enough.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) calls: Option<NonZeroU64>,
+    /// An open loop: so many calls a second are due, however long those before them take.
+    #[arg(long, value_name = "PER SECOND", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Prints the results as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) terms: Terms,
+}
+
 /// Where the server is.
 #[derive(Args, Debug)]
 pub(crate) struct Server {
@@ -104,9 +157,9 @@ pub(crate) struct Terms {
     /// How long the call may take: 2s, 500ms. Default: 10s; of a call with streams, a day.
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
-    /// How often a call that has surely not run, or is idempotent, is made again.
-    #[arg(long, value_name = "COUNT", default_value_t = 3)]
-    pub(crate) retry: u32,
+    /// How often a call that has surely not run, or is idempotent, is made again. Default: 3; of a bench, never.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) retry: Option<u32>,
 }
 
 impl Server {
@@ -125,9 +178,14 @@ impl Server {
 }
 
 impl Terms {
-    pub(crate) fn retry_policy(&self) -> RetryPolicy {
-        RetryPolicy::default().attempts(self.retry.saturating_add(1))
+    pub(crate) fn retry_policy(&self, default: u32) -> RetryPolicy {
+        RetryPolicy::default().attempts(self.retry.unwrap_or(default).saturating_add(1))
     }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0 && *rate <= RATE_MAX);
+    rate.ok_or_else(|| format!("a rate is a number of calls a second, up to {RATE_MAX}"))
 }
 
 fn entry(text: &str) -> Result<(String, String), String> {

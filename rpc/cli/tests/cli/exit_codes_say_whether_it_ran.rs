@@ -11,13 +11,14 @@ fn the_table() {
     let server = serve();
     let addr = server.addr();
     let nobody = nobody();
-    let cases: [(i32, &[&str]); 16] = [
+    let cases: [(i32, &[&str]); 18] = [
         (0, &["list", &addr]),
         (0, &["call", &addr, "calculator.add", "3", "5"]),
         (0, &["call", &addr, "calculator.note", "x"]),
         // It ran.
         (1, &["call", &addr, "calculator.divide", "1", "0"]),
         (1, &["call", &addr, "calculator.panic", "on purpose"]),
+        (1, &["bench", &addr, "calculator.divide", "1", "0", "--calls", "3", "--json"]),
         // It makes no sense.
         (2, &[]),
         (2, &["call", &addr]),
@@ -28,6 +29,7 @@ fn the_table() {
         // Nobody is there.
         (3, &["call", &nobody, "calculator.add", "3", "5"]),
         (3, &["list", &nobody]),
+        (3, &["bench", &nobody, "calculator.add", "3", "5"]),
         // It was sent, and nobody knows.
         (4, &["call", &addr, "calculator.wait", "60", "--timeout", "100ms"]),
         // It has not run.
@@ -37,7 +39,11 @@ fn the_table() {
     for (code, words) in cases {
         let ran = run(words);
         assert_eq!(ran.code, code, "fibra {words:?}: {ran:?}");
-        assert_eq!(ran.err.is_empty(), code == 0, "fibra {words:?}: {ran:?}");
+        assert_eq!(
+            ran.err.is_empty(),
+            code == 0 || words.first() == Some(&"bench") && code == 1,
+            "fibra {words:?}: {ran:?}"
+        );
     }
 }
 

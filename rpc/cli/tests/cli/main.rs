@@ -1,9 +1,11 @@
 //! The command `fibra`, as a shell has it: each test runs the program beside a server of its own.
 
+mod a_bench_measures_calls;
 mod a_call_gives_what_the_method_returns;
 mod a_reader_that_hangs_up_ends_the_call;
 mod a_server_that_tells_nothing_is_called_by_name;
 mod a_stream_is_lines;
+mod an_open_loop_charges_a_stall;
 mod arguments_are_read_by_their_types;
 mod exit_codes_say_whether_it_ran;
 mod metadata_goes_along;

@@ -1,0 +1,165 @@
+//! The connections and their callers.
+//!
+//! Each connection has a fiber that makes it, and that then starts its callers on the same worker: nothing but replies of a caller's own connection
+//! wakes it. All wait for one start, once every connection is there.
+//!
+//! Invariant: no lock is held over a call.
+
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fibra::clock;
+use fibra::rpc::client::{Proxy, RetryPolicy};
+use fibra::rpc::service::Method;
+use fibra::rpc::{CallError, Limits};
+use fibra::sync::OnceLock;
+use fibra::sync::channel::{self, Receiver, RecvTimeoutError};
+use serde::de::IgnoredAny;
+
+use super::progress::Progress;
+use super::schedule::Schedule;
+use super::tally::Tally;
+use crate::connect::{Settings, connect_with};
+use crate::failure::Failure;
+use crate::options::Server;
+use crate::value::{Layout, Value, json};
+
+/// Tallies, so that callers of several workers seldom want the same.
+const TALLIES: usize = 16;
+
+/// What is to be done.
+pub(super) struct Plan<'a> {
+    pub(super) server: &'a Server,
+    pub(super) method: Method,
+    pub(super) args: Vec<Value>,
+    pub(super) callers: usize,
+    pub(super) connections: usize,
+    pub(super) timeout: Duration,
+    pub(super) retry: RetryPolicy,
+}
+
+/// What came of it.
+pub(super) struct Ran {
+    pub(super) tally: Tally,
+    pub(super) took: Duration,
+    /// Calls that were due in an open loop, and that no caller was free to make.
+    pub(super) not_made: u64,
+}
+
+/// What the callers share.
+struct Shared {
+    method: Method,
+    args: Vec<Value>,
+    schedule: Schedule,
+    tallies: Vec<Mutex<Tally>>,
+    start: OnceLock<Instant>,
+}
+
+/// Connects, calls until the schedule ends, and waits for the answers.
+///
+/// # Errors
+///
+/// [`Failure`]: a connection could not be made.
+pub(super) fn run(plan: &Plan<'_>, schedule: Schedule) -> Result<Ran, Failure> {
+    let shared = Arc::new(Shared {
+        method: plan.method.clone(),
+        args: plan.args.clone(),
+        schedule,
+        tallies: (0..TALLIES.min(plan.connections)).map(|_| Mutex::default()).collect(),
+        start: OnceLock::new(),
+    });
+    let (connected, connections) = channel::unbounded();
+    let (ended, ends) = channel::unbounded();
+    for number in 0..plan.connections {
+        let callers = plan.callers / plan.connections + usize::from(number < plan.callers % plan.connections);
+        let mut settings = Settings::of(plan.server)?;
+        let limits = Limits::default();
+        settings.limits.in_flight = limits.in_flight.max(callers);
+        settings.limits.window = limits.window.max(callers);
+        let (timeout, retry) = (plan.timeout, plan.retry);
+        let (connected, ended, shared) = (connected.clone(), ended.clone(), Arc::clone(&shared));
+        fibra::spawn(move || {
+            let proxy = match connect_with(&settings) {
+                Ok(proxy) => proxy.within(timeout).retry(retry),
+                Err(failure) => return connected.send(Err(failure)).unwrap_or_default(),
+            };
+            // Who is not there any more has met with an error, and waits for nobody.
+            if connected.send(Ok(())).is_ok() {
+                drop(connected);
+                call_by_many(&proxy, callers, number, &shared);
+                let _ = ended.send(());
+            }
+        });
+    }
+    drop((connected, ended));
+    connections.iter().collect::<Result<(), Failure>>()?;
+
+    let start = clock::now();
+    // It has not been set before.
+    let _ = shared.start.set(start);
+    wait(&ends, &shared, start);
+    let took = clock::now().saturating_duration_since(start);
+    let tally = shared.tally();
+    let not_made = shared.schedule.due().map_or(0, |due| due.saturating_sub(tally.calls() + tally.failed()));
+    Ok(Ran { tally, took, not_made })
+}
+
+/// Waits for all connections' callers, and shows how far they are.
+fn wait(ends: &Receiver<()>, shared: &Shared, start: Instant) {
+    let mut progress = Progress::new();
+    loop {
+        match ends.recv_timeout(progress.interval()) {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Timeout) => {
+                let passed = clock::now().saturating_duration_since(start);
+                progress.show(shared.schedule.done(passed), passed, &shared.tally());
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// The callers of one connection.
+fn call_by_many(proxy: &Proxy, callers: usize, number: usize, shared: &Arc<Shared>) {
+    let proxy = Rc::new(proxy.clone());
+    let callers: Vec<_> = (0..callers)
+        .map(|_| {
+            let (proxy, shared) = (Rc::clone(&proxy), Arc::clone(shared));
+            fibra::spawn_local(move || call(&proxy, &shared.tallies[number % shared.tallies.len()], &shared))
+        })
+        .collect();
+    for caller in callers {
+        // A caller that panicked has said so.
+        let _ = caller.join();
+    }
+}
+
+/// One caller: a call after the other.
+fn call(proxy: &Proxy, tally: &Mutex<Tally>, shared: &Shared) {
+    let Ok(&start) = shared.start.wait() else { return };
+    while let Some(due) = shared.schedule.next(start, clock::now()) {
+        let early = due.saturating_duration_since(clock::now());
+        if !early.is_zero() && fibra::sleep(early).is_err() {
+            return;
+        }
+        let result: Result<IgnoredAny, CallError<Value>> = proxy.call_fallible(&shared.method, &shared.args);
+        let latency = clock::now().saturating_duration_since(due);
+        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(IgnoredAny) => tally.succeeded(latency),
+            Err(error) => tally.failed_with(&error.map_application(|error| json(&error, Layout::Line))),
+        }
+    }
+}
+
+impl Shared {
+    /// All that has been tallied so far.
+    fn tally(&self) -> Tally {
+        let mut sum = Tally::default();
+        for tally in &self.tallies {
+            sum.add(&tally.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        sum
+    }
+}
