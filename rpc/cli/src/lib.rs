@@ -21,7 +21,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | `options` | the command line |
-//! | `list`, `call`, `bench` | the commands |
+//! | `list`, `call`, `bench` | the commands that ask a server |
+//! | `shell` | completions and manual pages |
 //! | `arguments` | words and JSON to the arguments of a method |
 //! | `catalogue`, `names` | what a server says that it serves; what somebody may have meant |
 //! | `connect` | a proxy for the server of the command line |
@@ -44,6 +45,7 @@ mod list;
 mod names;
 mod options;
 mod output;
+mod shell;
 mod types;
 mod value;
 
@@ -96,6 +98,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::List(options) => in_a_runtime(|| list::list(options)),
         Command::Describe(options) => in_a_runtime(|| list::describe(options)),
         Command::Call(options) => in_a_runtime(|| call::call(options)),
+        Command::Completions(options) => shell::completions(options),
+        Command::Man(options) => shell::man(options),
         Command::Bench(options) => {
             let runtime = fibra::runtime::builder();
             let runtime = options.workers.into_iter().fold(runtime, |runtime, workers| runtime.workers(workers.get()));

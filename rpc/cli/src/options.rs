@@ -1,9 +1,11 @@
 //! The command line.
 
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use fibra::rpc::Metadata;
 use fibra::rpc::client::RetryPolicy;
 
@@ -36,6 +38,17 @@ Examples:
   fibra bench 127.0.0.1:7000 calculator.add 3 5 --callers 64 --seconds 10
   fibra bench 127.0.0.1:7000 calculator.add 3 5 --rate 20000 --json";
 
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  fibra completions bash > ~/.local/share/bash-completion/completions/fibra
+  fibra completions zsh > ~/.zfunc/_fibra
+  fibra completions fish > ~/.config/fish/completions/fibra.fish";
+
+const MAN_HELP: &str = "\
+Examples:
+  fibra man call | man -l -
+  fibra man --out ~/.local/share/man/man1";
+
 /// Most calls a second that may be due: one a nanosecond.
 const RATE_MAX: f64 = 1e9;
 
@@ -59,6 +72,27 @@ pub(crate) enum Command {
     /// Calls a method over and over, and tells how many calls a second there were, and how long they took.
     #[command(after_help = BENCH_HELP)]
     Bench(Bench),
+    /// Prints what a shell needs to complete this command's words.
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(Completions),
+    /// Prints a manual page.
+    #[command(after_help = MAN_HELP)]
+    Man(Man),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: Shell,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// A subcommand, such as `call`. Default: the command itself.
+    pub(crate) command: Option<String>,
+    /// Writes the pages of all commands into this folder.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! Each line of the input is an item, each item that comes is a line, and the value is the last.
 
 use std::io::{BufRead, BufReader, Write};
+use std::time::Duration;
 
 use crate::support::{serve, start};
 
@@ -65,4 +66,15 @@ fn a_line_that_is_no_item_gives_the_call_up() {
     let server = serve();
     let ran = server.call_with_input(&["calculator.sum"], "1\ntwo\n3\n");
     ran.fails(4, &["line 2 of the standard input: expected i64, got \"two\"", "the call was given up"]);
+}
+
+/// Even if the method would go on all the same.
+#[test]
+fn and_does_not_wait_for_the_method() {
+    let server = serve();
+    let started = fibra::clock::now();
+    server
+        .call_with_input(&["calculator.hold", "--timeout", "30s"], "two\n")
+        .fails(4, &["line 1 of the standard input"]);
+    assert!(fibra::clock::now().saturating_duration_since(started) < Duration::from_secs(30));
 }

@@ -11,13 +11,12 @@ fn the_table() {
     let server = serve();
     let addr = server.addr();
     let nobody = nobody();
-    let cases: [(i32, &[&str]); 18] = [
+    let cases: [(i32, &[&str]); 17] = [
         (0, &["list", &addr]),
         (0, &["call", &addr, "calculator.add", "3", "5"]),
         (0, &["call", &addr, "calculator.note", "x"]),
         // It ran.
         (1, &["call", &addr, "calculator.divide", "1", "0"]),
-        (1, &["call", &addr, "calculator.panic", "on purpose"]),
         (1, &["bench", &addr, "calculator.divide", "1", "0", "--calls", "3", "--json"]),
         // It makes no sense.
         (2, &[]),
@@ -45,6 +44,13 @@ fn the_table() {
             "fibra {words:?}: {ran:?}"
         );
     }
+}
+
+#[test]
+#[cfg(panic = "unwind")]
+fn a_handler_that_panics_ran() {
+    let server = serve();
+    server.call(&["calculator.panic", "on purpose"]).fails(1, &["the handler panicked (on purpose)", "it has run"]);
 }
 
 /// One call waits in its handler, and there is no room for another.

@@ -11,5 +11,6 @@ mod exit_codes_say_whether_it_ran;
 mod metadata_goes_along;
 mod names_that_are_nearly_right_are_recognised;
 mod services_are_listed_and_described;
+mod shells_know_the_command;
 mod support;
 mod what_cannot_be_an_address_is_said;

@@ -53,6 +53,9 @@ pub(crate) trait Calculator {
     /// What comes, in capitals; how much it was.
     fn shout(&self, lines: Receiver<String>, out: Sender<String>) -> Result<u64, StreamError>;
 
+    /// Takes what comes, whatever it is, and goes on for an hour.
+    fn hold(&self, numbers: Receiver<i64>);
+
     /// Takes nothing, and returns at once.
     fn enough(&self, numbers: Receiver<i64>) -> String;
 }
@@ -114,7 +117,10 @@ impl Calculator for Desk {
     }
 
     fn wait(&self, seconds: u64) {
-        let _ = fibra::sleep(Duration::from_secs(seconds));
+        if fibra::sleep(Duration::from_secs(seconds)).is_err() {
+            // The caller's time is up, and it is to find that out by itself, not by an answer that comes at that moment.
+            let _ = fibra::cancel::shield(|| fibra::sleep(Duration::from_secs(1)));
+        }
     }
 
     fn note(&self, _text: String) {}
@@ -138,6 +144,11 @@ impl Calculator for Desk {
             count += 1;
         }
         Ok(count)
+    }
+
+    fn hold(&self, numbers: Receiver<i64>) {
+        numbers.for_each(drop);
+        let _ = fibra::sleep(Duration::from_secs(3600));
     }
 
     fn enough(&self, _numbers: Receiver<i64>) -> String {
