@@ -240,8 +240,8 @@ impl State {
                     self.at(connection, |state, connection| state.raise_arrived(connection, side.into(), machine));
                 }
                 Some(Socket::Datagram(datagram)) if datagram.machine == machine => {
-                    let sides = datagram.sides.clone();
-                    self.raise(&sides, Happening { readable: true, ..Happening::default() });
+                    let tie = datagram.tie.clone();
+                    self.raise(&tie, Happening { readable: true, ..Happening::default() });
                 }
                 _ => {}
             }

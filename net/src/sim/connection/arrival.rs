@@ -184,7 +184,7 @@ impl State {
         if end.machine == machine {
             let failed = end.error.is_some();
             let read_ended = failed || connection.pipes[other(side)].ending == Ending::Arrived;
-            self.raise(&end.sides, Happening { readable: true, read_ended, failed, ..Happening::default() });
+            self.raise(&end.tie, Happening { readable: true, read_ended, failed, ..Happening::default() });
         }
     }
 

@@ -23,7 +23,7 @@ use crate::dialect::answer::{Answer, Failure};
 use crate::dialect::beside::Key;
 use crate::server::handler::Refusal;
 use crate::server::replies::Ended;
-use crate::server::store::{Arrived, ChosenSession, Session, Store, Waited};
+use crate::server::store::{Arrived, Chosen, ChosenSession, Session, Store, Waited};
 use crate::session::fingerprint::{hash, of_call};
 use crate::session::reply_cache::Arrival;
 use crate::session::{Refused, table};
@@ -39,15 +39,17 @@ const SECRET_PREFIX: &[u8] = b"foreign\0";
 impl Foreign {
     /// As [`admit_and_run`](Self::admit_and_run), once for all copies of a call. An answer: there is no session for it.
     pub(super) fn run_once(&self, mut call: Call, key: &Key, turn: Turn, out: &mut Vec<u8>) -> Result<(), Answer> {
-        let session = match self.context.sessions.open(&open(key)) {
-            Ok((session, _)) => session,
+        let store = &*self.context.sessions;
+        let hold = match self.context.sessions.open(&open(key)) {
+            Ok((session, _)) => Hold { session, store },
             Err(unopened) => return Err(self.unopened(unopened)),
         };
+        let session = &hold.session;
         call.xid = key.xid;
         let fingerprint = of_call(hash(&call.method), &call.args);
         let arrival = Arrival { xid: key.xid, first_incomplete: key.first_incomplete, fingerprint, turn: None };
         let deadline = turn.read_at.checked_add(call.timeout);
-        match session.arrive(None, arrival, out) {
+        match session.arrive(store, None, arrival, out) {
             Ok(Arrived::New) => match self.admit_and_run(&mut call, turn, out) {
                 Admitted::Refused => session.abandon(key.xid),
                 Admitted::Run { has_run } => session.finish(Ended { xid: key.xid, reply: out, has_run }),
@@ -58,7 +60,7 @@ impl Foreign {
                 }
             }
             Ok(Arrived::InProgress | Arrived::Held { .. }) => {
-                if let Some(refusal) = self.wait_for_copy(&session, arrival, turn, deadline, out) {
+                if let Some(refusal) = self.wait_for_copy(session, arrival, turn, deadline, out) {
                     self.refuse(&call, refusal, out);
                 }
             }
@@ -84,7 +86,7 @@ impl Foreign {
         }
         let mut waits = None;
         let mut parks = || waits = Some(self.context.load.waits());
-        match park::on_first_park(&mut parks, || session.wait(arrival, deadline, out)) {
+        match park::on_first_park(&mut parks, || session.wait(&self.context.sessions, arrival, deadline, out)) {
             Ok(Ok(Waited::Answered)) => None,
             Ok(Ok(Waited::Abandoned)) => {
                 // The copy was refused for a reason that holds for this one as well.
@@ -106,6 +108,18 @@ impl Foreign {
             shard.refuse(code);
         }
         Failure::new(code, message).into()
+    }
+}
+
+/// A session, held until this is dropped.
+struct Hold<'a> {
+    session: ChosenSession,
+    store: &'a Chosen,
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.session.leave(self.store);
     }
 }
 
