@@ -17,8 +17,9 @@ fn patient(seed: u64) -> Plan {
     let mut plan = Plan::draw(seed);
     for client in &mut plan.clients {
         client.timeout = (TIMEOUT, TIMEOUT);
-        // Who does not look whether its server is there waits for it without end.
-        client.keepalive.get_or_insert((Duration::from_secs(1), Duration::from_secs(1)));
+        // Who does not look whether its server is there waits for it without end; who gives it up before a slow link brings what is sent
+        // again gets no further.
+        client.keepalive = Some((Duration::from_secs(1), Duration::from_secs(2)));
     }
     plan
 }
