@@ -9,21 +9,6 @@ use crate::support::seeds;
 use crate::workload::plan::{Action, Plan};
 use crate::workload::{self, Ran};
 
-/// Longer than anything is disturbed, or takes to be mended.
-const TIMEOUT: Duration = Duration::from_secs(300);
-
-/// The plan of a seed, with callers that can wait.
-fn patient(seed: u64) -> Plan {
-    let mut plan = Plan::draw(seed);
-    for client in &mut plan.clients {
-        client.timeout = (TIMEOUT, TIMEOUT);
-        // Who does not look whether its server is there waits for it without end; who gives it up before a slow link brings what is sent
-        // again gets no further.
-        client.keepalive = Some((Duration::from_secs(1), Duration::from_secs(2)));
-    }
-    plan
-}
-
 fn run(plan: Plan) -> Ran {
     workload::perform(plan).unwrap_or_else(|broken| panic!("{broken}"))
 }
@@ -31,7 +16,7 @@ fn run(plan: Plan) -> Ran {
 #[test]
 fn whatever_disturbs() {
     for seed in seeds(300) {
-        run(patient(seed));
+        run(Plan::draw(seed).patient());
     }
 }
 
@@ -39,7 +24,7 @@ fn whatever_disturbs() {
 #[test]
 fn when_nothing_disturbs() {
     for seed in seeds(300) {
-        let mut plan = patient(seed);
+        let mut plan = Plan::draw(seed).patient();
         plan.faults.faults.clear();
         plan.faults.conditions = Conditions {
             latency: Latency::between(Duration::from_micros(50), Duration::from_millis(5)),

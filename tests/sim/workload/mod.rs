@@ -55,6 +55,11 @@ pub(crate) fn run(seed: u64) -> Result<Ran, Box<Broken>> {
     perform(Plan::draw(seed))
 }
 
+/// The same with [patient](Plan::patient) callers.
+pub(crate) fn run_patiently(seed: u64) -> Result<Ran, Box<Broken>> {
+    perform(Plan::draw(seed).patient())
+}
+
 /// Runs a plan.
 pub(crate) fn perform(plan: Plan) -> Result<Ran, Box<Broken>> {
     let stage = Stage::new(plan);

@@ -11,6 +11,9 @@ use fibra::sim::{Faults, Skew};
 /// Keeps what a plan draws apart from others of the same seed.
 const PURPOSE: u64 = 1 << 32;
 
+/// Longer than anything is disturbed, or takes to be mended.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// A run. Smaller ones are made by taking something away.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -150,6 +153,17 @@ impl Plan {
             faults.faults.clear();
         }
         Self { seed, servers, clients, until, faults }
+    }
+
+    /// The same with callers that wait longer than anything takes: what they are not told of, they wait for until somebody notices.
+    pub(crate) fn patient(mut self) -> Self {
+        for client in &mut self.clients {
+            client.timeout = (PATIENCE, PATIENCE);
+            // Who does not look whether its server is there waits for it without end; who gives it up before a slow link brings what is sent
+            // again gets no further.
+            client.keepalive = Some((millis(1_000), millis(2_000)));
+        }
+        self
     }
 }
 
