@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fibra::rpc::Executed;
-use fibra::sim::{Faults, Sim};
+use fibra::rpc::{Channel, Executed, Limits, Server};
+use fibra::sim::{Faults, Latency, Sim};
 
 use crate::support::{Account, connect, seeds, with_bank};
 
@@ -32,4 +32,49 @@ fn under_a_swarm_of_faults() {
         });
         sim.run().unwrap_or_else(|failure| panic!("{failure}"));
     }
+}
+
+#[fibra::service]
+trait Store {
+    fn put(&self, bytes: Vec<u8>);
+}
+
+struct Nowhere;
+
+impl Store for Nowhere {
+    fn put(&self, _bytes: Vec<u8>) {}
+}
+
+/// Callers wait for room in their connection's output, one behind the other.
+#[test]
+fn while_a_server_takes_nothing() {
+    let mut sim = Sim::builder().seed(7).latency(Latency::fixed(MILLISECOND)).build();
+    let hosts = sim.hosts();
+    sim.host("store", || {
+        Server::builder().service(StoreServer::new(Nowhere)).bind("0.0.0.0:7000")?.wait()?;
+        Ok(())
+    });
+    sim.client("alice", move || {
+        fibra::sleep(MILLISECOND)?;
+        let mut limits = Limits::default();
+        limits.buffered_bytes = 100_000;
+        let store = StoreClient::new(Channel::builder().limits(limits).connect("store:7000")?);
+        store.put(vec![7; 300_000])?;
+        hosts.pause("store");
+        fibra::scope(|scope| {
+            for n in 0..20 {
+                let store = store.within(MILLISECOND * (50 + n));
+                scope.spawn(move || {
+                    let begin = fibra::clock::now();
+                    assert!(store.put(vec![7; 300_000]).is_err());
+                    let took = fibra::clock::now() - begin;
+                    assert!(took < MILLISECOND * (55 + n), "{took:?}");
+                });
+            }
+        });
+        hosts.resume("store");
+        store.put(vec![7; 300_000])?;
+        Ok(())
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
 }

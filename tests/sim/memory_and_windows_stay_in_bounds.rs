@@ -143,3 +143,50 @@ fn no_more_handlers_wait_than_may() {
     sim.run().unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(busy.most.load(Ordering::Relaxed), 5);
 }
+
+/// The most handlers at a time, and how many of 50 calls were refused, if client and server have so many in flight.
+fn in_flight(client: usize, server: usize) -> (u64, u64) {
+    let busy = Busy { millis: 100, ..Busy::default() };
+    let mut sim = Sim::builder().seed(7).build();
+    let limits = |in_flight| {
+        let mut limits = Limits::default();
+        limits.in_flight = in_flight;
+        limits
+    };
+    sim.host("work", {
+        let busy = busy.clone();
+        move || {
+            let service = WorkServer::new(busy.clone());
+            Server::builder().service(service).limits(limits(server)).bind("0.0.0.0:7000")?.wait()?;
+            Ok(())
+        }
+    });
+    let refused = Arc::new(AtomicU64::new(0));
+    sim.client("alice", {
+        let refused = Arc::clone(&refused);
+        move || {
+            fibra::sleep(MILLISECOND)?;
+            let never = fibra::rpc::client::RetryPolicy::never();
+            let channel = Channel::builder().retry(never).limits(limits(client)).connect("work:7000")?;
+            let work = WorkClient::new(channel);
+            fibra::scope(|scope| {
+                for _ in 0..50 {
+                    scope.spawn(|| match work.work() {
+                        Ok(_) => {}
+                        Err(CallError::Overloaded { .. }) => _ = refused.fetch_add(1, Ordering::Relaxed),
+                        Err(error) => panic!("{error}"),
+                    });
+                }
+            });
+            Ok(())
+        }
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+    (busy.most.load(Ordering::Relaxed), refused.load(Ordering::Relaxed))
+}
+
+#[test]
+fn no_more_calls_are_in_flight_than_may() {
+    assert_eq!(in_flight(5, 1_000), (5, 0), "a client has its calls wait");
+    assert_eq!(in_flight(1_000, 5), (5, 45), "a server refuses them");
+}
