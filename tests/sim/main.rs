@@ -24,6 +24,7 @@ mod links_do_as_they_are_told;
 mod memory_and_windows_stay_in_bounds;
 mod no_call_is_forgotten;
 mod nothing_is_left_over;
+mod planted_bugs_can_be_planted;
 mod priorities_decide_as_well;
 mod rules_are_code_of_ones_own;
 mod seeds_are_tried_by_the_thousand;

@@ -15,7 +15,7 @@ fn run(plan: Plan) -> Ran {
 
 #[test]
 fn whatever_disturbs() {
-    for seed in seeds(300) {
+    for seed in seeds(100) {
         run(Plan::draw(seed).patient());
     }
 }
@@ -23,7 +23,7 @@ fn whatever_disturbs() {
 /// And then each has a value, or the error that its method returns.
 #[test]
 fn when_nothing_disturbs() {
-    for seed in seeds(300) {
+    for seed in seeds(100) {
         let mut plan = Plan::draw(seed).patient();
         plan.faults.faults.clear();
         plan.faults.conditions = Conditions {
