@@ -134,10 +134,6 @@ pub use generator::Generator;
 /// As [`Generator::generate`] and [`Generated::write`]; [`Error::NoOutDir`] outside of a build script.
 pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<(), Error> {
     let directory = PathBuf::from(env::var_os("OUT_DIR").ok_or(Error::NoOutDir)?).join("fibra");
-    for file in files {
-        // Also if what follows fails: Cargo is to try again when the file has been mended.
-        println!("cargo::rerun-if-changed={}", file.as_ref().display());
-    }
     let generator = includes.iter().fold(Generator::new(), |generator, include| generator.include(include.as_ref()));
     let generated = generator.generate(files)?;
     for input in generated.inputs() {

@@ -132,7 +132,8 @@ pub(crate) fn print(file: &File) -> String {
     for line in source.lines() {
         let margin = |line: &str| line.len() - line.trim_start().len();
         let begins = ["///", "#[", "pub ", "impl ", "fn "].iter().any(|word| line.trim_start().starts_with(word));
-        let follows = before.ends_with('}') || before.ends_with(';');
+        let is_text = before.trim_start().starts_with("///");
+        let follows = !is_text && (before.ends_with('}') || before.ends_with(';'));
         let are_modules = before.starts_with("pub mod") && line.starts_with("pub mod");
         if begins && follows && margin(before) == margin(line) && !are_modules {
             spaced.push('\n');
