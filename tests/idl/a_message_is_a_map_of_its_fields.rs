@@ -71,6 +71,11 @@ fn a_oneof_is_a_map_of_its_member() {
         let tree = Tree { held: Some(held), ..Tree::default() };
         assert_eq!(arriving::<Tree>(&travelling(&tree)).expect("it is one"), tree);
     }
-    let label = Tree { held: Some(tree::Held::Label1("x".into())), ..Tree::default() };
-    assert_eq!(member(&travelling(&label), "held"), &map([("label_1", Value::from("x"))]), "by its name in the .proto");
+    for (held, name, value) in [
+        (tree::Held::Label1("x".into()), "label_1", Value::from("x")),
+        (tree::Held::TwoWords(2), "two_words", Value::from(2)),
+    ] {
+        let tree = Tree { held: Some(held), ..Tree::default() };
+        assert_eq!(member(&travelling(&tree), "held"), &map([(name, value)]), "by its name in the .proto");
+    }
 }

@@ -12,5 +12,6 @@ mod protobufs_encoding_is_kept;
 mod services_are_those_of_the_macro;
 mod stale_source_is_told;
 mod support;
+mod types_may_be_elsewhere;
 mod well_known_types_are_what_json_has;
 mod what_is_no_protobuf_says_where;

@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why nothing was generated.
+///
+/// Shown with `{:?}` it is as it is with `{}`, so that a build script whose `main` returns it says what is wrong.
 #[non_exhaustive]
-#[derive(Debug)]
 pub enum Error {
     /// The `.proto` files are not right. There is one problem at least.
     Invalid(Vec<Problem>),
@@ -66,6 +67,12 @@ impl fmt::Display for Error {
                 write!(f, "the source for {} is not Rust ({message}): a bug in fibra-idl", path.display())
             }
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -71,16 +71,18 @@ impl Generator {
 
         let mut config = messages::config(&sources, &elsewhere);
         config.service_generator(Box::new(Traits { plans, elsewhere }));
-        // All files, for prost-build has to know all messages; it writes only those that are nowhere else.
-        let requests = sources.pool.files().map(|file| {
-            let module = Module::from_protobuf_package_name(file.package_name());
-            (module, file.file_descriptor_proto().clone())
-        });
-        let modules = config
-            .generate(requests.collect())
-            .map_err(|error| Error::Internal { path: PathBuf::from("mod.rs"), message: error.to_string() })?;
+        // All files, for prost-build has to know all messages; it writes only those that are nowhere else. In the order of their names, so that it does
+        // not matter in which they were given.
+        let mut all: Vec<_> = sources.pool.files().collect();
+        all.sort_by(|a, b| a.name().cmp(b.name()));
+        let module = |file: &FileDescriptor| Module::from_protobuf_package_name(file.package_name());
+        let requests = all.iter().map(|file| (module(file), file.file_descriptor_proto().clone())).collect();
+        let internal =
+            |error: std::io::Error| Error::Internal { path: PathBuf::from("mod.rs"), message: error.to_string() };
+        let modules = config.generate(requests).map_err(internal)?;
         let mut layout = Layout::default();
-        for file in sources.files() {
+        // Of a package that is all elsewhere there is no module.
+        for file in sources.files().filter(|file| modules.contains_key(&module(file))) {
             layout.add(names::module(file.package_name()), file.name(), package_docs(&file));
         }
         for (module, source) in modules {

@@ -125,6 +125,9 @@ pub use error::{Error, Problem};
 pub use generated::{Generated, Stale, Why};
 pub use generator::Generator;
 
+/// The file `fibra/options.proto`, for tools that look for it on disk: here it is found without.
+pub const OPTIONS: &str = include_str!("../proto/fibra/options.proto");
+
 /// For build scripts: makes source of `files` into `$OUT_DIR/fibra`, and has Cargo run the script again when they, or what they import, change.
 ///
 /// `includes` are the directories in which imports are looked for; none are the files' own.

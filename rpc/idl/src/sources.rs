@@ -14,7 +14,6 @@ use crate::error::Error;
 
 /// The name by which fibra's options are imported.
 pub(crate) const OPTIONS_FILE: &str = "fibra/options.proto";
-const OPTIONS_SOURCE: &str = include_str!("../proto/fibra/options.proto");
 
 /// Files and all that they import, by protobuf's rules right.
 pub(crate) struct Sources {
@@ -80,7 +79,7 @@ struct Own;
 impl FileResolver for Own {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
         if name == OPTIONS_FILE {
-            File::from_source(name, OPTIONS_SOURCE)
+            File::from_source(name, crate::OPTIONS)
         } else {
             Err(protox::Error::file_not_found(name))
         }
