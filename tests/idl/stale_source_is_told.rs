@@ -110,6 +110,19 @@ fn what_was_generated_and_is_no_more_goes_and_nothing_else() {
 }
 
 #[test]
+fn what_somebody_wrote_is_not_written_over() {
+    let files = Files::new(&[("shop.proto", SHOP), ("api/shop.rs", "// my own")]);
+    let generated = files.generate("shop.proto").expect("nothing is wrong");
+    let error = generated.write(files.path("api")).expect_err("it is somebody's");
+    let path = files.path("api/shop.rs");
+    assert_eq!(
+        error.to_string(),
+        format!("{} is there and was not generated: name another directory, or move it", path.display())
+    );
+    assert_eq!(fs::read_to_string(path).expect("it is there"), "// my own");
+}
+
+#[test]
 fn where_nothing_can_be_written_says_so() {
     let files = Files::new(&[("shop.proto", SHOP), ("api", "a file")]);
     let generated = files.generate("shop.proto").expect("nothing is wrong");

@@ -1,6 +1,6 @@
 //! Messages and packages that are in another crate are named there, and not generated.
 
-use fibra_idl::{Generated, Generator};
+use fibra_idl::{Error, Generated, Generator};
 
 use crate::support::{Files, source};
 
@@ -53,4 +53,17 @@ fn a_message_is_in_another_crate() {
     }
     let common = source(&generated, "common/v1.rs");
     assert!(common.contains("enum Mood") && !common.contains("struct Money"), "{common}");
+}
+
+#[test]
+fn what_is_no_name_or_no_path_is_refused() {
+    let files = Files::new(&[("money.proto", MONEY)]);
+    for (name, path) in
+        [("common..v1", "::a"), ("", "::a"), ("common v1", "::a"), ("common.v1", "no path"), ("common.v1", "")]
+    {
+        let error =
+            Generator::new().extern_path(name, path).generate(&[files.path("money.proto")]).expect_err("it is wrong");
+        assert!(matches!(&error, Error::ExternPath { .. }), "{error}");
+        assert!(error.to_string().starts_with(&format!("cannot find `{name}` at `{path}`: ")), "{error}");
+    }
 }

@@ -187,6 +187,16 @@ fn a_file_that_is_not_there_or_not_within() {
 }
 
 #[test]
+fn a_file_may_be_named_as_it_is_imported() {
+    let files = Files::new(&[("in/shop/api.proto", "syntax = \"proto3\";\npackage shop;\nmessage {}\n")]);
+    let error =
+        Generator::new().include(files.path("in")).generate(&["shop/api.proto"]).expect_err("a name is missing");
+    let path = files.path("in/shop/api.proto");
+    assert_eq!(error.to_string(), format!("{}:3:9: expected an identifier, but found '{{'", path.display()));
+    assert_eq!(format!("{error:?}"), error.to_string(), "as a build script shows it");
+}
+
+#[test]
 fn a_file_that_is_no_text() {
     let files = Files::new(&[]);
     std::fs::write(files.path("api.proto"), b"syntax = \"proto3\"; \xff").expect("a file");

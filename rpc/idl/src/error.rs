@@ -26,6 +26,18 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A file that was not generated is where one would be written. Name another directory, or move it.
+    Foreign {
+        /// Which.
+        path: PathBuf,
+    },
+    /// [`extern_path`](crate::Generator::extern_path) was given what is no name of protobuf's, or no path of Rust's.
+    ExternPath {
+        /// The name.
+        name: String,
+        /// The path.
+        path: String,
+    },
     /// There is no `OUT_DIR`: [`compile`](crate::compile) is for build scripts.
     NoOutDir,
     /// What was generated is not Rust: a bug in this crate.
@@ -60,6 +72,15 @@ impl fmt::Display for Error {
             }
             Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
             Self::Write { path, source } => write!(f, "cannot write {}: {source}", path.display()),
+            Self::Foreign { path } => {
+                write!(f, "{} is there and was not generated: name another directory, or move it", path.display())
+            }
+            Self::ExternPath { name, path } => {
+                write!(
+                    f,
+                    "cannot find `{name}` at `{path}`: write a name such as google.type, and a path such as ::google_type"
+                )
+            }
             Self::NoOutDir => {
                 f.write_str("there is no OUT_DIR: call this from a build script, or write to a directory that you name")
             }
@@ -80,7 +101,11 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Read { source, .. } | Self::Write { source, .. } => Some(source),
-            Self::Invalid(_) | Self::NoOutDir | Self::Internal { .. } => None,
+            Self::Invalid(_)
+            | Self::Foreign { .. }
+            | Self::ExternPath { .. }
+            | Self::NoOutDir
+            | Self::Internal { .. } => None,
         }
     }
 }

@@ -33,14 +33,14 @@ impl Generated {
         &self.inputs
     }
 
-    /// Writes the files that differ from what is in `directory`, which is made if need be, and takes away those that were generated before and are no more.
-    /// Returns those paths.
+    /// Writes the files that differ from what is in `directory`, which is made if need be, and takes away those that were generated before and are no more: the
+    /// directory holds what one `Generated` has, beside files of others. Returns those paths.
     ///
     /// Where there is a `rustfmt`, it formats what is written, as the project's `rustfmt.toml` has it.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`], [`Error::Read`].
+    /// [`Error::Foreign`], [`Error::Write`], [`Error::Read`].
     pub fn write(&self, directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
         let directory = directory.as_ref();
         make(directory)?;
@@ -59,6 +59,9 @@ impl Generated {
             let failed = |source| Error::Write { path: path.clone(), source };
             match self.files.get(&stale.path) {
                 Some(source) => {
+                    if stale.why == Why::Differs && !is_generated(&path) {
+                        return Err(Error::Foreign { path });
+                    }
                     path.parent().map_or(Ok(()), make)?;
                     let formatted = format(source);
                     fs::write(&path, formatted.as_deref().unwrap_or(source)).map_err(failed)?;
@@ -147,6 +150,10 @@ fn make(directory: &Path) -> Result<(), Error> {
     fs::create_dir_all(directory).map_err(|source| Error::Write { path: directory.to_owned(), source })
 }
 
+fn is_generated(path: &Path) -> bool {
+    fs::read_to_string(path).is_ok_and(|source| source.starts_with(MARK))
+}
+
 /// The files below `directory` that bear our mark.
 fn find_generated(directory: &Path, within: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
     let here = directory.join(within);
@@ -161,9 +168,7 @@ fn find_generated(directory: &Path, within: &Path, found: &mut Vec<PathBuf>) -> 
         let path = within.join(entry.file_name());
         if entry.file_type().map_err(failed)?.is_dir() {
             find_generated(directory, &path, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs")
-            && fs::read_to_string(entry.path()).is_ok_and(|source| source.starts_with(MARK))
-        {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && is_generated(&entry.path()) {
             found.push(path);
         }
     }

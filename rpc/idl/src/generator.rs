@@ -55,15 +55,15 @@ impl Generator {
         self
     }
 
-    /// Makes source of `files` and all that they import.
+    /// Makes source of `files` and all that they import. They are named by their paths, or as they are called in an include directory.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`], with all problems that were found: places in the `.proto` files. [`Error::Read`].
+    /// [`Error::Invalid`], with all problems that were found: places in the `.proto` files. [`Error::Read`], [`Error::ExternPath`].
     pub fn generate(&self, files: &[impl AsRef<Path>]) -> Result<Generated, Error> {
         let files: Vec<_> = files.iter().map(|file| file.as_ref().to_owned()).collect();
         let sources = Sources::read(&files, &self.includes)?;
-        let elsewhere = Rc::new(Elsewhere::new(&self.elsewhere));
+        let elsewhere = Rc::new(Elsewhere::new(&self.elsewhere)?);
         let mut problems = Problems::new(&sources);
         conflicts::check(&sources, &elsewhere, &mut problems);
         let plans = Plans::of(&sources, &elsewhere, &mut problems);

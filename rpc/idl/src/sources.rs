@@ -36,7 +36,12 @@ impl Sources {
         compiler.include_source_info(true).include_imports(true);
         for file in files {
             // What is not there is the system's to name, not a matter of include directories.
-            std::fs::metadata(file).map_err(|source| Error::Read { path: file.clone(), source })?;
+            let is_included = || includes.iter().any(|include| include.join(file).exists());
+            if let Err(source) = std::fs::metadata(file)
+                && !is_included()
+            {
+                return Err(Error::Read { path: file.clone(), source });
+            }
             compiler.open_file(file).map_err(|error| diagnosis::of(&error, file, &includes))?;
         }
         let paths =

@@ -2,6 +2,7 @@
 
 use prost_reflect::MessageDescriptor;
 
+use crate::error::Error;
 use crate::names::{camel, module, snake};
 
 /// Messages and enums of `google.protobuf` that are types of `fibra::proto`.
@@ -29,19 +30,25 @@ pub(crate) struct Elsewhere(Vec<(String, String)>);
 
 impl Elsewhere {
     /// The well-known types, and those that the user has.
-    pub(crate) fn new(own: &[(String, String)]) -> Self {
+    pub(crate) fn new(own: &[(String, String)]) -> Result<Self, Error> {
+        for (name, path) in own {
+            let is_name = name.trim_start_matches('.').split('.').all(is_identifier);
+            if !is_name || syn::parse_str::<syn::Path>(path).is_err() {
+                return Err(Error::ExternPath { name: name.clone(), path: path.clone() });
+            }
+        }
         let of_fibra =
             OF_FIBRA.iter().map(|name| (format!(".google.protobuf.{name}"), format!("::fibra::proto::{name}")));
         let of_rust = OF_RUST.iter().map(|(name, ty)| (format!(".google.protobuf.{name}"), (*ty).to_owned()));
-        let mut all: Vec<_> =
-            own.iter().map(|(name, path)| (format!(".{}", name.trim_start_matches('.')), path.clone())).collect();
-        // Where the user has a well-known type elsewhere, it is there.
-        for (name, path) in of_fibra.chain(of_rust) {
+        let own = own.iter().rev().map(|(name, path)| (format!(".{}", name.trim_start_matches('.')), path.clone()));
+        let mut all: Vec<(String, String)> = Vec::new();
+        // What the user says last counts, also of a well-known type.
+        for (name, path) in own.chain(of_fibra).chain(of_rust) {
             if !all.iter().any(|(known, _)| *known == name) {
                 all.push((name, path));
             }
         }
-        Self(all)
+        Ok(Self(all))
     }
 
     /// As prost-build takes them.
@@ -88,6 +95,11 @@ impl Elsewhere {
         path.push(camel(message.name()));
         path.join("::")
     }
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
 
 /// Whether it is a type of `google.protobuf` that is nowhere.
