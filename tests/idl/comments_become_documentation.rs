@@ -5,9 +5,9 @@ use crate::support::{Files, source};
 fn shop() -> Files {
     Files::new(&[(
         "shop.proto",
-        "// The licence.\n\nsyntax = \"proto3\";\n\n// A package\n// in two lines.\npackage shop;\n\n// Belongs to nothing.\n\n/* A message.\n * In a block. */\nmessage M {\n\
-         // Before.\n  int32 a = 1; // Behind.\n  // A oneof.\n  oneof o {\n    // A member.\n    int32 b = 2;\n  }\n  // Within.\n  enum E {\n    // A value.\n    Z = 0;\n  }\n}\n\n\
-         // Says [this] and https://example.com/a.\n//\n//     let x = 1;\n//\n// ```rust\n// panic!();\n// ```\nservice S {\n  // A method.\n  rpc F(M) returns (M);\n}\n",
+        "// The licence.\n\nsyntax = \"proto3\";\n\n// A package\n// in two lines.\npackage shop;\n\n// Belongs to nothing.\n// In two lines.\n\n// Neither does this.\n\n/* A message.\n * In a block. */\nmessage M {\n\
+         // Before.\n  int32 a = 1; // Behind.\n  // A oneof.\n  oneof o {\n    // A member.\n    int32 b = 2;\n  }\n  // Within.\n  enum E {\n    // A value.\n    Z = 0;\n\n    // A note on values.\n\n    // Another value.\n    Y = 1;\n  }\n}\n\n\
+         // Says [this] and https://example.com/a.\n//\n//     let x = 1;\n//\n// ```rust\n// panic!();\n// ```\nservice S {\n  // A method.\n  rpc F(M) returns (M);\n\n  // A note.\n\n  // Another method.\n  rpc G(M) returns (M);\n}\n",
     )])
 }
 
@@ -40,7 +40,13 @@ fn each_is_at_what_it_is_about() {
     ] {
         assert_eq!(docs(shop, at), expected, "{at}");
     }
-    assert!(!shop.contains("Belongs to nothing") && !shop.contains("licence"));
+    let end = "change that, and generate this anew.\n\n// The licence.\n\n// Belongs to nothing.\n// In two lines.\n\n// Neither does this.\n\n/// A message.\n";
+    assert!(shop.contains(end), "{shop}");
+    assert!(
+        shop.contains("    // A note.\n\n    /// Another method.\n")
+            && shop.contains("        // A note on values.\n\n        /// Another value.\n"),
+        "{shop}"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Comments as documentation: what rustdoc would take for a program, and run as a test, is text.
 
+use crate::comments;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, MetaNameValue, parse_quote};
 
 /// Fences what is indented, and says of every fence that it is text.
@@ -7,8 +8,9 @@ pub(crate) fn make_text(attrs: &mut Vec<Attribute>) {
     let Some(first) = attrs.iter().position(|attr| line(attr).is_some()) else { return };
     let lines: Vec<_> = attrs.iter().filter_map(line).collect();
     attrs.retain(|attr| line(attr).is_none());
+    let (plain, lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.starts_with(comments::MARK));
     let lines = fenced(&lines);
-    let docs = lines.iter().map(|line| -> Attribute { parse_quote!(#[doc = #line]) });
+    let docs = plain.iter().chain(&lines).map(|line| -> Attribute { parse_quote!(#[doc = #line]) });
     attrs.splice(first..first, docs);
 }
 

@@ -13,7 +13,7 @@ use crate::places::Problems;
 use crate::services::{Plans, Traits};
 use crate::sources::Sources;
 use crate::types::Elsewhere;
-use crate::{conflicts, messages, names};
+use crate::{comments, conflicts, messages, names};
 
 /// What to make source of, and how.
 ///
@@ -83,7 +83,7 @@ impl Generator {
         let mut layout = Layout::default();
         // Of a package that is all elsewhere there is no module.
         for file in sources.files().filter(|file| modules.contains_key(&module(file))) {
-            layout.add(names::module(file.package_name()), file.name(), package_docs(&file));
+            layout.add(names::module(file.package_name()), file.name(), package_docs(&file), comments::of_file(&file));
         }
         for (module, source) in modules {
             layout.set_source(&module.parts().map(str::to_owned).collect::<Vec<_>>(), source);

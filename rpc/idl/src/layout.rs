@@ -27,6 +27,7 @@ const ALLOWED: &str = "dead_code, deprecated, missing_docs, unreachable_pub, cli
 struct Module {
     source: String,
     docs: Vec<String>,
+    comments: Vec<String>,
     /// The `.proto` files that it is made of.
     from: BTreeSet<String>,
     children: BTreeSet<String>,
@@ -37,14 +38,16 @@ struct Module {
 pub(crate) struct Layout(BTreeMap<Vec<String>, Module>);
 
 impl Layout {
-    /// Puts a file into the module of its package. `docs` are those of the package.
-    pub(crate) fn add(&mut self, path: Vec<String>, file: &str, docs: Option<&str>) {
+    /// Puts a file into the module of its package. `docs` are those of the package, `comments` what is above all.
+    pub(crate) fn add(&mut self, path: Vec<String>, file: &str, docs: Option<&str>, comments: Option<String>) {
         for depth in 0..path.len() {
             self.0.entry(path[..depth].to_vec()).or_default().children.insert(path[depth].clone());
         }
         let module = self.0.entry(path).or_default();
         module.from.insert(file.to_owned());
         module.docs.extend(docs.map(str::to_owned));
+        // Most files of a package have the same licence.
+        module.comments.extend(comments.filter(|comments| !module.comments.contains(comments)));
     }
 
     /// What a module holds.
@@ -79,7 +82,9 @@ impl Layout {
                 if module.from.is_empty() { from.clone() } else { module.from.iter().map(String::as_str).collect() };
             let from = from.into_iter().collect::<Vec<_>>().join(", ");
             let source = print(&file);
-            files.insert(name, format!("{MARK}from {from}: change that, and generate this anew.\n\n{source}"));
+            let comments: String = module.comments.iter().map(|comments| format!("{comments}\n")).collect();
+            files
+                .insert(name, format!("{MARK}from {from}: change that, and generate this anew.\n\n{comments}{source}"));
         }
         Ok(files)
     }

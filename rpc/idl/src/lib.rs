@@ -75,8 +75,10 @@
 //! Each part of a package's name is a module, with a file of its own as Rust looks for it: `shop.v1` is `mod.rs`, `shop.rs` and `shop/v1.rs`, that is
 //! `api::shop::v1`. Files without a package are in `mod.rs`.
 //!
-//! Comments become documentation, those above `package` that of its module; a comment that belongs to nothing is left out, and what is indented in one is
-//! shown as text, so that nobody's `cargo test` runs it. [`Generated::write`] has the source formatted by `rustfmt`, where there is one, as the project's
+//! Comments become documentation, those above `package` that of its module. One that belongs to nothing stays a comment, and so does a licence at the top.
+//! What is indented in one is shown as text, so that nobody's `cargo test` runs it.
+//!
+//! [`Generated::write`] has the source formatted by `rustfmt`, where there is one, as the project's
 //! `rustfmt.toml` says, so that `cargo fmt --check` accepts it. [`Generated::check`] does not look at formatting.
 //!
 //! # Errors
@@ -94,13 +96,14 @@
 //! | `types` | types that are elsewhere: the well-known ones |
 //! | `options` | what a method's options make of it |
 //! | `messages`, `services` | what prost-build is told, and the traits |
-//! | `polish`, `docs` | short paths, documentation that is no test |
+//! | `polish`, `docs`, `comments` | short paths, documentation that is no test, comments that are none |
 //! | `layout` | which file holds what |
 //! | `generated`, `rustfmt` | [`Generated`]: writing, and saying what is stale |
 //! | `error`, `places` | [`Error`], [`Problem`]; where things are |
 
 #![forbid(unsafe_code)]
 
+mod comments;
 mod conflicts;
 mod diagnosis;
 mod docs;

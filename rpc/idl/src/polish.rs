@@ -9,7 +9,7 @@ use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, File, Item, ItemMod, Meta, Path, Token, Variant, parse_quote};
 
-use crate::docs;
+use crate::{comments, docs};
 
 /// Types that go by one name everywhere, unless a module has a type of that name.
 const IN_PRELUDE: [(&[&str], &str); 5] = [
@@ -26,7 +26,7 @@ const BTREE_MAP: (&[&str], [&str; 3]) =
 
 /// Polishes the source of a module in which there are, beside its own items, `children`.
 pub(crate) fn polish(source: &str, children: &[&str]) -> syn::Result<File> {
-    let mut file = syn::parse_file(source)?;
+    let mut file = syn::parse_file(&comments::hide(source))?;
     let mut names: HashSet<String> = children.iter().map(|&child| child.to_owned()).collect();
     names.extend(names_of(&file.items));
     Polisher { names }.visit_file_mut(&mut file);
@@ -142,7 +142,7 @@ pub(crate) fn print(file: &File) -> String {
         spaced.push('\n');
         before = line;
     }
-    spaced
+    comments::show(&spaced)
 }
 
 /// The tokens of a source, by which two sources are compared: without layout, comments, and commas before closing brackets, which formatting adds
