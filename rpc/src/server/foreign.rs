@@ -77,6 +77,8 @@ enum End {
     /// The client has no more to say.
     Eof,
     Io(io::Error),
+    /// The client knows that it was the last answer.
+    Over,
     /// Its client has broken the protocol, and been told if there is a way to tell.
     Malformed(String),
 }
@@ -262,6 +264,8 @@ impl Foreign {
         match end {
             Ok(()) | Err(End::Eof) => tracing::debug!(peer = %self.peer, "the peer closed the connection"),
             Err(End::Io(error)) => tracing::debug!(peer = %self.peer, %error, "a connection was lost"),
+            // What it has sent behind that is not to cost it the answer.
+            Err(End::Over) => farewell::wait(self.seat.stream()),
             Err(End::Malformed(reason)) => {
                 tracing::warn!(peer = %self.peer, reason, "closed a connection");
                 // Else what was said last might be lost with the rest of what it sends.

@@ -79,7 +79,7 @@ impl Foreign {
             let keeps_alive = request.head.keeps_alive && !self.context.stage.is_draining();
             self.send(response.encode(keeps_alive, request.head.method == "HEAD"));
             if !keeps_alive {
-                return Ok(());
+                return Err(End::Over);
             }
         }
     }
