@@ -14,6 +14,7 @@
 //! | [`input`] | what has been read and not yet been acted on |
 //! | [`call`] | one call, through what all calls go through |
 //! | `keyed` | one that runs at most once |
+//! | `output` | what is sent |
 //! | [`guests`] | such connections, for who drains |
 //! | `msgpack_rpc`, `json_rpc`, `http` | the messages of these dialects, and what is answered |
 //!
@@ -30,6 +31,7 @@ mod input;
 mod json_rpc;
 mod keyed;
 mod msgpack_rpc;
+mod output;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -39,7 +41,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fibra_scheduler::park::{self, Reason, Unparker};
-use fibra_scheduler::{clear_locals, clock, in_fiber, yield_now};
+use fibra_scheduler::{cancel, clear_locals, clock, in_fiber, yield_now};
 
 use super::accept::Context;
 use super::admission::Admission;
@@ -48,8 +50,7 @@ use super::roster::{Seat, Task};
 use crate::dialect::{Dialect, Recognised, recognise};
 use crate::limits::PREFACE_TIMEOUT;
 use crate::metrics::{Metrics, Shard};
-use crate::outbox::{Outbox, Refused};
-use crate::scratch;
+use crate::outbox::Outbox;
 use input::{Input, Lost};
 
 /// See the [module](self).
@@ -184,70 +185,27 @@ impl Foreign {
         // Left to who spawns if there is no fiber.
         let message = Rc::new(Cell::new(message));
         let fibers = Rc::clone(&message);
-        self.unbegun.update(|count| count + 1);
+        let unbegun = Unbegun::of(self);
         let run = move || {
-            under_way.0.unbegun.update(|count| count - 1);
+            drop(unbegun);
             act(&under_way.0, &fibers.take(), Turn { read_at, room: Room::Some });
             clear_locals();
         };
         match fibra_scheduler::Builder::new().spawn_local(run) {
             Ok(fiber) => self.seat.add(0, Task::Fiber(fiber)),
-            Err(_) => {
-                self.unbegun.update(|count| count - 1);
-                act(self, &message.take(), Turn { read_at, room: Room::NoFiber });
-            }
+            Err(_) => act(self, &message.take(), Turn { read_at, room: Room::NoFiber }),
         }
     }
 
     /// Whether as many messages are under way as may be, and all of them wait for something: those whose turn has not come only wait for who reads.
     fn is_full(&self) -> bool {
         while self.under_way.get() >= self.context.limits.in_flight {
-            if self.unbegun.get() == 0 {
+            if self.unbegun.get() == 0 || cancel::check().is_err() {
                 return true;
             }
             yield_now();
         }
         false
-    }
-
-    /// Sends an answer, once there is room for it.
-    fn send(&self, mut answer: Vec<u8>) {
-        let sent = self.try_send(&mut answer);
-        scratch::give(answer);
-        if let Err(error) = sent {
-            self.outbox.close();
-            if error.kind() == io::ErrorKind::TimedOut {
-                tracing::warn!(peer = %self.peer, reason = "the peer does not read its replies", "closed a connection");
-            } else {
-                tracing::debug!(peer = %self.peer, %error, "a connection was lost");
-            }
-            // Wakes who reads.
-            self.close();
-        }
-    }
-
-    fn try_send(&self, answer: &mut Vec<u8>) -> io::Result<()> {
-        if answer.is_empty() {
-            return Ok(());
-        }
-        loop {
-            match self.outbox.append(answer) {
-                Ok(_) => return self.outbox.flush_all(self.seat.stream()),
-                Err(Refused::Closed) => return Ok(()),
-                Err(Refused::Full) => {
-                    self.outbox.flush_all(self.seat.stream())?;
-                    self.outbox.wait_for_room(None)?;
-                }
-            }
-        }
-    }
-
-    /// Waits while more is held for the client than it may have: who does not take answers is not read from.
-    fn wait_for_room(&self) -> io::Result<()> {
-        while self.outbox.is_full() {
-            self.outbox.wait_for_room(None)?;
-        }
-        Ok(())
     }
 
     /// Waits until all that was read has been acted on, or the caller is cancelled.
@@ -300,5 +258,21 @@ impl Drop for UnderWay {
         {
             waiter.unpark();
         }
+    }
+}
+
+/// A message whose fiber has not had a turn, until this is dropped: also if it never gets one.
+struct Unbegun(Rc<Foreign>);
+
+impl Unbegun {
+    fn of(connection: &Rc<Foreign>) -> Self {
+        connection.unbegun.update(|count| count + 1);
+        Self(Rc::clone(connection))
+    }
+}
+
+impl Drop for Unbegun {
+    fn drop(&mut self) {
+        self.0.unbegun.update(|count| count - 1);
     }
 }
