@@ -11,6 +11,7 @@
 //! | this one | [`Channel`]: what callers share |
 //! | [`proxy`] | [`Proxy`]: a channel and options; what a generated proxy is made of |
 //! | [`pending`] | [`Pending`]: a call that was started and is not waited for yet |
+//! | [`foreign`] | servers that are not fibra's, by their protocols |
 //! | `follower` | such a call that goes elsewhere while nobody waits for it |
 //! | `options` | how a call is made: its timeout, and what else can be said of it |
 //! | `exchange` | one call, from its arguments to its outcome |
@@ -57,6 +58,7 @@ mod connection;
 mod endpoint;
 mod exchange;
 mod follower;
+pub mod foreign;
 mod health;
 pub mod hedge;
 mod keepalive;
@@ -91,6 +93,7 @@ use calls::Status;
 use common::Common;
 use endpoint::Endpoints;
 use exchange::To;
+pub use foreign::Foreign;
 pub use hedge::Hedging;
 pub use keepalive::Keepalive;
 pub use pending::Pending;

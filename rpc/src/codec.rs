@@ -34,6 +34,18 @@ pub fn encode<T: Serialize + ?Sized>(body: &mut Body<'_>, value: &T) -> Result<(
     }
 }
 
+/// A value as bytes of their own, at most so many.
+///
+/// # Errors
+///
+/// As [`encode`].
+pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T, bytes_max: usize) -> Result<Vec<u8>, EncodeError> {
+    let mut bytes = Vec::new();
+    let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_bytes(BytesMode::ForceIterables);
+    value.serialize(&mut serializer).map_err(|error| EncodeError::Serialize(error.to_string()))?;
+    if bytes.len() > bytes_max { Err(EncodeError::TooLarge) } else { Ok(bytes) }
+}
+
 /// Reads the one value that a body holds.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ pub mod call;
 pub mod connect;
 pub mod serve;
 
+pub(crate) use call::OneLine;
 pub use call::{CallError, Callee, Disconnect, Executed, Peer, Side};
 pub use connect::ConnectError;
 pub use serve::{BindError, ServeError};

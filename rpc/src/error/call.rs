@@ -38,7 +38,7 @@ impl Executed {
     }
 
     /// What a message says to do, after what happened.
-    const fn advice(self) -> &'static str {
+    pub(crate) const fn advice(self) -> &'static str {
         match self {
             Self::No => "it has not run: calling again is safe",
             Self::Yes => "it has run: calling again runs it again",
@@ -454,7 +454,7 @@ impl Error for Disconnect {
 }
 
 /// Text from another process, for a message of one line: without line breaks, and without what steers a terminal.
-pub(super) struct OneLine<'a>(pub(super) &'a str);
+pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
