@@ -3,9 +3,11 @@
 //! | file | holds |
 //! |---|---|
 //! | this one | what is called, and calls without streams |
+//! | `foreign` | calls of servers that are not fibra's |
 //! | `stream` | calls with streams: items from the standard input, and to the standard output |
 //! | `input` | the lines of the standard input, for a fiber |
 
+mod foreign;
 mod input;
 mod stream;
 
@@ -34,6 +36,9 @@ const RETRIES: u32 = 3;
 ///
 /// [`Failure`]: what was asked for makes no sense, there is no server, or the call has no value.
 pub(crate) fn call(options: &Call) -> Result<(), Failure> {
+    if foreign::is_meant(&options.server.addr) {
+        return foreign::call(options);
+    }
     let proxy = connect(&options.server)?;
     let found = Catalogue::new(&proxy).method(&options.target.method)?;
     let args = arguments::read(&found, &options.target.words, options.args.as_deref())?;

@@ -57,7 +57,8 @@ fn check(addr: &str) -> Result<(), Failure> {
         Err(Failure::usage(format!("`{addr}` is no address: {problem}; write HOST:PORT, such as 127.0.0.1:7000")))
     };
     match addr.rsplit_once(':') {
-        _ if addr.contains('/') => told("servers are called by TCP, not by paths or URLs"),
+        _ if addr.contains("://") => told("only `fibra call` takes a protocol, for servers that are not fibra's"),
+        _ if addr.contains('/') => told("servers are called by TCP, and have no paths"),
         None => told("it has no port"),
         Some(("", _)) => told("it has no host"),
         Some((_, port)) if port.parse::<u16>().is_err() => told("its port is no number up to 65535"),

@@ -21,10 +21,14 @@ A method that takes a stream reads the standard input: each line is an item, JSO
 argument would be, and the end of the input is the end of the stream. A method that sends a stream
 has its items printed, one a line; the last line is its value, unless that is ().
 
+Servers that are not fibra's are called by PROTOCOL://HOST:PORT: msgpack-rpc, jsonrpc (a message a
+line), lsp (behind Content-Length), http (JSON-RPC by POST; a path may follow).
+
 Examples:
   fibra call 127.0.0.1:7000 calculator.add 3 5
   fibra call 127.0.0.1:7000 calculator.add --json '{\"a\": 3, \"b\": 5}'
-  seq 10 | fibra call 127.0.0.1:7000 station.mean";
+  seq 10 | fibra call 127.0.0.1:7000 station.mean
+  fibra call jsonrpc://127.0.0.1:7000 add 3 5";
 
 const BENCH_HELP: &str = "\
 Closed loop, without --rate: each caller waits for its answer and calls again, so that a slow server
@@ -165,7 +169,7 @@ pub(crate) struct Bench {
 /// Where the server is.
 #[derive(Args, Debug)]
 pub(crate) struct Server {
-    /// The server: HOST:PORT.
+    /// The server: HOST:PORT. For `call` also PROTOCOL://HOST:PORT, if it is not fibra's.
     pub(crate) addr: String,
     /// How long connecting may take.
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "5s")]

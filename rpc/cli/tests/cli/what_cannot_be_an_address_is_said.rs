@@ -13,7 +13,7 @@ fn what_is_no_address_is_refused_with_what_to_write() {
         (":7000", "it has no host"),
         ("localhost:http", "its port is no number up to 65535"),
         ("localhost:70000", "its port is no number up to 65535"),
-        ("/run/fibra.sock", "servers are called by TCP"),
+        ("/run/fibra.sock", "servers are called by TCP, and have no paths"),
         ("", "it has no port"),
     ] {
         run(&["list", addr]).fails(2, &[&format!("`{addr}` is no address: {problem}"), "such as 127.0.0.1:7000"]);
