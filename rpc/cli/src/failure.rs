@@ -34,7 +34,8 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    it did what it was asked to
   1    the call ran, and there is no value: the method's own error, a panic, a reply that is too
-       large, output that could not be written; of a bench: some calls failed
+       large, output that could not be written; of a bench: some calls failed; of
+       gen: something is stale, or cannot be read or written
   2    usage: an unknown option, arguments that do not fit the method; nothing was called
   3    there is no connection to a server; nothing was called
   4    nobody knows whether the call ran: call again only if running twice does no harm
@@ -56,6 +57,8 @@ pub(crate) enum Failure {
     Connect(String),
     /// A call has no value.
     Call { message: String, executed: Executed },
+    /// It was tried, and did not work out.
+    Failed(String),
     /// Output could not be written.
     Output(io::Error),
     /// The message has been printed.
@@ -89,7 +92,7 @@ impl Failure {
             Self::Call { executed: Executed::Maybe, .. } => Exit::Unknown,
             Self::Call { executed: Executed::No, .. } => Exit::NotRun,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::HungUp,
-            Self::Output(_) => Exit::Failed,
+            Self::Output(_) | Self::Failed(_) => Exit::Failed,
             Self::Told(exit) => *exit,
         }
     }
@@ -115,7 +118,9 @@ impl From<ConnectError> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(message) | Self::Connect(message) | Self::Call { message, .. } => f.write_str(message),
+            Self::Usage(message) | Self::Connect(message) | Self::Failed(message) | Self::Call { message, .. } => {
+                f.write_str(message)
+            }
             Self::Output(error) => write!(f, "the output cannot be written: {error}"),
             Self::Told(_) => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! The command `fibra`: what a server serves, and calls from a shell, with nothing generated and nothing compiled.
+//! The command `fibra`: what a server serves, and calls from a shell, with nothing generated and nothing compiled; and source of `.proto` files for what is.
 //!
 //! ```text
 //!   fibra call 127.0.0.1:7000 calculator.add 3 5
@@ -22,6 +22,7 @@
 //! |---|---|
 //! | `options` | the command line |
 //! | `list`, `call`, `bench` | the commands that ask a server |
+//! | `generate` | source of `.proto` files |
 //! | `shell` | completions and manual pages |
 //! | `arguments` | words and JSON to the arguments of a method |
 //! | `catalogue`, `names` | what a server says that it serves; what somebody may have meant |
@@ -41,6 +42,7 @@ mod catalogue;
 mod connect;
 mod duration;
 mod failure;
+mod generate;
 mod list;
 mod names;
 mod options;
@@ -98,6 +100,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::List(options) => in_a_runtime(|| list::list(options)),
         Command::Describe(options) => in_a_runtime(|| list::describe(options)),
         Command::Call(options) => in_a_runtime(|| call::call(options)),
+        Command::Gen(options) => generate::generate(options),
         Command::Completions(options) => shell::completions(options),
         Command::Man(options) => shell::man(options),
         Command::Bench(options) => {

@@ -42,6 +42,13 @@ Examples:
   fibra bench 127.0.0.1:7000 calculator.add 3 5 --callers 64 --seconds 10
   fibra bench 127.0.0.1:7000 calculator.add 3 5 --rate 20000 --json";
 
+const GEN_HELP: &str = "\
+The source is for people, and to be committed; what has changed is printed. There is no protoc.
+
+Examples:
+  fibra gen api.proto --out src/api
+  fibra gen api.proto --out src/api --check";
+
 const COMPLETIONS_HELP: &str = "\
 Examples:
   fibra completions bash > ~/.local/share/bash-completion/completions/fibra
@@ -76,12 +83,34 @@ pub(crate) enum Command {
     /// Calls a method over and over, and tells how many calls a second there were, and how long they took.
     #[command(after_help = BENCH_HELP)]
     Bench(Bench),
+    /// Makes Rust source of .proto files: messages, and services as the traits of `#[fibra::service]`.
+    #[command(after_help = GEN_HELP)]
+    Gen(Gen),
     /// Prints what a shell needs to complete this command's words.
     #[command(after_help = COMPLETIONS_HELP)]
     Completions(Completions),
     /// Prints a manual page.
     #[command(after_help = MAN_HELP)]
     Man(Man),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Gen {
+    /// The files.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The folder that the source goes to.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Where what is imported is looked for; may be given several times. Default: the folder of each file.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) include: Vec<PathBuf>,
+    /// Takes a message or a whole package from elsewhere; may be given several times.
+    #[arg(long, value_name = "NAME=PATH", value_parser = extern_path)]
+    pub(crate) extern_path: Vec<(String, String)>,
+    /// Writes nothing, and fails if something would be written: for CI.
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Args, Debug)]
@@ -224,6 +253,13 @@ impl Terms {
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0 && *rate <= RATE_MAX);
     rate.ok_or_else(|| format!("a rate is a number of calls a second, up to {RATE_MAX}"))
+}
+
+fn extern_path(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.to_owned())),
+        _ => Err("what is elsewhere is NAME=PATH, such as google.type=::google_types".to_owned()),
+    }
 }
 
 fn entry(text: &str) -> Result<(String, String), String> {

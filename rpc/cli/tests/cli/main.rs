@@ -10,6 +10,7 @@ mod arguments_are_read_by_their_types;
 mod exit_codes_say_whether_it_ran;
 mod metadata_goes_along;
 mod names_that_are_nearly_right_are_recognised;
+mod proto_files_become_source;
 mod servers_of_other_protocols_are_called;
 mod services_are_listed_and_described;
 mod shells_know_the_command;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::run;
 
-const COMMANDS: [&str; 6] = ["list", "describe", "call", "bench", "completions", "man"];
+const COMMANDS: [&str; 7] = ["list", "describe", "call", "bench", "gen", "completions", "man"];
 
 #[test]
 fn completions_name_every_command_and_option() {
