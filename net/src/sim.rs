@@ -86,7 +86,7 @@
 //! | `endpoint` | what a socket has instead of a descriptor |
 //! | `current` | which network the sockets of a thread belong to |
 //! | `state`, `agenda` | all that there is, and what will happen |
-//! | `machine`, `link` | addresses, ports, descriptors; the ways between machines |
+//! | `machine`, `link`, `dice` | addresses, ports, descriptors; the ways between machines, and what chance decides there |
 //! | `connection`, `listener`, `datagram`, `options` | what the kernel's sockets do |
 
 mod agenda;
@@ -94,6 +94,7 @@ mod builder;
 mod connection;
 mod current;
 mod datagram;
+mod dice;
 mod endpoint;
 mod faults;
 mod link;

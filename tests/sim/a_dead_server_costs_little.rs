@@ -19,6 +19,8 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);
 /// When the minute begins.
 const DEATH: Duration = Duration::from_secs(1);
+/// Until its clients know of it: longer than any latency.
+const CROSSING: Duration = Duration::from_millis(5);
 const CALLERS: u64 = 8;
 
 /// What one caller saw of the minute, and how soon afterwards it was served.
@@ -42,7 +44,8 @@ fn call(bank: &BankClient, began: Instant) -> Result<Seen, CallError> {
                 }
             }
             Err(error) if called < dead => return Err(error),
-            Err(error) => assert_eq!(error.executed(), Executed::No, "{error:?}"),
+            // One that crosses the end of its connection may have run.
+            Err(error) => assert!(error.executed() == Executed::No || called < dead + CROSSING, "{error:?}"),
         }
         if (dead..back).contains(&called) {
             seen.calls += 1;

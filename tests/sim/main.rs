@@ -6,6 +6,7 @@ mod a_dead_server_costs_little;
 mod a_deadline_holds_whatever_the_network_does;
 mod a_handler_ends_when_nobody_waits;
 mod a_hedge_answers_in_time;
+mod a_link_has_dice_of_its_own;
 mod a_lost_reply_executes_once;
 mod a_restarted_server_runs_nothing_twice;
 mod a_rolling_restart_fails_no_call;

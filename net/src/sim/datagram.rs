@@ -7,7 +7,8 @@ use fibra_scheduler::seeded::Host;
 use rustix::io::Errno;
 
 use super::agenda::Event;
-use super::link::{RETRY_MIN, chance};
+use super::dice::Decision;
+use super::link::RETRY_MIN;
 use super::options::Options;
 use super::state::{Socket, State};
 use crate::registration::{Happening, Tie};
@@ -101,12 +102,11 @@ impl State {
             local.set_ip(self.machine(machine).addr_towards(to.ip()));
         }
         let now = self.now;
-        let (link, rng) = self.link(machine, target);
-        let is_lost = chance(rng, link.conditions.loss);
-        let copies = if is_lost { 0 } else { 1 + u32::from(chance(rng, link.conditions.duplication)) };
+        let link = self.link(machine, target);
+        let is_lost = link.falls(Decision::Loss);
+        let copies = if is_lost { 0 } else { 1 + u32::from(link.falls(Decision::Duplication)) };
         for _ in 0..copies {
-            let (link, rng) = self.link(machine, target);
-            let at = link.datagram_arrival(now, bytes.len(), rng);
+            let at = self.link(machine, target).datagram_arrival(now, bytes.len());
             let (from, to) = ((machine, local), (target, to));
             let packet = Packet { socket: number, from, to, bytes: bytes.into() };
             let packet = u32::try_from(self.packets.insert(packet)).map_err(|_many| Errno::NOBUFS)?;
@@ -118,13 +118,13 @@ impl State {
     /// A datagram has come to where it goes.
     pub(super) fn deliver(&mut self, packet: u32) {
         let Packet { from, to, .. } = self.packets[packet as usize];
-        let link = self.link(from.0, to.0).0;
+        let link = self.link(from.0, to.0);
         if link.is_held {
             let at = self.now + RETRY_MIN;
             return self.agenda.note(at, Event::Datagram { packet });
         }
         let Packet { socket, bytes, .. } = self.packets.remove(packet as usize);
-        let link = self.link(from.0, to.0).0;
+        let link = self.link(from.0, to.0);
         if link.is_cut() || self.machine(to.0).host.is_none() {
             return;
         }
@@ -145,7 +145,7 @@ impl State {
             }
             // ICMP says so, to a socket that is connected.
             None => {
-                if self.link(to.0, from.0).0.is_blocked() {
+                if self.link(to.0, from.0).is_blocked() {
                     return;
                 }
                 let Some(sender) = self.datagram(socket).filter(|sender| sender.peer == Some(to.1)) else { return };

@@ -7,7 +7,8 @@ use std::time::Duration;
 use fibra_scheduler::seeded::{Rng, Skew};
 
 use super::agenda::Event;
-use super::link::{Conditions, Latency, between, nanos};
+use super::dice::between;
+use super::link::{Conditions, Latency, nanos};
 use super::state::State;
 
 /// Keeps what a swarm draws apart from others of the same seed.
@@ -15,6 +16,9 @@ const PURPOSE: u64 = 4;
 
 /// Likewise, of what the faults draw as they come and go: from here on, each has a number of its own.
 const FIRST_PURPOSE: u64 = 1 << 16;
+
+/// Likewise, of what sets the clocks: each machine's has a number of its own.
+const CLOCKS_PURPOSE: u64 = 1 << 41;
 
 /// How fast links are in a swarm that are slow, in bytes a second: from one that takes seconds for a large message to one that hardly matters.
 const BANDWIDTHS: [u64; 3] = [100_000, 1_000_000, 20_000_000];
@@ -161,7 +165,7 @@ pub(super) const CALM: u16 = u16::MAX;
 impl Plan {
     /// Sets the clocks, and puts the first of each fault on the agenda.
     pub(super) fn begin(seed: u64, Faults { faults, skew, until, .. }: Faults, state: &mut State) -> Self {
-        state.skew_clocks(skew);
+        state.skew_clocks(seed, skew);
         let rngs = faults.iter().enumerate().map(|(place, fault)| {
             let alike = faults[..place].iter().filter(|other| other.what == fault.what).count();
             Rng::new(seed, FIRST_PURPOSE + 64 * alike as u64 + fault.what as u64)
@@ -235,14 +239,15 @@ impl Plan {
 
 impl State {
     /// Sets the clocks that nobody has set, to something within `max`.
-    fn skew_clocks(&mut self, max: Skew) {
+    fn skew_clocks(&mut self, seed: u64, max: Skew) {
         if max == Skew::default() {
             return;
         }
         let drift = u64::from(max.drift.unsigned_abs());
-        for machine in self.machines.iter_mut().filter(|machine| machine.skew == Skew::default()) {
-            let offset = Duration::from_nanos(between(&mut self.rng, 0, nanos(max.offset)));
-            let faster = between(&mut self.rng, 0, 2 * drift) as i64 - drift as i64;
+        for (number, machine) in (0..).zip(&mut self.machines).filter(|(_, machine)| machine.skew == Skew::default()) {
+            let mut rng = Rng::new(seed, CLOCKS_PURPOSE + number);
+            let offset = Duration::from_nanos(between(&mut rng, 0, nanos(max.offset)));
+            let faster = between(&mut rng, 0, 2 * drift) as i64 - drift as i64;
             machine.skew = Skew { offset, drift: i32::try_from(faster).unwrap_or(0).max(-999_000) };
         }
     }
@@ -292,7 +297,6 @@ impl Hit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::link::chance;
     use super::*;
 
     #[test]
@@ -300,8 +304,6 @@ mod tests {
         let swarm = |seed| Faults::swarm(seed, Duration::from_secs(10));
         assert_eq!(swarm(7), swarm(7));
         assert_ne!(swarm(7), swarm(8));
-        let mut rng = Rng::new(0, 0);
-        assert!(!chance(&mut rng, 0.0) && chance(&mut rng, 1.0));
     }
 
     #[test]

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use fibra_scheduler::seeded::Rng;
-
 use super::agenda::Instant;
+use super::dice::{Decision, Dice, between, chance};
 
 /// How long something takes to arrive: usually between `min` and `max`, each as likely; with the probability `tail` up to `tail_max`.
 ///
@@ -44,12 +43,13 @@ impl Latency {
         Self { tail, tail_max: max.max(self.max), ..self }
     }
 
-    fn draw(&self, rng: &mut Rng) -> u64 {
-        let (min, max) = match chance(rng, self.tail) {
-            true => (self.max, self.tail_max),
-            false => (self.min, self.max),
-        };
-        between(rng, nanos(min), nanos(max))
+    fn draw(&self, dice: &mut Dice) -> u64 {
+        // Both are drawn, so that who leaves the tail out gets the same latency for what was not in it.
+        let usual = between(dice.of(Decision::Latency), nanos(self.min), nanos(self.max));
+        match chance(dice.of(Decision::Tail), self.tail) {
+            true => between(dice.of(Decision::Tail), nanos(self.max), nanos(self.tail_max)),
+            false => usual,
+        }
     }
 }
 
@@ -90,9 +90,10 @@ pub struct Conditions {
 }
 
 /// One direction between two machines.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Link {
     pub(super) conditions: Conditions,
+    dice: Dice,
     /// How many cuts hold: nothing arrives, and nobody is told.
     pub(super) cuts: u32,
     /// Nothing arrives for now, but nothing is lost.
@@ -114,8 +115,8 @@ pub(super) fn retry(attempt: u32) -> u64 {
 }
 
 impl Link {
-    pub(super) fn new(conditions: Conditions) -> Self {
-        Self { conditions, ..Self::default() }
+    pub(super) fn new(conditions: Conditions, dice: Dice) -> Self {
+        Self { conditions, dice, cuts: 0, is_held: false, busy_until: 0, last_datagram: 0 }
     }
 
     pub(super) fn is_cut(&self) -> bool {
@@ -126,8 +127,31 @@ impl Link {
         self.is_cut() || self.is_held
     }
 
+    /// Whether that is the case this time.
+    pub(super) fn falls(&mut self, decision: Decision) -> bool {
+        let Conditions { loss, duplication, reordering, splitting, short_writes, resets, refusals, latency, .. } =
+            self.conditions;
+        let probability = match decision {
+            Decision::Latency => 1.0,
+            Decision::Tail => latency.tail,
+            Decision::Loss => loss,
+            Decision::Duplication => duplication,
+            Decision::Reordering => reordering,
+            Decision::Splitting => splitting,
+            Decision::ShortWrite => short_writes,
+            Decision::Reset => resets,
+            Decision::Refusal => refusals,
+        };
+        chance(self.dice.of(decision), probability)
+    }
+
+    /// All of `bytes`, or, if that is the case this time, as many of them as the dice say, at least one.
+    pub(super) fn cut_short(&mut self, decision: Decision, bytes: usize) -> usize {
+        if bytes > 1 && self.falls(decision) { 1 + self.dice.of(decision).below(bytes) } else { bytes }
+    }
+
     /// When `bytes` arrive that are sent now.
-    pub(super) fn arrival(&mut self, now: Instant, bytes: usize, rng: &mut Rng) -> Instant {
+    fn arrival(&mut self, now: Instant, bytes: usize) -> Instant {
         let sent = match self.conditions.bandwidth {
             None => now,
             Some(bandwidth) => {
@@ -136,14 +160,14 @@ impl Link {
                 self.busy_until
             }
         };
-        sent.saturating_add(self.conditions.latency.draw(rng))
+        sent.saturating_add(self.conditions.latency.draw(&mut self.dice))
     }
 
     /// As [`arrival`](Link::arrival), of what is sent again until it arrives.
-    pub(super) fn reliable_arrival(&mut self, now: Instant, bytes: usize, rng: &mut Rng) -> Instant {
-        let mut at = self.arrival(now, bytes, rng);
+    pub(super) fn reliable_arrival(&mut self, now: Instant, bytes: usize) -> Instant {
+        let mut at = self.arrival(now, bytes);
         let mut attempt = 0;
-        while attempt < 8 && chance(rng, self.conditions.loss) {
+        while attempt < 8 && self.falls(Decision::Loss) {
             at = at.saturating_add(retry(attempt));
             attempt += 1;
         }
@@ -151,28 +175,13 @@ impl Link {
     }
 
     /// As [`arrival`](Link::arrival), of a datagram.
-    pub(super) fn datagram_arrival(&mut self, now: Instant, bytes: usize, rng: &mut Rng) -> Instant {
-        let at = self.arrival(now, bytes, rng);
-        if chance(rng, self.conditions.reordering) {
+    pub(super) fn datagram_arrival(&mut self, now: Instant, bytes: usize) -> Instant {
+        let at = self.arrival(now, bytes);
+        if self.falls(Decision::Reordering) {
             return at;
         }
         self.last_datagram = self.last_datagram.max(at);
         self.last_datagram
-    }
-}
-
-/// Whether what has the probability `probability` is the case. Draws nothing if that is certain.
-pub(super) fn chance(rng: &mut Rng, probability: f64) -> bool {
-    // Exact on every machine: a conversion, a product with a power of two, a comparison.
-    probability > 0.0 && (probability >= 1.0 || ((rng.word() >> 11) as f64) / ((1_u64 << 53) as f64) < probability)
-}
-
-/// A number from `min` to `max`, both included.
-pub(super) fn between(rng: &mut Rng, min: u64, max: u64) -> u64 {
-    match usize::try_from(max.saturating_sub(min)) {
-        Ok(0) => min,
-        Ok(span) => min + rng.below(span.saturating_add(1)) as u64,
-        Err(_) => min,
     }
 }
 

@@ -7,7 +7,7 @@ use fibra_scheduler::seeded::Host;
 use rustix::io::Errno;
 
 use super::connection::{Connection, End, Flight, Phase};
-use super::link::chance;
+use super::dice::Decision;
 use super::options::Options;
 use super::state::{Socket, State};
 use crate::listening::BACKLOG;
@@ -85,8 +85,7 @@ impl State {
     /// Somebody who asks for a connection has come to where it goes.
     pub(super) fn knock(&mut self, number: u32, connection: &mut Connection) {
         let (from, to) = (connection.ends[0].machine, connection.ends[1].machine);
-        let (link, rng) = self.link(from, to);
-        let is_refused = chance(rng, link.conditions.refusals);
+        let is_refused = self.link(from, to).falls(Decision::Refusal);
         let at = connection.ends[1].addr;
         let listening: Vec<u32> = self.machine(to).tcp.at(at).collect();
         let listener = listening.into_iter().find(|&listener| self.listener(listener).is_some_and(|it| !it.is_shut));

@@ -40,7 +40,7 @@ impl Network {
         self.0.with(|state| {
             let (a, b) = state.pair(a, b);
             for (from, to) in [(a, b), (b, a)] {
-                state.link(from, to).0.cuts = 0;
+                state.link(from, to).cuts = 0;
                 state.tell("healed", from, to, 0);
             }
         });
@@ -66,7 +66,7 @@ impl Network {
     pub fn condition(&self, from: &str, to: &str, change: impl FnOnce(&mut Conditions)) {
         self.0.with(|state| {
             let (from, to) = state.pair(from, to);
-            change(&mut state.link(from, to).0.conditions);
+            change(&mut state.link(from, to).conditions);
         });
     }
 
@@ -221,20 +221,20 @@ impl State {
     }
 
     pub(super) fn cut(&mut self, from: u16, to: u16) {
-        self.link(from, to).0.cuts += 1;
+        self.link(from, to).cuts += 1;
         self.tell("cut", from, to, 0);
     }
 
     /// Ends one cut.
     pub(super) fn mend(&mut self, from: u16, to: u16) {
-        let link = self.link(from, to).0;
+        let link = self.link(from, to);
         link.cuts = link.cuts.saturating_sub(1);
         self.tell("healed", from, to, 0);
     }
 
     pub(super) fn set_held(&mut self, a: u16, b: u16, is_held: bool) {
         for (from, to) in [(a, b), (b, a)] {
-            self.link(from, to).0.is_held = is_held;
+            self.link(from, to).is_held = is_held;
             self.tell(if is_held { "held" } else { "released" }, from, to, 0);
             if !is_held {
                 self.release(from, to);

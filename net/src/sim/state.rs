@@ -13,13 +13,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use fibra_scheduler::seeded::{self, Host, Rng};
+use fibra_scheduler::seeded::{self, Host};
 use rustix::io::Errno;
 use slab::Slab;
 
 use super::agenda::{Agenda, Event, Instant};
 use super::connection::Connection;
 use super::datagram::{Datagram, Packet};
+use super::dice::Dice;
 use super::link::{Conditions, Latency, Link, nanos};
 use super::listener::Listener;
 use super::machine::Machine;
@@ -28,9 +29,6 @@ use crate::registration::{Happening, Tie};
 
 /// How many of the last events a failure tells.
 const REMEMBERED: usize = 64;
-
-/// Keeps the network's generator apart from others of the same seed.
-const PURPOSE: u64 = 3;
 
 /// What a descriptor of the simulation stands for.
 #[derive(Debug)]
@@ -53,7 +51,7 @@ pub(super) struct Buffers {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) now: Instant,
-    pub(super) rng: Rng,
+    seed: u64,
     pub(super) agenda: Agenda,
     pub(super) machines: Vec<Machine>,
     pub(super) names: BTreeMap<Box<str>, u16>,
@@ -84,7 +82,7 @@ impl State {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             now: 0,
-            rng: Rng::new(seed, PURPOSE),
+            seed,
             agenda: Agenda::default(),
             machines: Vec::new(),
             names: BTreeMap::new(),
@@ -110,10 +108,12 @@ impl State {
         let number = u16::try_from(self.machines.len()).expect("fewer than 65,536 hosts");
         self.machines.push(Machine::new(name, number));
         self.names.insert(name.into(), number);
-        for row in &mut self.links {
-            row.push(Link::new(self.conditions));
+        let (seed, conditions) = (self.seed, self.conditions);
+        let link = |from, to| Link::new(conditions, Dice::new(seed, from, to));
+        for (from, row) in (0..).zip(&mut self.links) {
+            row.push(link(from, number));
         }
-        self.links.push(vec![Link::new(self.conditions); self.machines.len()]);
+        self.links.push((0..=number).map(|to| link(number, to)).collect());
         let itself = usize::from(number);
         // Within a machine nothing takes time.
         let at_once = Latency::fixed(Duration::ZERO);
@@ -121,9 +121,9 @@ impl State {
         number
     }
 
-    /// The way from a machine to another, and the dice.
-    pub(super) fn link(&mut self, from: u16, to: u16) -> (&mut Link, &mut Rng) {
-        (&mut self.links[usize::from(from)][usize::from(to)], &mut self.rng)
+    /// The way from a machine to another.
+    pub(super) fn link(&mut self, from: u16, to: u16) -> &mut Link {
+        &mut self.links[usize::from(from)][usize::from(to)]
     }
 
     /// All ways from one machine to another.

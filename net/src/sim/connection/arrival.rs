@@ -8,7 +8,8 @@ use super::pipe::{Ending, Flight, Pipe};
 use super::{Connection, Phase, other};
 use crate::registration::Happening;
 use crate::sim::agenda::Event;
-use crate::sim::link::{RETRY_MIN, chance, nanos, retry};
+use crate::sim::dice::Decision;
+use crate::sim::link::{RETRY_MIN, nanos, retry};
 use crate::sim::state::State;
 
 /// How many attempts a connection is opened by: with their pauses of 1, 2, 4 s and so on that takes Linux about two minutes.
@@ -23,8 +24,7 @@ impl State {
         let (from, to) = (connection.ends[side].machine, connection.ends[other(side)].machine);
         let bytes = if let Flight::Data(bytes) = flight { bytes } else { 0 };
         let now = self.now;
-        let (link, rng) = self.link(from, to);
-        let at = link.reliable_arrival(now, bytes, rng);
+        let at = self.link(from, to).reliable_arrival(now, bytes);
         let pipe = &mut connection.pipes[side];
         pipe.last = pipe.last.max(at);
         pipe.flights.push_back((pipe.last, flight));
@@ -76,11 +76,10 @@ impl State {
     ) -> bool {
         let (from, to) = (connection.ends[side].machine, connection.ends[other(side)].machine);
         let is_down = self.machine(to).host.is_none();
-        let (link, rng) = self.link(from, to);
+        let link = self.link(from, to);
         let is_held = link.is_held;
-        let resets = link.conditions.resets;
         if !link.is_blocked() && !is_down {
-            if matches!(flight, Flight::Data(_)) && chance(rng, resets) {
+            if matches!(flight, Flight::Data(_)) && link.falls(Decision::Reset) {
                 self.tell("a reset by the network", from, to, 0);
                 for end in [side, other(side)] {
                     self.reset(connection, end);
@@ -160,8 +159,8 @@ impl State {
                 let tie = far.tie.clone();
                 self.raise(&tie, Happening { readable: true, ..Happening::default() });
                 let now = self.now;
-                let (back, rng) = self.link(to, from);
-                let at = (!back.is_blocked()).then(|| back.reliable_arrival(now, 0, rng));
+                let back = self.link(to, from);
+                let at = (!back.is_blocked()).then(|| back.reliable_arrival(now, 0));
                 connection.pipes[side].acknowledgements.push_back((at, bytes));
                 self.expect_room(number, connection, side, None);
             }

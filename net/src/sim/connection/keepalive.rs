@@ -51,7 +51,7 @@ impl State {
                 return;
             };
             let (from, to) = (connection.ends[side].machine, connection.ends[other(side)].machine);
-            let is_cut = state.link(from, to).0.is_blocked() || state.link(to, from).0.is_blocked();
+            let is_cut = state.link(from, to).is_blocked() || state.link(to, from).is_blocked();
             if !is_cut && state.machine(to).host.is_some() {
                 // A machine that knows of no such connection says so.
                 state.tell("a reset for a probe", to, from, 0);

@@ -8,7 +8,8 @@ use super::pipe::{Ending, Flight};
 use super::{Connection, Phase, other};
 use crate::registration::Happening;
 use crate::sim::agenda::Event;
-use crate::sim::link::{RETRY_MIN, chance};
+use crate::sim::dice::Decision;
+use crate::sim::link::RETRY_MIN;
 use crate::sim::state::State;
 
 /// The pause before a write that was cut short by the conditions of its link may go on.
@@ -31,10 +32,7 @@ impl State {
             if bytes == 0 {
                 break;
             }
-            let (link, rng) = self.link(from, to);
-            if chance(rng, link.conditions.splitting) {
-                bytes = 1 + rng.below(bytes);
-            }
+            bytes = self.link(from, to).cut_short(Decision::Splitting, bytes);
             connection.pipes[side].sent += bytes;
             self.send(number, connection, side, Flight::Data(bytes));
         }
@@ -63,10 +61,7 @@ impl State {
             connection.settle(state, side);
             let room = state.buffers.send.saturating_sub(connection.pipes[side].unacknowledged);
             let mut bytes = asked.min(room);
-            let (link, rng) = state.link(from, to);
-            if bytes > 1 && chance(rng, link.conditions.short_writes) {
-                bytes = 1 + rng.below(bytes);
-            }
+            bytes = state.link(from, to).cut_short(Decision::ShortWrite, bytes);
             let pipe = &mut connection.pipes[side];
             let mut left = bytes;
             for buf in bufs {
@@ -160,8 +155,7 @@ impl State {
         if !pipe.is_window_expected {
             pipe.is_window_expected = true;
             let now = self.now;
-            let (link, rng) = self.link(to, from);
-            let at = link.reliable_arrival(now, 0, rng);
+            let at = self.link(to, from).reliable_arrival(now, 0);
             self.agenda.note(at, Event::Window { connection: number, from: side as u8 });
         }
     }
@@ -171,7 +165,7 @@ impl State {
         let side = usize::from(side);
         self.at(number, |state, connection| {
             let (from, to) = (connection.ends[side].machine, connection.ends[other(side)].machine);
-            if state.link(to, from).0.is_blocked() {
+            if state.link(to, from).is_blocked() {
                 // Asked again, as a sender does whose receiver had no room.
                 let at = state.now + RETRY_MIN;
                 return state.agenda.note(at, Event::Window { connection: number, from: side as u8 });
@@ -206,7 +200,7 @@ impl Connection {
             let is_known = match at {
                 Some(at) => at <= state.now,
                 // Lost; said again when the way is free.
-                None => !state.link(to, from).0.is_blocked(),
+                None => !state.link(to, from).is_blocked(),
             };
             if !is_known {
                 break;
