@@ -14,6 +14,7 @@ mod a_run_is_the_same_again;
 mod a_service_runs_unchanged;
 mod a_session_outlives_its_connection;
 mod a_stalled_reader_is_waited_for;
+mod a_stream_that_ends_well_is_whole;
 mod a_vanished_peer_is_noticed;
 mod acknowledged_increments_are_there;
 mod an_ordered_lane_keeps_its_order;

@@ -109,11 +109,17 @@ impl<S, T, R, E> Streaming<S, T, R, E> {
     /// Waits for the next item. `Ok(false)`: the method has returned.
     fn next_item(&mut self) -> Result<bool, CallError<E>> {
         let call = &mut self.call;
-        let received = call.begun.stream.duplex().recv(&*call.begun.carrier, &mut call.item, call.terms.deadline);
-        let Err(error) = received else { return Ok(true) };
+        let Err(error) = call.take() else { return Ok(true) };
         // Of a wait that was cut, an answer that comes just now says nothing: there may be items before it.
         let is_over = matches!(error, StreamError::CallEnded | StreamError::Disconnected);
-        let error = match call.ended(is_over) {
+        let ended = call.ended(is_over);
+        // What a lost connection still had may have been read since: the answer, and items before it. Behind an answer none come any more.
+        if let Ok(Some(_)) = ended
+            && call.take().is_ok()
+        {
+            return Ok(true);
+        }
+        let error = match ended {
             Ok(Some(Ok(Outcome::Value(_)))) => return Ok(false),
             Ok(Some(Ok(failure))) => {
                 let failed: Result<(), _> = proxy::read(&call.exchange(), failure, self.own_error);
@@ -230,6 +236,11 @@ impl<S, T, R, E> fmt::Debug for Streaming<S, T, R, E> {
 }
 
 impl Call {
+    /// Takes an item, behind what there is of it; waits for it only as long as the call is not over.
+    fn take(&mut self) -> Result<(), StreamError> {
+        self.begun.stream.duplex().recv(&*self.begun.carrier, &mut self.item, self.terms.deadline).map(drop)
+    }
+
     /// What its answer is read with.
     fn exchange(&self) -> Exchange<'_> {
         let to = match &self.begun.at {
