@@ -140,6 +140,11 @@ impl Connection {
         self.run_to_park(role, arrival.xid, Vec::new(), |out| {
             let refusal = match self.session.wait(&self.context().sessions, arrival, deadline, out) {
                 Ok(Ok(Waited::Answered)) => return None,
+                Ok(Ok(Waited::Abandoned)) if deadline.is_some_and(|deadline| deadline <= clock::now()) => {
+                    // It is this copy's to answer now, and its time went by while it waited.
+                    self.refuse(arrival.xid, false, Refusal::Expired, out);
+                    return Some(false);
+                }
                 Ok(Ok(Waited::Abandoned)) => {
                     let serving = self.serving(clock::now());
                     let hint = &mut Hint::default();
