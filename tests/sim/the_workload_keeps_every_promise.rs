@@ -7,7 +7,10 @@
 
 use std::env;
 
+use fibra::sim::{Schedule, Trouble};
+
 use crate::support::seeds;
+use crate::workload::plan::{Around, Plan};
 use crate::workload::{self, Ran};
 
 /// One in so many seeds runs a second time, which must come to the same.
@@ -41,4 +44,35 @@ fn under_every_seed() {
         }
     }
     println!("{calls} calls");
+}
+
+/// What a plan has beside plain calls, links and servers.
+fn features(plan: &Plan) -> Vec<&'static str> {
+    let hits_clients = |what| plan.faults.faults.iter().any(|fault| fault.what == what && !fault.hosts.is_empty());
+    let is_any = |is_so: &dyn Fn(&Around) -> bool| plan.clients.iter().filter_map(|it| it.around.as_ref()).any(is_so);
+    let features = [
+        ("priorities", plan.schedule != Schedule::Random),
+        ("slow links", plan.faults.conditions.bandwidth.is_some()),
+        ("servers that stall", plan.faults.faults.iter().any(|fault| fault.what == Trouble::Stall)),
+        ("clients that crash", hits_clients(Trouble::Crash)),
+        ("clients that pause", hits_clients(Trouble::Pause)),
+        ("clients without sockets", hits_clients(Trouble::NoDescriptors)),
+        ("clients that stall", hits_clients(Trouble::Stall)),
+        ("strict servers", plan.servers.iter().any(|server| server.is_strict)),
+        ("metadata", plan.clients.iter().any(|client| client.metadata.is_some())),
+        ("signed calls", is_any(&|around| *around == Around::Sign)),
+        ("insistent clients", is_any(&|around| *around == Around::Insist)),
+    ];
+    features.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn and_each_feature_is_there_and_is_not() {
+    let plans: Vec<_> = (0..300).map(|seed| features(&Plan::draw(seed))).collect();
+    let all: std::collections::BTreeSet<_> = plans.iter().flatten().copied().collect();
+    assert_eq!(all.len(), 11, "{all:?}");
+    for feature in all {
+        let with = plans.iter().filter(|plan| plan.contains(&feature)).count();
+        assert!((30..290).contains(&with), "{feature}: {with}");
+    }
 }

@@ -7,9 +7,10 @@ use fibra::rpc::CallError;
 use fibra::rpc::client::Pending;
 use fibra::{cancel, clock};
 
+use super::around::Luggage;
 use super::desk::{DeskClient, Receipt, Task};
 use super::history::{Answer, KEYS, Op, Outcome};
-use super::ledger::{Id, Kind, Ledger, Run};
+use super::ledger::{Id, Kind, Ledger, Run, is_up};
 use super::plan::{Action, ClientPlan, Dice};
 
 /// See the [module](self).
@@ -17,7 +18,7 @@ pub(crate) struct Caller<'a> {
     pub(crate) plan: &'a ClientPlan,
     pub(crate) desk: &'a DeskClient,
     pub(crate) ledger: &'a Ledger,
-    pub(crate) client: u8,
+    pub(crate) client: u32,
     /// Among all fibers of all clients.
     pub(crate) number: u64,
     /// Ordered calls that it has made.
@@ -62,9 +63,12 @@ impl Caller<'_> {
 
     pub(crate) fn make(&mut self, kind: Kind, what: &'static str) -> Made {
         let (min, max) = self.plan.timeout;
+        let id = self.ledger.call(kind, what);
+        let bytes = self.plan.metadata.map(|bytes| bytes as u32);
         let task = Task {
-            id: self.ledger.call(kind, what),
+            id,
             client: self.client,
+            luggage: Luggage { call: id, bytes, is_signed: self.plan.around.is_some() },
             micros: self.dice.up_to(self.plan.work).as_micros() as u32,
             bytes: self.dice.below(self.plan.bytes + 1) as u32,
         };
@@ -74,7 +78,11 @@ impl Caller<'_> {
     }
 
     pub(crate) fn within(&self, made: Made) -> DeskClient {
-        self.desk.within(made.timeout)
+        let desk = self.desk.within(made.timeout);
+        match made.task.luggage.bytes {
+            Some(_) => desk.with_metadata(made.task.luggage.metadata()),
+            None => desk,
+        }
     }
 
     pub(crate) fn told<E: Debug>(&self, made: Made, result: Result<Run, CallError<E>>) {
@@ -189,7 +197,10 @@ impl Caller<'_> {
     }
 
     fn batch(&mut self) {
-        let made: Vec<_> = (0..2 + self.dice.below(6)).map(|_| self.make(Kind::Once, "of a batch")).collect();
+        let mut made: Vec<_> = (0..2 + self.dice.below(6)).map(|_| self.make(Kind::Once, "of a batch")).collect();
+        // One proxy, one load of metadata.
+        let luggage = made[0].task.luggage;
+        made.iter_mut().for_each(|made| made.task.luggage = luggage);
         // Each waits at its start and at its end, and for those before it.
         let timeout = 2 * made[0].timeout * made.len() as u32;
         let desk = self.within(made[0]);
@@ -235,7 +246,7 @@ impl Caller<'_> {
             _ => Op::Swap(history.peek(key), history.value()),
         });
         let made = self.make(if op == Op::Read { Kind::Again } else { Kind::Once }, "register");
-        let number = self.ledger.history(|history| history.call(key, self.number, op));
+        let number = self.ledger.history(|history| history.call(key, op));
         let (desk, task, index) = (self.within(made), made.task, key as u32);
         let result = match op {
             Op::Read => desk.read(task, index).map(|(receipt, value)| (receipt, Answer::Value(value))),
@@ -249,7 +260,10 @@ impl Caller<'_> {
             Err(error) if error.executed() == fibra::rpc::Executed::No => Outcome::Never,
             Err(_) => Outcome::Unknown,
         };
-        self.ledger.history(|history| history.end(key, number, outcome));
+        // What a crashed client was told it does not know any more.
+        if is_up() {
+            self.ledger.history(|history| history.end(key, number, outcome));
+        }
         self.receipt(made, result.map(|(receipt, _)| receipt));
     }
 }

@@ -7,6 +7,7 @@ use fibra::rpc::stream::{Receiver, Sender, StreamError};
 use fibra::{cancel, clock};
 use serde::{Deserialize, Serialize};
 
+use super::around::{self, Luggage};
 use super::history::{Answer, Op};
 use super::ledger::{Id, Ledger, Run, Running, is_up};
 
@@ -14,8 +15,9 @@ use super::ledger::{Id, Ledger, Run, Running, is_up};
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) id: Id,
-    /// The client's number.
-    pub(crate) client: u8,
+    /// Which life of which client has made it.
+    pub(crate) client: u32,
+    pub(crate) luggage: Luggage,
     /// How long it takes.
     pub(crate) micros: u32,
     /// The length of the reply's, or each item's, filler.
@@ -106,6 +108,7 @@ pub(crate) struct Clerk {
 impl Clerk {
     fn begin(&self, task: Task, is_of_session: bool) -> Running {
         let running = self.ledger.begin(task.id, self.life, is_of_session.then_some(task.client));
+        around::check(&self.ledger, task);
         let xid = Request::with_current(|request| request.and_then(Request::xid));
         if xid.is_none_or(|xid| (xid < 1 << 63) != is_of_session) {
             self.ledger.breaks(format!("call {} has the xid {xid:?}", task.id));

@@ -1,16 +1,12 @@
 //! Registers, what callers did to them, and whether that is linearizable: as if each operation had happened at one instant between its call and
 //! its answer.
 //!
-//! Each key has a history of its own (Herlihy and Wing, "Linearizability", 1990: it is a local property), which stateright's tester searches for an
-//! order. An operation of which nobody knows whether it has happened may have, at any time from its call on; one that was answered with *No* has not.
+//! Each key has a history of its own (Herlihy and Wing, "Linearizability", 1990: it is a local property), which `search` looks for an order of. An
+//! operation of which nobody knows whether it has happened may have, at any time from its call on; one that was answered with *No* has not.
 
-use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
+mod search;
 
-/// How many operations of a key are looked at: the search takes exponential time where there is no order.
-const LENGTH_MAX: usize = 24;
-
-/// How many of those may be unknown.
-const UNKNOWN_MAX: usize = 6;
+use search::Interval;
 
 pub(crate) const KEYS: usize = 3;
 
@@ -32,13 +28,10 @@ pub(crate) enum Answer {
 }
 
 /// A register as it is meant to be.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Register(u32);
 
-impl SequentialSpec for Register {
-    type Op = Op;
-    type Ret = Answer;
-
+impl Register {
     fn invoke(&mut self, op: &Op) -> Answer {
         match *op {
             Op::Read => Answer::Value(self.0),
@@ -67,7 +60,6 @@ pub(crate) enum Outcome {
 
 #[derive(Clone, Copy, Debug)]
 struct Operation {
-    caller: u64,
     op: Op,
     outcome: Outcome,
 }
@@ -104,10 +96,10 @@ impl History {
         self.keys[key].register.0
     }
 
-    /// A caller, which does one thing at a time, is about to do that. The operation's number.
-    pub(crate) fn call(&mut self, key: usize, caller: u64, op: Op) -> usize {
+    /// Somebody is about to do that. The operation's number.
+    pub(crate) fn call(&mut self, key: usize, op: Op) -> usize {
         let key = &mut self.keys[key];
-        key.operations.push(Operation { caller, op, outcome: Outcome::Unknown });
+        key.operations.push(Operation { op, outcome: Outcome::Unknown });
         key.events.push(Event::Call(key.operations.len() - 1));
         key.operations.len() - 1
     }
@@ -134,34 +126,34 @@ impl History {
 
 impl Key {
     fn is_linearizable(&self) -> bool {
-        let mut tester = LinearizabilityTester::new(Register::default());
-        let (mut length, mut unknown) = (0, 0);
-        for event in &self.events {
+        search::is_linearizable(&self.beginning())
+    }
+
+    /// As much of it as is looked at: the beginning of a linearizable history is one.
+    fn beginning(&self) -> Vec<Interval> {
+        let mut intervals = Vec::new();
+        let mut places = vec![None; self.operations.len()];
+        for (at, event) in self.events.iter().enumerate() {
             match *event {
                 Event::Call(number) => {
-                    let Operation { caller, op, outcome } = self.operations[number];
-                    match outcome {
-                        Outcome::Never => continue,
-                        Outcome::Unknown if op == Op::Read => continue,
-                        Outcome::Unknown => unknown += 1,
-                        Outcome::Answered(_) => length += 1,
+                    let Operation { op, outcome, .. } = self.operations[number];
+                    if outcome == Outcome::Never || (outcome == Outcome::Unknown && op == Op::Read) {
+                        continue;
                     }
-                    // The beginning of a linearizable history is one.
-                    if length > LENGTH_MAX || unknown > UNKNOWN_MAX {
+                    if intervals.len() == search::LENGTH_MAX {
                         break;
                     }
-                    // Who does not know has gone on: to the tester it is somebody else's, for ever. Such come last there, to be tried last.
-                    let thread = if outcome == Outcome::Unknown { (1 << 32) + number as u64 } else { caller };
-                    tester.on_invoke(thread, op).expect("a caller does one thing at a time");
+                    places[number] = Some(intervals.len());
+                    intervals.push(Interval { op, called: at, answered: None });
                 }
                 Event::End(number) => {
-                    let Operation { caller, outcome, .. } = self.operations[number];
-                    if let Outcome::Answered(answer) = outcome {
-                        tester.on_return(caller, answer).expect("its call comes before");
+                    if let (Some(place), Outcome::Answered(answer)) = (places[number], self.operations[number].outcome)
+                    {
+                        intervals[place].answered = Some((at, answer));
                     }
                 }
             }
         }
-        tester.is_consistent()
+        intervals
     }
 }

@@ -6,11 +6,12 @@
 //! * A value was made by an execution of that very call.
 //! * `executed()`: after *No* it has not run and never does; after *Yes* it has.
 //! * No call is refused for its xid or its acknowledgements: clients keep to their sessions.
-//! * A call ends within its timeout, and does not begin to run when that is over.
+//! * A call ends within its timeout, unless its client is paused now and then, and does not begin to run when that is over.
 //! * A server knows of no more time than the caller has.
 //! * Ordered calls of a caller run one at a time, in the order in which it makes them, whichever servers they run at.
 //! * Neither side takes what the other sends for a breach of the protocol.
 //! * Who has all the time there is gets an answer.
+//! * No handler of a strict server runs that its middleware has not let through.
 //! * No session has more calls under way than its window, no server more that wait than it may have.
 
 use std::collections::BTreeMap;
@@ -93,11 +94,13 @@ struct Life {
     window: usize,
     waiting: usize,
     /// Calls of sessions that run, by client.
-    of_session: BTreeMap<u8, Vec<Id>>,
+    of_session: BTreeMap<u32, Vec<Id>>,
     keeps_sessions: bool,
+    /// How many calls its middleware has let through whose handlers have not begun; none if it has no middleware.
+    entered: Option<u64>,
     /// The last ordered call that has begun, by caller, and how many run, by client.
     turns: BTreeMap<u64, u64>,
-    ordered: BTreeMap<u8, usize>,
+    ordered: BTreeMap<u32, usize>,
 }
 
 #[derive(Debug, Default)]
@@ -109,12 +112,13 @@ struct Book {
     /// The ordered calls that run: caller, number, call, and where.
     in_turn: Vec<(u64, u64, Id, usize)>,
     broken: Vec<String>,
+    is_late_by_pauses: bool,
     tally: Tally,
     pub(crate) history: History,
 }
 
 /// See the [module](self). A clone is the same ledger.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ledger(Arc<Mutex<Book>>);
 
 /// A handler that runs.
@@ -122,7 +126,7 @@ pub(crate) struct Ledger(Arc<Mutex<Book>>);
 pub(crate) struct Running {
     ledger: Ledger,
     life: usize,
-    client: Option<u8>,
+    client: Option<u32>,
     id: Id,
     pub(crate) run: Run,
 }
@@ -143,7 +147,7 @@ impl Drop for Running {
 pub(crate) struct Turn {
     ledger: Ledger,
     life: usize,
-    client: u8,
+    client: u32,
     id: Id,
 }
 
@@ -157,10 +161,16 @@ impl Drop for Turn {
 }
 
 impl Ledger {
+    /// `is_late_by_pauses`: whether clients may be paused, and be told late.
+    pub(crate) fn new(is_late_by_pauses: bool) -> Self {
+        Self(Arc::new(Mutex::new(Book { is_late_by_pauses, ..Book::default() })))
+    }
+
     /// A server begins: its number.
-    pub(crate) fn life(&self, waiting_max: usize, window: usize, keeps_sessions: bool) -> usize {
+    pub(crate) fn life(&self, waiting_max: usize, window: usize, keeps_sessions: bool, is_strict: bool) -> usize {
         let mut book = self.0.lock();
-        book.lives.push(Life { waiting_max, window, keeps_sessions, ..Life::default() });
+        let entered = is_strict.then_some(0);
+        book.lives.push(Life { waiting_max, window, keeps_sessions, entered, ..Life::default() });
         book.lives.len() - 1
     }
 
@@ -181,13 +191,28 @@ impl Ledger {
         self.0.lock().calls[id as usize].timeout
     }
 
+    /// A strict server's middleware has been asked.
+    pub(crate) fn enter(&self, life: usize) {
+        let mut book = self.0.lock();
+        let entered = &mut book.lives[life].entered;
+        *entered = entered.map(|entered| entered + 1);
+    }
+
     /// A handler begins. `client`: whose session the call belongs to, if it does.
-    pub(crate) fn begin(&self, id: Id, life: usize, client: Option<u8>) -> Running {
+    pub(crate) fn begin(&self, id: Id, life: usize, client: Option<u32>) -> Running {
         let mut guard = self.0.lock();
         let book = &mut *guard;
         let place = &mut book.lives[life];
         place.waiting += 1;
         let (waiting, mut beyond) = (place.waiting, None);
+        if let Some(entered) = &mut place.entered {
+            match entered.checked_sub(1) {
+                Some(left) => *entered = left,
+                None => {
+                    beyond = Some(format!("the handler of call {id} runs, and its server's middleware was not asked"))
+                }
+            }
+        }
         // Whoever runs without waiting comes on top: one fiber at a time.
         if waiting > place.waiting_max + 1 {
             beyond = Some(format!("{waiting} handlers at once, {} may wait", place.waiting_max));
@@ -230,7 +255,7 @@ impl Ledger {
     }
 
     /// An ordered call begins: number `number` of a caller's.
-    pub(crate) fn turn(&self, id: Id, life: usize, client: u8, caller: u64, number: u64) -> Turn {
+    pub(crate) fn turn(&self, id: Id, life: usize, client: u32, caller: u64, number: u64) -> Turn {
         let mut guard = self.0.lock();
         let book = &mut *guard;
         if is_up() {
@@ -269,6 +294,9 @@ impl Ledger {
 
     /// A caller has got this. `took`: by its own clock.
     pub(crate) fn told<E: Debug>(&self, id: Id, result: &Result<Run, CallError<E>>, took: Duration, timeout: Duration) {
+        if !is_up() {
+            return;
+        }
         let executed = match result {
             Ok(run) => {
                 let mut book = self.0.lock();
@@ -309,7 +337,7 @@ impl Ledger {
             }
         };
         let mut book = self.0.lock();
-        if took > timeout + LATE {
+        if took > timeout + LATE && !book.is_late_by_pauses {
             let what = book.calls[id as usize].what;
             book.breaks(format!("call {id} ({what}) took {took:?}, its timeout was {timeout:?}: {result:?}"));
         }
@@ -339,9 +367,11 @@ impl Ledger {
         self.0.lock().calls[id as usize].runs
     }
 
-    /// Something is not as it has to be.
+    /// Something is not as it has to be. On a crashed host nothing is.
     pub(crate) fn breaks(&self, what: String) {
-        self.0.lock().breaks(what);
+        if is_up() {
+            self.0.lock().breaks(what);
+        }
     }
 
     /// Lets `f` at the registers and their history; without effect on a crashed host.

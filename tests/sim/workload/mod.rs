@@ -7,11 +7,13 @@
 //! | `roles` | the mains of servers, clients and auditor |
 //! | `stage` | what they know of each other |
 //! | `desk` | the service |
+//! | `around` | what calls carry along, and middleware on both sides |
 //! | `caller`, `flow` | a client's fiber, and its calls with streams |
 //! | `ledger` | what really happened, and whether that may be |
 //! | `history` | registers, and whether their histories are linearizable |
 //! | `shrink` | from a run that breaks something to a smaller one |
 
+mod around;
 mod caller;
 mod desk;
 mod flow;
@@ -64,8 +66,8 @@ pub(crate) fn run_patiently(seed: u64) -> Result<Ran, Box<Broken>> {
 pub(crate) fn perform(plan: Plan) -> Result<Ran, Box<Broken>> {
     let stage = Stage::new(plan);
     let plan = stage.plan.clone();
-    let mut sim =
-        Sim::builder().seed(plan.seed).faults(plan.faults.clone()).time_limit(plan.until + TIME_LIMIT).build();
+    let sim = Sim::builder().seed(plan.seed).schedule(plan.schedule).faults(plan.faults.clone());
+    let mut sim = sim.time_limit(plan.until + TIME_LIMIT).build();
     let hosts = sim.hosts();
     for (number, server) in plan.servers.iter().enumerate() {
         let (stage, hosts) = (stage.clone(), hosts.clone());

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use fibra::seeded::Rng;
-use fibra::sim::{Faults, Skew};
+use fibra::sim::{Fault, Faults, Schedule, Skew, Trouble};
 
 /// Keeps what a plan draws apart from others of the same seed.
 const PURPOSE: u64 = 1 << 32;
@@ -23,6 +23,7 @@ pub(crate) struct Plan {
     /// When faults end, and clients begin no more calls.
     pub(crate) until: Duration,
     pub(crate) faults: Faults,
+    pub(crate) schedule: Schedule,
 }
 
 /// A server, and how its bounds are set.
@@ -36,6 +37,8 @@ pub(crate) struct ServerPlan {
     pub(crate) buffered_bytes: usize,
     /// How often it drains and starts anew, and how long a drain may take.
     pub(crate) drains: Option<(Duration, Duration)>,
+    /// Whether there is middleware, which sees every call and refuses some, before they run and after.
+    pub(crate) is_strict: bool,
 }
 
 /// A client: one channel, and fibers that call.
@@ -61,6 +64,18 @@ pub(crate) struct ClientPlan {
     pub(crate) hedge: Option<Duration>,
     pub(crate) keepalive: Option<(Duration, Duration)>,
     pub(crate) idle_timeout: Option<Duration>,
+    /// How many bytes beside its number a call has in its metadata, if it has any.
+    pub(crate) metadata: Option<usize>,
+    pub(crate) around: Option<Around>,
+}
+
+/// What a client's middleware does with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// Says so in its metadata.
+    Sign,
+    /// Also makes it once more if it has not run.
+    Insist,
 }
 
 /// What a fiber does at a time.
@@ -107,6 +122,9 @@ const ACTIONS: [Action; 13] = [
     Action::Register,
 ];
 
+/// What may be wrong with one host, clients too.
+const TROUBLES: [Trouble; 4] = [Trouble::Crash, Trouble::Pause, Trouble::NoDescriptors, Trouble::Stall];
+
 /// Numbers of a seed.
 pub(crate) struct Dice(Rng);
 
@@ -152,7 +170,29 @@ impl Plan {
         if dice.one_in(6) {
             faults.faults.clear();
         }
-        Self { seed, servers, clients, until, faults }
+        let mut plan = Self { seed, servers, clients, until, faults, schedule: Schedule::swarm(seed) };
+        plan.draw_more(&mut Dice::new(seed, 1));
+        plan
+    }
+
+    /// What came later has dice of its own, so that the rest of a seed's plan stays as it was.
+    fn draw_more(&mut self, dice: &mut Dice) {
+        for server in &mut self.servers {
+            server.is_strict = dice.one_in(4);
+        }
+        for client in &mut self.clients {
+            client.metadata = dice.of(&[None, Some(0), Some(20), Some(2_000)]);
+            client.around = dice.of(&[None, None, None, None, Some(Around::Sign), Some(Around::Insist)]);
+        }
+        let clients: Vec<_> = (0..self.clients.len()).map(super::roles::client_name).collect();
+        for what in TROUBLES {
+            if !dice.one_in(4) {
+                continue;
+            }
+            let (every, lasting) = (dice.between(millis(50), millis(5_000)), dice.up_to(millis(2_000)));
+            let hosts = clients.clone();
+            self.faults.faults.push(Fault { what, hosts, every: (every / 4, every), lasting: (millis(0), lasting) });
+        }
     }
 
     /// The same with callers that wait longer than anything takes: what they are not told of, they wait for until somebody notices.
@@ -186,6 +226,7 @@ impl ServerPlan {
             waiting_max: dice.of(&[2, 16, 65_536, 65_536]),
             buffered_bytes: dice.of(&[200, 4_096, 8 << 20]),
             drains,
+            is_strict: false,
         }
     }
 }
@@ -221,6 +262,8 @@ impl ClientPlan {
             hedge: dice.of(&[None, Some(millis(1)), Some(millis(50))]),
             keepalive: dice.of(&[None, Some((millis(20), millis(100))), Some((millis(1_000), millis(500)))]),
             idle_timeout: dice.of(&[None, Some(millis(50))]),
+            metadata: None,
+            around: None,
         }
     }
 

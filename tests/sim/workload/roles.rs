@@ -14,6 +14,7 @@ use fibra::rpc::{Channel, Limits, Server};
 use fibra::seeded::{self, Host};
 use fibra::sim::{Ending, Hosts};
 
+use super::around::{self, Luggage};
 use super::caller::Caller;
 use super::desk::{Clerk, DeskClient, DeskServer, Task};
 use super::ledger::Kind;
@@ -69,16 +70,19 @@ pub(crate) fn serve(stage: &Stage, number: usize, hosts: &Hosts) -> Ending {
 }
 
 fn bind(stage: &Stage, plan: &ServerPlan) -> Result<Server, fibra::cancel::Interrupted> {
-    let life = stage.ledger.life(plan.waiting_max, plan.window, plan.lease > SHORT);
+    let life = stage.ledger.life(plan.waiting_max, plan.window, plan.lease > SHORT, plan.is_strict);
     let mut limits = Limits::default();
     (limits.window, limits.in_flight) = (plan.window, plan.in_flight);
     limits.buffered_bytes = plan.buffered_bytes;
     loop {
-        let builder = Server::builder()
+        let mut builder = Server::builder()
             .service(DeskServer::new(Clerk { ledger: stage.ledger.clone(), life }))
             .limits(limits)
             .waiting_max(plan.waiting_max)
             .session_lease(plan.lease);
+        if plan.is_strict {
+            builder = builder.middleware(around::strict(stage.ledger.clone(), life));
+        }
         match builder.bind(("0.0.0.0", PORT)) {
             Ok(server) => return Ok(server),
             // Out of sockets, or the one before has not let go.
@@ -142,7 +146,10 @@ fn connect(stage: &Stage, plan: &ClientPlan) -> Result<DeskClient, fibra::cancel
         };
         match connected {
             Ok(channel) => {
-                let mut desk = DeskClient::new(channel);
+                let mut desk = match plan.around {
+                    Some(around) => DeskClient::new(channel.with_middleware(around::at_client(around))),
+                    None => DeskClient::new(channel),
+                };
                 if let Some(attempts) = plan.attempts {
                     desk = desk.retry(RetryPolicy::default().attempts(attempts));
                 }
@@ -170,7 +177,7 @@ pub(crate) fn call(stage: &Stage, number: usize, hosts: &Hosts) -> Ending {
         plan,
         desk: &desk,
         ledger: &stage.ledger,
-        client: number as u8,
+        client: 1_000 * boot as u32 + number as u32,
         number: stage.fiber(),
         ordered: 0,
         dice: Dice::new(stage.plan.seed, (number as u64 + 1) * 1_000_000 + boot * 1_000 + fiber as u64),
@@ -208,7 +215,11 @@ pub(crate) fn call(stage: &Stage, number: usize, hosts: &Hosts) -> Ending {
 fn recover(stage: &Stage, caller: &Caller<'_>, name: &str) -> Ending {
     let timeout = Duration::from_secs(5);
     let desk = caller.desk.within(timeout);
-    let task = |kind| Task { id: stage.ledger.call(kind, "recovery"), client: caller.client, micros: 0, bytes: 0 };
+    let task = |kind| {
+        let id = stage.ledger.call(kind, "recovery");
+        let luggage = Luggage { call: id, bytes: None, is_signed: caller.plan.around.is_some() };
+        Task { id, client: caller.client, luggage, micros: 0, bytes: 0 }
+    };
     let mut last = String::new();
     let is_well = stage.wait_for(|| {
         let task = task(Kind::Again);

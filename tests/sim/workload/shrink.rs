@@ -1,11 +1,11 @@
-//! From a plan that breaks something to a smaller one that does: taken away, as long as anything can be, are clients, kinds of faults, what
+//! From a plan that breaks something to a smaller one that does: taken away, as long as anything can be, are clients, priorities, kinds of faults, what
 //! links do to what travels on them, calls, callers, and kinds of calls.
 //!
 //! What is broken may be something else in the end; as a rule it has the same cause.
 
 use super::plan::Plan;
 use super::{Broken, perform};
-use fibra::sim::Conditions;
+use fibra::sim::{Conditions, Schedule};
 
 /// Runs that this may take.
 const RUNS_MAX: usize = 400;
@@ -43,6 +43,9 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
     for client in (0..plan.clients.len()).filter(|_| plan.clients.len() > 1) {
         with(&|plan| _ = plan.clients.remove(client));
     }
+    if plan.schedule != Schedule::Random {
+        with(&|plan| plan.schedule = Schedule::Random);
+    }
     for fault in 0..plan.faults.faults.len() {
         with(&|plan| _ = plan.faults.faults.remove(fault));
     }
@@ -56,7 +59,13 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
             plan.faults.until = Some(plan.until);
         });
     }
+    for number in (0..plan.servers.len()).filter(|&number| plan.servers[number].is_strict) {
+        with(&|plan| plan.servers[number].is_strict = false);
+    }
     for (number, client) in plan.clients.iter().enumerate() {
+        if client.metadata.is_some() || client.around.is_some() {
+            with(&|plan| (plan.clients[number].metadata, plan.clients[number].around) = (None, None));
+        }
         if client.fibers > 1 {
             with(&|plan| plan.clients[number].fibers /= 2);
         }

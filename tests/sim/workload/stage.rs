@@ -8,6 +8,7 @@ use super::ledger::Ledger;
 use super::plan::Plan;
 use fibra::cancel::Interrupted;
 use fibra::park::{self, Reason, Unparker};
+use fibra::sim::{Fault, Trouble};
 
 /// How long whatever was broken may take to mend, once nothing disturbs any more.
 const PATIENCE: Duration = Duration::from_secs(200);
@@ -40,7 +41,9 @@ impl Stage {
             servers_left: servers,
             ..Scene::default()
         };
-        Self { plan: Rc::new(plan), ledger: Ledger::default(), scene: Rc::new(RefCell::new(scene)) }
+        let pauses_clients = |fault: &Fault| fault.what == Trouble::Pause && !fault.hosts.is_empty();
+        let ledger = Ledger::new(plan.faults.faults.iter().any(pauses_clients));
+        Self { plan: Rc::new(plan), ledger, scene: Rc::new(RefCell::new(scene)) }
     }
 
     /// A number for a fiber that calls.
