@@ -101,6 +101,13 @@ impl Caller<'_> {
         })
     }
 
+    /// Where there is middleware, a call that has been started has ended.
+    fn started(&self, made: Made) {
+        if self.plan.around.is_some() {
+            self.ledger.give_up(made.id());
+        }
+    }
+
     fn once(&mut self) {
         let made = self.make(Kind::Once, "once");
         self.receipt(made, self.within(made).once(made.task));
@@ -125,6 +132,7 @@ impl Caller<'_> {
             let made = self.make(Kind::Once, "in turn");
             self.ordered += 1;
             let call = self.within(made).start().in_turn(made.task, self.number, self.ordered);
+            self.started(made);
             // Those before it come first, also when they are joined.
             calls.push((Made { timeout: 8 * self.plan.timeout.1, ..made }, call));
         }
@@ -172,6 +180,7 @@ impl Caller<'_> {
         let made = self.make(kind, what);
         let desk = self.within(made);
         let mut call = if is_once { desk.start().once(made.task) } else { desk.start().again(made.task) };
+        self.started(made);
         let patience = self.dice.up_to(self.plan.timeout.1);
         match self.dice.below(5) {
             0 => {
@@ -205,7 +214,14 @@ impl Caller<'_> {
         let timeout = 2 * made[0].timeout * made.len() as u32;
         let desk = self.within(made[0]);
         made.iter().for_each(|other| self.ledger.within(other.id(), made[0].timeout));
-        let mut calls: Vec<_> = desk.batch(|start| made.iter().map(|made| start.once(made.task)).collect());
+        let mut calls: Vec<_> = desk.batch(|start| {
+            let start = |made: &Made| {
+                let call = start.once(made.task);
+                self.started(*made);
+                call
+            };
+            made.iter().map(start).collect()
+        });
         if self.dice.one_in(3) {
             made.iter().skip(1).for_each(|made| self.ledger.give_up(made.id()));
             calls.truncate(1);
