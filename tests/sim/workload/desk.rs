@@ -114,8 +114,8 @@ impl Clerk {
             self.ledger.breaks(format!("call {} has the xid {xid:?}", task.id));
         }
         let deadline = Request::with_current(|request| request.and_then(Request::deadline));
-        if deadline.is_some_and(|deadline| deadline <= clock::now()) {
-            self.ledger.breaks(format!("call {} runs when its time is up", task.id));
+        if let Some(late) = deadline.and_then(|deadline| clock::now().checked_duration_since(deadline)) {
+            self.ledger.breaks(format!("call {} runs when its time has been up for {late:?}", task.id));
         }
         let timeout = self.ledger.timeout(task.id);
         if deadline.is_some_and(|deadline| deadline.saturating_duration_since(clock::now()) > timeout) {
