@@ -16,7 +16,8 @@ import time
 import urllib.request
 
 TARGET = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "examples")
-CALCULATOR, ECHO, STREAMS, SIMULATE = (os.path.join(TARGET, name) for name in ("calculator", "echo", "streams", "simulate"))
+CALCULATOR, ECHO, STREAMS = (os.path.join(TARGET, name) for name in ("calculator", "echo", "streams"))
+SIMULATE, SWARM, SIMULATED_CALLS = (os.path.join(TARGET, name) for name in ("simulate", "swarm", "simulated_calls"))
 IDL = os.path.join(os.path.dirname(TARGET), "idl")  # a package of its own
 LIMIT = 60  # seconds, for anything
 PREFACE = b"\xc1fibra\x03\x00"  # docs/wire-format.md
@@ -230,6 +231,21 @@ def a_simulation_finds_the_bug_and_its_fix_passes():
     assert re.search(r"^hash: .*$", found, re.M).group() in again.stdout, again.stdout
 
 
+def a_swarm_finds_nothing():
+    # Behind the seeds that the tests go through.
+    done = run(SWARM, "--from", "10000000", "--seconds", "5", "--jobs", "2", "--forget")
+    assert done.returncode == 0 and " 0 failures" in done.stdout, f"{done.stdout}{done.stderr}"
+    print(f"   {done.stdout.strip().splitlines()[-2].strip()}")
+
+
+def simulated_calls_are_counted():
+    done = run(SIMULATED_CALLS, "50000")
+    assert done.returncode == 0, done.stderr
+    rates = re.findall(r"^ *\d+ callers a client: 50000 calls in .*, (\d+) calls/s;", done.stdout, re.M)
+    assert len(rates) == 4, done.stdout
+    print(f"   {', '.join(rates)} calls/s")
+
+
 def a_service_of_a_proto_file():
     sold = ["lamp: 30 in stock", "order 1: 2 of lamp, due 2026-01-02T00:00:00Z", "after 3600s: PLACE_PACKED",
             "after 28800s: PLACE_ON_THE_ROAD", "after 86400s: PLACE_DELIVERED"]
@@ -245,7 +261,8 @@ def a_service_of_a_proto_file():
 def main():
     for check in (calls_between_processes, others_call_the_calculator, a_fiber_or_a_thread_a_connection, failures_are_one_clear_line,
                   echo_sends_everything_back, an_echo_is_one_recv_and_one_send, streams_end_as_they_should,
-                  a_simulation_finds_the_bug_and_its_fix_passes, a_service_of_a_proto_file):
+                  a_simulation_finds_the_bug_and_its_fix_passes, a_swarm_finds_nothing, simulated_calls_are_counted,
+                  a_service_of_a_proto_file):
         print(check.__name__.replace("_", " "))
         check()
     print("the examples do what they say")
