@@ -35,7 +35,48 @@ fn main() -> std::io::Result<()> {
     seed("decode", "nested", &body(&vec![vec![vec![1_u64, 1 << 40], vec![]], vec![]]))?;
     seed("decode", "holes", &body(&vec![None, Some([7_u64; 16])]))?;
     seed("decode", "map", &body(&std::collections::BTreeMap::from([("a", -1), ("b", 70_000)])))?;
-    seed("decode", "floats", &body(&(1.5_f32, f64::NAN, true, (), 'x', u128::MAX)))
+    seed("decode", "floats", &body(&(1.5_f32, f64::NAN, true, (), 'x', u128::MAX)))?;
+    dialects()
+}
+
+/// What clients of other protocols send; no encoder here writes it.
+fn dialects() -> std::io::Result<()> {
+    let in_pieces = |bytes: &[u8]| [&[6], bytes].concat();
+    for (number, json) in [
+        &br#"{"jsonrpc": "2.0", "method": "subtract", "params": {"subtrahend": 23, "minuend": 42}, "id": 3}"#[..],
+        br#"[{"jsonrpc": "2.0", "method": "sum", "params": [1,2,4], "id": "1"}, {"foo": "boo"}, 1]"#,
+        br#"{"method":"Calculator.Add","params":[{"A":3,"B":5}],"id":0}"#,
+        br#" {"a":["\u20ac\n",-1.5e3,18446744073709551616,null,true,{}]}"#,
+        br#"{"timeout_ms":500,"metadata":{"tenant":"a"},"client":"till 7","xid":1,"secret":"s"}"#,
+        b"Content-Length: 2\r\nContent-Type: application/vscode-jsonrpc; charset=utf-8\r\n\r\n{}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        seed("json", &number.to_string(), &in_pieces(json))?;
+    }
+    for (number, message) in [
+        &b"\x94\x00\x07\xa3add\x92\x03\x05"[..],
+        b"\x93\x02\xc4\x03add\x82\xa1b\x05\xa1a\x03",
+        b"\xdc\x00\x04\xcc\x00\xce\x00\x00\x00\x05\xd9\x01a\x91\x91\xc0",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        seed("msgpackrpc", &number.to_string(), &in_pieces(message))?;
+    }
+    for (number, request) in [
+        &b"POST /calculator/add?x HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 5\r\nIdempotency-Key: \"k\"\r\n\r\n[3,5]"[..],
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
+        b"GET http://a/healthz HTTP/1.0\r\n\r\n",
+        b"5;x=\"y\"\r\n[3,5]\r\n00a\r\n0123456789\r\n0\r\nX: y\r\n\r\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        seed("http", &number.to_string(), &in_pieces(request))?;
+    }
+    Ok(())
 }
 
 fn from_client() -> Vec<Vec<u8>> {
