@@ -49,27 +49,37 @@ impl Foreign {
         let fingerprint = of_call(hash(&call.method), &call.args);
         let arrival = Arrival { xid: key.xid, first_incomplete: key.first_incomplete, fingerprint, turn: None };
         let deadline = turn.read_at.checked_add(call.timeout);
-        match session.arrive(store, None, arrival, out) {
+        let arrived = match session.arrive(store, None, arrival, out) {
+            Ok(Arrived::InProgress | Arrived::Held { .. }) => {
+                match self.wait_for_copy(session, arrival, turn, deadline, out) {
+                    Ok(Waited::Answered) => return Ok(()),
+                    // That one was refused; this one may run.
+                    Ok(Waited::Abandoned) => Ok(Arrived::New),
+                    Err(refusal) => Err(refusal),
+                }
+            }
+            arrived => arrived.map_err(Refusal::Session),
+        };
+        match arrived {
             Ok(Arrived::New) => match self.admit_and_run(&mut call, turn, out) {
                 Admitted::Refused => session.abandon(key.xid),
                 Admitted::Run { has_run } => session.finish(Ended { xid: key.xid, reply: out, has_run }),
             },
-            Ok(Arrived::Done) => {
+            Ok(_) => {
                 if let Some(shard) = &self.shard {
                     shard.replay();
                 }
             }
-            Ok(Arrived::InProgress | Arrived::Held { .. }) => {
-                if let Some(refusal) = self.wait_for_copy(session, arrival, turn, deadline, out) {
-                    self.refuse(&call, refusal, out);
-                }
-            }
-            Err(refused) => self.refuse(&call, Refusal::Session(refused), out),
+            Err(refusal) => self.refuse(&call, refusal, out),
         }
         Ok(())
     }
 
-    /// Waits for the answer to a copy that runs; or says why there is none.
+    /// Waits for the answer to a copy that runs.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
     fn wait_for_copy(
         &self,
         session: &ChosenSession,
@@ -77,9 +87,9 @@ impl Foreign {
         turn: Turn,
         deadline: Option<Instant>,
         out: &mut Vec<u8>,
-    ) -> Option<Refusal> {
+    ) -> Result<Waited, Refusal> {
         if turn.room != Room::Some {
-            return Some(Refusal::InProgress);
+            return Err(Refusal::InProgress);
         }
         if let Some(shard) = &self.shard {
             shard.attach();
@@ -87,14 +97,8 @@ impl Foreign {
         let mut waits = None;
         let mut parks = || waits = Some(self.context.load.waits());
         match park::on_first_park(&mut parks, || session.wait(&self.context.sessions, arrival, deadline, out)) {
-            Ok(Ok(Waited::Answered)) => None,
-            Ok(Ok(Waited::Abandoned)) => {
-                // The copy was refused for a reason that holds for this one as well.
-                session.abandon(arrival.xid);
-                Some(Refusal::InProgress)
-            }
-            Ok(Err(refused)) => Some(Refusal::Session(refused)),
-            Err(_) => Some(Refusal::InProgress),
+            Ok(waited) => waited.map_err(Refusal::Session),
+            Err(_) => Err(Refusal::InProgress),
         }
     }
 
