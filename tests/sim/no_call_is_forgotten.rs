@@ -31,7 +31,7 @@ fn when_nothing_disturbs() {
             ..Conditions::default()
         };
         for server in &mut plan.servers {
-            server.drains = None;
+            (server.drains, server.is_strict) = (None, false);
             (server.in_flight, server.waiting_max) = (1_024, 65_536);
         }
         for client in &mut plan.clients {
