@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use fibra::cancel::Interrupted;
 use fibra::clock;
 use fibra::rpc::client::{Proxy, RetryPolicy};
 use fibra::rpc::service::Method;
@@ -27,6 +28,9 @@ use crate::value::{Layout, Value, json};
 
 /// Tallies, so that callers of several workers seldom want the same.
 const TALLIES: usize = 16;
+
+/// By how much a sleep may be too long: a worker without anything to do waits in `epoll_wait`, by the millisecond.
+const SLEEP_SLACK: Duration = Duration::from_micros(1_200);
 
 /// What is to be done.
 pub(super) struct Plan<'a> {
@@ -139,8 +143,7 @@ fn call_by_many(proxy: &Proxy, callers: usize, number: usize, shared: &Arc<Share
 fn call(proxy: &Proxy, tally: &Mutex<Tally>, shared: &Shared) {
     let Ok(&start) = shared.start.wait() else { return };
     while let Some(due) = shared.schedule.next(start, clock::now()) {
-        let early = due.saturating_duration_since(clock::now());
-        if !early.is_zero() && fibra::sleep(early).is_err() {
+        if wait_until(due).is_err() {
             return;
         }
         let result: Result<IgnoredAny, CallError<Value>> = proxy.call_fallible(&shared.method, &shared.args);
@@ -151,6 +154,18 @@ fn call(proxy: &Proxy, tally: &Mutex<Tally>, shared: &Shared) {
             Err(error) => tally.failed_with(&error.map_application(|error| json(&error, Layout::Line))),
         }
     }
+}
+
+/// Waits for a time, to the microsecond: what a call is late by would be taken for the server's doing.
+fn wait_until(due: Instant) -> Result<(), Interrupted> {
+    let early = due.saturating_duration_since(clock::now());
+    if early > SLEEP_SLACK {
+        fibra::sleep(early - SLEEP_SLACK)?;
+    }
+    while clock::now() < due {
+        fibra::yield_now();
+    }
+    Ok(())
 }
 
 impl Shared {
