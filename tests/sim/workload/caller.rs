@@ -192,6 +192,8 @@ impl Caller<'_> {
                 None => self.ledger.give_up(made.id()),
             },
             2 => {
+                // A call whose server goes down meanwhile waits for somebody who takes it to another: there has to be time left for that.
+                let patience = patience / 2;
                 // Cut short like any wait when its client is shut down.
                 let _ = fibra::sleep(patience);
                 // It may have ended long before somebody looks.

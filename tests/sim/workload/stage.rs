@@ -10,8 +10,9 @@ use fibra::cancel::Interrupted;
 use fibra::park::{self, Reason, Unparker};
 use fibra::sim::{Fault, Trouble};
 
-/// How long whatever was broken may take to mend, once nothing disturbs any more.
-const PATIENCE: Duration = Duration::from_secs(200);
+/// How long whatever was broken may take to mend, once nothing disturbs any more: longer than any caller waits, for what comes of a call that a client
+/// has left behind may wait as long.
+const PATIENCE: Duration = Duration::from_secs(400);
 
 /// What goes on.
 #[derive(Debug, Default)]
