@@ -59,6 +59,30 @@ fn while_one_of_them_parks() {
     });
 }
 
+/// Two calls are held that have nothing to do with each other; the one that is let go first takes long.
+#[test]
+fn and_waits_for_no_other_lane() {
+    on_one_worker(|| {
+        let (server, book) = serve();
+        let mut raw = Raw::connect(server.local_addr());
+        let in_lane = |lane, n: u8, method, gap| {
+            let call = raw::call(n.into(), Duration::from_secs(10), method, &[0x90]);
+            raw::behind(raw::in_lane_of(lane, call, gap), u16::from(n) - 1)
+        };
+        raw.send(&in_lane(1, 2, "ledger.pass", 1));
+        raw.send(&in_lane(2, 4, "ledger.read", 1));
+        raw.send(&in_lane(1, 1, "ledger.read", 0));
+        assert_eq!(raw.receive(), Some((REPLY, 1, vec![0x90])));
+        book.turnstile.wait_for(1);
+        raw.send(&in_lane(2, 3, "ledger.read", 0));
+        for n in [3, 4] {
+            assert_eq!(raw.receive(), Some((REPLY, n, vec![0x90])), "2 has not ended");
+        }
+        book.turnstile.open();
+        assert_eq!(raw.receive(), Some((REPLY, 2, vec![0xc0])));
+    });
+}
+
 #[test]
 fn where_each_connection_has_a_thread() {
     let (server, book) = serve_with(Server::builder().thread_per_connection());

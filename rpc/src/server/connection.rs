@@ -241,7 +241,7 @@ impl Connection {
         let has_waited = self.holds_any();
         self.forget_held();
         if has_waited {
-            self.ring();
+            self.line_up();
         }
         // Fails only if the peer was faster.
         let _ = self.stream().shutdown(Shutdown::Both);

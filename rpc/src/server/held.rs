@@ -10,7 +10,8 @@
 //!
 //! Invariants:
 //! * A fate is decided under its session's lock, and once.
-//! * A bell that was rung has its connection in line, or at its calls already.
+//! * A bell that was rung has its connection in line, or at its calls already, or paused: whoever gets it back in line has it look.
+//! * Who is at them has the reader's role, and leaves them with it.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -137,6 +138,12 @@ impl Bell {
         self.state.store(SILENT, Ordering::Release);
         self.ring();
     }
+
+    /// The connection, which is put in line for that, is served by another fiber, who looks after what this one did.
+    fn pass_on(&self) {
+        let rung = |state| matches!(state, ATTENDED | RUNG_AGAIN).then_some(RUNG);
+        let _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, rung);
+    }
 }
 
 /// A call that waits, as its connection has it.
@@ -222,9 +229,14 @@ impl HeldCalls {
         self.bell.attend()
     }
 
-    /// The caller does so no longer.
+    /// The caller does so no longer: it has another turn for what is left.
     pub(super) fn leave(&self) {
         self.bell.leave();
+    }
+
+    /// The caller does so no longer, if it did: who has the next turn does, for which the caller puts the connection in line.
+    pub(super) fn pass_on(&self) {
+        self.bell.pass_on();
     }
 
     /// What is to be done next; `None`: nothing more, and nobody looks after it any longer.

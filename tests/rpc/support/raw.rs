@@ -189,11 +189,15 @@ pub(crate) fn with_metadata(mut call: Vec<u8>, metadata: &[u8]) -> Vec<u8> {
 }
 
 /// The same call, with a place in lane 1: so many xids before its own the one lies that it comes after.
-pub(crate) fn in_lane(mut call: Vec<u8>, gap: u16) -> Vec<u8> {
+pub(crate) fn in_lane(call: Vec<u8>, gap: u16) -> Vec<u8> {
+    in_lane_of(1, call, gap)
+}
+
+pub(crate) fn in_lane_of(lane: u8, mut call: Vec<u8>, gap: u16) -> Vec<u8> {
     let xid = u64::from_be_bytes(call[8..16].try_into().expect("eight bytes"));
     let after = if gap == 0 { 0 } else { xid - u64::from(gap) };
     // Behind the header and the timeout.
-    call.splice(24..24, [&[1][..], &after.to_be_bytes()].concat());
+    call.splice(24..24, [&[lane][..], &after.to_be_bytes()].concat());
     call[5] |= 0x04;
     let body = u32::try_from(call.len() - 16).expect("a test's call");
     call[..4].copy_from_slice(&body.to_be_bytes());

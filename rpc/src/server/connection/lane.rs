@@ -251,6 +251,13 @@ impl Connection {
         reply
     }
 
+    /// Who has the next turn looks after what is held.
+    pub(super) fn pass_held_on(&self) {
+        if let Some(held) = self.held() {
+            held.pass_on();
+        }
+    }
+
     /// Whether something waits for its turn.
     pub(super) fn holds_any(&self) -> bool {
         self.held().is_some_and(|held| !held.is_empty())
@@ -274,9 +281,14 @@ impl Connection {
         let mut step = Ok(Step::Done);
         while let Some(due) = held.next_due(clock::now()) {
             step = self.take_one(role, request, due);
-            if !matches!(step, Ok(Step::Done)) {
-                held.leave();
-                break;
+            match step {
+                Ok(Step::Done) => {}
+                // Who has the role now looks after the others.
+                Ok(Step::HandedOver) => break,
+                _ => {
+                    held.leave();
+                    break;
+                }
             }
             // It may be what the next one waits for.
             if let Some(ended) = role.as_mut().and_then(|reader| reader.replies.take_ended()) {
@@ -352,10 +364,4 @@ impl Connection {
         }
     }
 
-    /// Gets in line, to look at what it holds, or no longer does.
-    pub(in crate::server) fn ring(&self) {
-        if let Some(held) = self.held() {
-            held.bell.ring();
-        }
-    }
 }

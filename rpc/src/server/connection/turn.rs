@@ -83,7 +83,13 @@ impl Connection {
         let mut input = None;
         let mut has_acted = false;
         let mut request = Request::from(Peer::Remote(self.peer()));
-        let mut step = if self.outbox.is_full() { Step::Filled } else { self.take_held(role, &mut request)? };
+        if self.outbox.is_full()
+            && let Some(reader) = role
+            && !self.make_room(&mut reader.replies)?
+        {
+            return Ok(role.take().map_or(Turn::HandedOver, |reader| self.pause(reader)));
+        }
+        let mut step = self.take_held(role, &mut request)?;
         loop {
             let Some(reader) = role else { return Ok(Turn::HandedOver) };
             let has_room = match step {
@@ -317,6 +323,7 @@ impl Connection {
         self.input.set(role);
         match Rc::clone(&dispatch).hand_over(xid, self) {
             Ok(()) => {
+                self.pass_held_on();
                 dispatch.line_up(*key);
                 None
             }
