@@ -363,5 +363,4 @@ impl Connection {
             held.bell.ring();
         }
     }
-
 }

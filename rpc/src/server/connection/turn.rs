@@ -138,7 +138,10 @@ impl Connection {
         match (input, role.take()) {
             // What it has sent before is still answered.
             (Input::End, Some(reader)) if self.holds_any() => {
-                self.keep_input(reader);
+                // Nothing follows: there is no need for a buffer meanwhile.
+                if !reader.is_empty() {
+                    self.keep_input(reader);
+                }
                 Ok(Turn::Paused)
             }
             (Input::End, _) => Err(End::Eof),
