@@ -18,5 +18,6 @@ mod json_rpc_is_answered_as_specified;
 mod msgpack_rpc_clients_of_others_are_served;
 mod msgpack_rpc_is_answered_as_specified;
 mod msgpack_rpc_that_is_none_closes_its_connection_only;
+mod pipelined_requests_are_answered_together;
 mod slow_clients_are_let_go;
 mod support;

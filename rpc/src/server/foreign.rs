@@ -158,7 +158,7 @@ impl Foreign {
                     return Err(End::Malformed("neither a fibra preface nor a dialect of this port".to_owned()));
                 }
                 Recognised::NotYet => {
-                    if !input.read(self.seat.stream(), Some(opens_until))? {
+                    if !self.read(input, Some(opens_until))? {
                         return Err(End::Eof);
                     }
                 }
@@ -173,27 +173,39 @@ impl Foreign {
         }
     }
 
+    /// As [`Input::read`], behind what has been answered.
+    fn read(&self, input: &mut Input, deadline: Option<Instant>) -> Result<bool, Lost> {
+        self.flush_if_last();
+        input.read(self.seat.stream(), deadline)
+    }
+
     /// Has `act` act on a message, on a fiber of its own if there may be one; on a plain thread here and now.
     fn begin(self: &Rc<Self>, message: Vec<u8>, read_at: Instant, act: fn(&Rc<Self>, &[u8], Turn)) {
+        let act = move |connection: &Rc<Self>, message: &[u8], room| {
+            connection.acting(|| act(connection, message, Turn { read_at, room }));
+            connection.flush_if_last();
+        };
         if self.is_full() {
-            return act(self, &message, Turn { read_at, room: Room::InFlight });
+            return act(self, &message, Room::InFlight);
         }
         let under_way = UnderWay::begin(self);
         if !in_fiber() {
-            return act(self, &message, Turn { read_at, room: Room::Some });
+            return act(self, &message, Room::Some);
         }
         // Left to who spawns if there is no fiber.
-        let message = Rc::new(Cell::new(message));
-        let fibers = Rc::clone(&message);
-        let unbegun = Unbegun::of(self);
+        let message = Rc::new(Message { bytes: Cell::new(message), is_with_fiber: Cell::new(false) });
+        let unbegun = Unbegun::of(self, &message);
         let run = move || {
-            drop(unbegun);
-            act(&under_way.0, &fibers.take(), Turn { read_at, room: Room::Some });
+            let message = unbegun.begin();
+            act(&under_way.0, &message, Room::Some);
             clear_locals();
         };
         match fibra_scheduler::Builder::new().spawn_local(run) {
-            Ok(fiber) => self.seat.add(0, Task::Fiber(fiber)),
-            Err(_) => act(self, &message.take(), Turn { read_at, room: Room::NoFiber }),
+            Ok(fiber) => {
+                message.is_with_fiber.set(true);
+                self.seat.add(0, Task::Fiber(fiber));
+            }
+            Err(_) => act(self, &message.bytes.take(), Room::NoFiber),
         }
     }
 
@@ -208,14 +220,16 @@ impl Foreign {
         false
     }
 
-    /// Waits until all that was read has been acted on, or the caller is cancelled.
+    /// Waits until all that was read has been acted on and answered, or the caller is cancelled.
     fn wait_for_answers(&self) {
+        self.flush();
         while self.under_way.get() > 0 {
             self.waiter.set(Some(park::current()));
             if park::wait(Reason::Call, None).is_err() {
                 return;
             }
         }
+        self.flush();
     }
 
     fn end(&self, end: Result<(), End>) {
@@ -261,18 +275,36 @@ impl Drop for UnderWay {
     }
 }
 
-/// A message whose fiber has not had a turn, until this is dropped: also if it never gets one.
-struct Unbegun(Rc<Foreign>);
+/// A message for which there is a fiber, perhaps.
+struct Message {
+    bytes: Cell<Vec<u8>>,
+    is_with_fiber: Cell<bool>,
+}
+
+/// A message whose fiber has not had a turn, until this is dropped. If it never gets one, for want of a stack, the connection is closed: what would
+/// have been written behind it nobody writes.
+struct Unbegun {
+    connection: Rc<Foreign>,
+    message: Rc<Message>,
+}
 
 impl Unbegun {
-    fn of(connection: &Rc<Foreign>) -> Self {
+    fn of(connection: &Rc<Foreign>, message: &Rc<Message>) -> Self {
         connection.unbegun.update(|count| count + 1);
-        Self(Rc::clone(connection))
+        Self { connection: Rc::clone(connection), message: Rc::clone(message) }
+    }
+
+    fn begin(self) -> Vec<u8> {
+        self.message.is_with_fiber.set(false);
+        self.message.bytes.take()
     }
 }
 
 impl Drop for Unbegun {
     fn drop(&mut self) {
-        self.0.unbegun.update(|count| count - 1);
+        self.connection.unbegun.update(|count| count - 1);
+        if self.message.is_with_fiber.get() {
+            self.connection.close();
+        }
     }
 }

@@ -7,7 +7,8 @@
 //! | `GET /healthz` | 200 or 503 |
 //! | `GET /metrics` | the counts, if the server [counts](crate::server::Builder::metrics) |
 //!
-//! Requests run on the connection's own fiber: HTTP's answers are in order, so none could overtake another.
+//! Requests run on the connection's own fiber: HTTP's answers are in order, so none could overtake another. Those to requests that came together leave
+//! together.
 //!
 //! Bodies are JSON by name: a page of another site could send anything else from a browser without having been allowed to.
 
@@ -74,10 +75,10 @@ impl Foreign {
                     return Err(End::Malformed(refused.reason.to_owned()));
                 }
             };
-            let response = self.answer_http(&request);
+            let response = self.acting(|| self.answer_http(&request));
             clear_locals();
             let keeps_alive = request.head.keeps_alive && !self.context.stage.is_draining();
-            self.send(response.encode(keeps_alive, request.head.method == "HEAD"));
+            self.queue(response.encode(keeps_alive, request.head.method == "HEAD"));
             if !keeps_alive {
                 return Err(End::Over);
             }
@@ -115,7 +116,7 @@ impl Foreign {
     fn next_head(&self, input: &mut Input) -> Result<Option<Head>, NoRequest> {
         if input.bytes().is_empty() {
             let idle_until = clock::now().checked_add(HTTP_IDLE_TIMEOUT);
-            match input.read(self.seat.stream(), idle_until) {
+            match self.read(input, idle_until) {
                 Ok(true) => {}
                 Ok(false) | Err(Lost::Slow) => return Ok(None),
                 Err(lost) => return Err(lost.into()),
@@ -133,7 +134,7 @@ impl Foreign {
 
     /// More of a request that has begun.
     fn read_on(&self, input: &mut Input, by: Option<Instant>) -> Result<(), NoRequest> {
-        if input.read(self.seat.stream(), by)? {
+        if self.read(input, by)? {
             return Ok(());
         }
         Err(NoRequest::End(End::Malformed("the connection ends within a request".to_owned())))

@@ -39,7 +39,7 @@ impl Foreign {
             let Some(end) = self.next_json(input)? else { return Ok(()) };
             let read_at = input.read_at();
             self.begin(input.take(end), read_at, |connection, message, turn| {
-                connection.send(terminated(connection.answer_json(message, Taken::OverTcp, &Beside::default(), turn)));
+                connection.queue(terminated(connection.answer_json(message, Taken::OverTcp, &Beside::default(), turn)));
             });
             self.wait_for_room()?;
         }
@@ -63,7 +63,7 @@ impl Foreign {
                     Err(malformed) => return Err(self.ends_for(&Invalid::Parse, malformed.to_string())),
                 }
             }
-            if !input.read(self.seat.stream(), None)? {
+            if !self.read(input, None)? {
                 if is_between {
                     return Ok(None);
                 }
@@ -84,7 +84,7 @@ impl Foreign {
                     Err(malformed) => return Err(End::Malformed(malformed.to_string())),
                 }
                 let is_between = input.bytes().is_empty();
-                if !input.read(self.seat.stream(), None)? {
+                if !self.read(input, None)? {
                     let cut = || End::Malformed("the connection ends within a message".to_owned());
                     return if is_between { Ok(()) } else { Err(cut()) };
                 }
@@ -93,7 +93,7 @@ impl Foreign {
             input.skip(head.start);
             self.begin(input.take(head.len), read_at, |connection, message, turn| {
                 let answer = connection.answer_json(message, Taken::Two, &Beside::default(), turn);
-                connection.send(if answer.is_empty() { answer } else { framing::frame(&answer) });
+                connection.queue(if answer.is_empty() { answer } else { framing::frame(&answer) });
             });
             self.wait_for_room()?;
         }

@@ -26,7 +26,7 @@ impl Foreign {
                     break end;
                 }
                 let is_between = input.bytes().is_empty();
-                if !input.read(self.seat.stream(), None)? {
+                if !self.read(input, None)? {
                     let cut = || End::Malformed("the connection ends within a message".to_owned());
                     return if is_between { Ok(()) } else { Err(cut()) };
                 }
@@ -48,7 +48,7 @@ impl Foreign {
     fn respond(&self, id: u32, answer: &Answer) {
         let mut out = scratch::take();
         msgpack_rpc::respond(&mut out, id, answer);
-        self.send(out);
+        self.queue(out);
     }
 }
 
