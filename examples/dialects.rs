@@ -215,8 +215,8 @@ fn trace(pid: u32, f: impl FnOnce() -> io::Result<()>) -> io::Result<String> {
     called?;
     let rows = table.lines().filter_map(|row| {
         let (count, name) = row.trim().split_once(' ')?;
-        let count: f64 = count.parse().ok()?;
-        (name.trim() != "total").then(|| format!("{} {:.3}", name.trim(), count / TRACED as f64))
+        let (count, name) = (count.parse::<f64>().ok()? / TRACED as f64, name.trim());
+        (name != "total" && count >= 0.001).then(|| format!("{name} {count:.3}"))
     });
     let rows: Vec<_> = rows.collect();
     Ok(if rows.is_empty() { format!("not counted, {}", line.trim()) } else { rows.join(", ") })
