@@ -143,6 +143,34 @@ fn an_xid_that_is_in_use() {
     closes_for(&call(XID, "tap.sum", &[0x90]), "goes on");
 }
 
+/// Calls that are answered at once, and whose client neither ends its stream nor sends a thing: each leaves a few words behind.
+#[test]
+fn streams_without_number_that_never_end() {
+    const MAX: u64 = fibra::rpc::limits::STREAM_REMNANTS_MAX as u64;
+    on_one_worker(|| {
+        let (server, _tap, proxy) = streams::serve();
+        let mut bad = Raw::connect(server.local_addr());
+        let mut answered = 0;
+        let reason = 'flood: loop {
+            let calls = (0..1024).flat_map(|n| call(XID + answered + n, "tap.missing", &[0x90]));
+            bad.send(&calls.collect::<Vec<_>>());
+            for _ in 0..1024 {
+                match bad.receive().expect("last words") {
+                    (FAILURE, ..) => answered += 1,
+                    (kind, _, body) => {
+                        assert_eq!((kind, body[0]), (GOAWAY, 1));
+                        break 'flood String::from_utf8_lossy(&body[1..]).into_owned();
+                    }
+                }
+            }
+            assert!(answered <= MAX, "{answered} are known");
+        };
+        assert!(reason.contains("left open"), "{reason}");
+        assert_eq!(answered, MAX);
+        assert_eq!(proxy.sum().expect("others go on").finish().expect("a sum"), 0);
+    });
+}
+
 #[test]
 fn a_stream_that_is_one_way_or_idempotent() {
     for flag in [1, 2] {

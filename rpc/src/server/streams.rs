@@ -5,6 +5,7 @@
 //!
 //! Invariants:
 //! * A frame for a stream that there is none of is malformed, unless it may have crossed the answer: a credit or a cancel.
+//! * At most [`STREAM_REMNANTS_MAX`] calls are known that have been answered and not ended, and those that ran when there were as many.
 //! * Windows beyond [`STREAM_CREDIT_INITIAL`] each are at most [`Limits::stream_bytes`] together.
 
 mod carrier;
@@ -69,7 +70,7 @@ impl Streams {
     /// A call begins.
     pub(super) fn begin(&self, call: &Call) -> Result<(Arc<Duplex>, CallStreams), Malformed> {
         let mut state = self.state.borrow_mut();
-        check_unused(&state, call)?;
+        check_room(&state, call)?;
         let initial = size(STREAM_CREDIT_INITIAL);
         let mut share = 0;
         let inbound = call.client_stream.then(|| {
@@ -90,12 +91,9 @@ impl Streams {
     /// A call is refused.
     pub(super) fn refuse(&self, call: &Call) -> Result<(), Malformed> {
         let mut state = self.state.borrow_mut();
-        check_unused(&state, call)?;
+        check_room(&state, call)?;
         if !call.client_stream {
             return Ok(());
-        }
-        if state.remnants >= STREAM_REMNANTS_MAX {
-            return Err(Malformed::Stream { xid: call.xid, violation: Violation::Remnants });
         }
         let mut inbound = Inbound::new(size(STREAM_CREDIT_INITIAL), self.limits.frame_bytes);
         inbound.discard();
@@ -196,11 +194,16 @@ impl State {
     }
 }
 
-fn check_unused(state: &State, call: &Call) -> Result<(), Malformed> {
-    if state.calls.contains_key(&call.xid) {
-        return Err(Malformed::Stream { xid: call.xid, violation: Violation::XidInUse });
-    }
-    Ok(())
+/// Whether a call may come: it may leave something behind, however it ends.
+fn check_room(state: &State, call: &Call) -> Result<(), Malformed> {
+    let violation = if state.calls.contains_key(&call.xid) {
+        Violation::XidInUse
+    } else if call.client_stream && state.remnants >= STREAM_REMNANTS_MAX {
+        Violation::Remnants
+    } else {
+        return Ok(());
+    };
+    Err(Malformed::Stream { xid: call.xid, violation })
 }
 
 fn size(bytes: u32) -> usize {
