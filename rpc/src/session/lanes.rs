@@ -107,11 +107,19 @@ impl Lanes {
         after
     }
 
-    /// Whatever comes before this is acknowledged.
-    pub(super) fn acknowledge(&mut self, first_incomplete: Xid) {
-        if self.detours.first_key_value().is_some_and(|(&xid, _)| xid < first_incomplete) {
-            self.detours = self.detours.split_off(&first_incomplete);
+    /// Whatever comes before this is acknowledged, but for those that are `wanted`. Who names one that is forgotten here waits for all of the
+    /// lane before it that there is.
+    pub(super) fn acknowledge(&mut self, first_incomplete: Xid, wanted: impl Fn(Xid) -> bool) {
+        let before = self.detours.range(..first_incomplete).map(|(&xid, _)| xid);
+        let gone: Vec<Xid> = before.filter(|&xid| !wanted(xid)).collect();
+        for xid in gone {
+            self.detours.remove(&xid);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn detours(&self) -> usize {
+        self.detours.len()
     }
 
     /// Whether calls wait.

@@ -335,6 +335,31 @@ fn a_lane_waits_for_what_was_set_aside() {
     assert_eq!(finish(&mut session, 2, b""), (Some(vec![]), vec![3]));
 }
 
+/// Its client sets a call aside, for ever, and lets others wait for it and gives them up, again and again.
+#[test]
+fn what_a_lane_has_passed_over_is_forgotten_although_a_call_is_set_aside() {
+    let mut session = session();
+    let mut progress = Progress::default();
+    assert_eq!(session.set_aside(2, &[1], &mut progress), Ok(()));
+    for xid in 2..100 {
+        assert_eq!(arrive(&mut session, after(xid, 1)), Ok(Verdict::Held));
+        assert_eq!(session.finish(xid, b"", false, &mut progress), Some(vec![]));
+        if xid > 2 {
+            assert_eq!(session.set_aside(xid, &[1, xid - 1], &mut progress), Ok(()));
+        }
+        assert!(session.detours() <= 2 * session.window(), "{}", session.detours());
+    }
+    assert_eq!(arrive(&mut session, after(100, 98)), Ok(Verdict::Held), "98 is set aside, and came after 1");
+    assert_eq!(
+        arrive(&mut session, after(101, 95)),
+        Ok(Verdict::Held),
+        "95 is acknowledged, and what was before it is not"
+    );
+    assert_eq!(arrive(&mut session, after(1, 0)), Ok(Verdict::New));
+    assert_eq!(finish(&mut session, 1, b""), (Some(vec![]), vec![100]));
+    assert_eq!(finish(&mut session, 100, b""), (Some(vec![]), vec![101]));
+}
+
 #[test]
 fn a_window_made_narrower_sets_no_more_aside_than_it_can_tell() {
     for (wide, narrow) in (2..12).flat_map(|wide| (1..=wide).map(move |narrow| (wide, narrow))) {

@@ -377,6 +377,7 @@ proptest! {
                 }
             }
             prop_assert!(server.reply_bytes() <= REPLY_BYTES_MAX && server.known() < 2 * WINDOW);
+            prop_assert!(server.detours() <= 2 * WINDOW);
         }
     }
 }
