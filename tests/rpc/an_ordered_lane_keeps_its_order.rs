@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use fibra::rpc::Server;
+use fibra::rpc::{Limits, Server};
 
 use crate::support::ledger::{serve, serve_with};
 use crate::support::raw::{self, FAILURE, REPLY, Raw, Session, write, write_slowly};
-use crate::support::{on_one_worker, on_two_workers};
+use crate::support::{Counter, DeskServer, on_one_worker, on_two_workers, wait_until};
 
 #[test]
 fn when_they_come_the_wrong_way_round() {
@@ -133,5 +133,64 @@ fn and_all_copies_that_wait_are_answered() {
         assert_eq!(connections[0].receive(), Some((REPLY, 2, vec![2])));
         assert_eq!(connections[1].receive(), Some((REPLY, 2, vec![2])));
         assert_eq!(book.entries(), [1, 2]);
+    });
+}
+
+/// A call is let go for one behind it, which is then not run, since its connection is lost: before the first one's connection has had a turn. Nobody
+/// takes the lane for one that runs.
+#[test]
+fn behind_one_that_was_let_go_for_nothing() {
+    on_one_worker(|| {
+        let mut limits = Limits::default();
+        limits.buffered_bytes = 1;
+        let (server, book) = serve_with(Server::builder().limits(limits).service(DeskServer::new(Counter::default())));
+        let connect = || {
+            let mut raw = Raw::connect_only(server.local_addr());
+            raw.open(&Session::default());
+            raw
+        };
+        let buffered = || {
+            let metrics = server.metrics();
+            let line = metrics.lines().find_map(|line| line.strip_prefix("fibra_rpc_buffered_bytes "));
+            line.and_then(|bytes| bytes.parse::<usize>().ok()).expect("it is there")
+        };
+        let fourth = || {
+            let call = raw::call(4, Duration::from_secs(10), "ledger.write", &[0x91, 4]);
+            raw::behind(raw::in_lane(call, 3), 3)
+        };
+        // More than sockets hold, so that a connection which is not read is not served.
+        let blanks = |n: u64| {
+            let mut call =
+                raw::call((1 << 63) + n, Duration::from_secs(60), "desk.blanks", &[0x91, 0xce, 0, 0x30, 0, 0]);
+            call[5] = 0x02;
+            call
+        };
+        let mut first = connect();
+        first.send(&write_slowly(1));
+        book.turnstile.wait_for(1);
+        let mut third = connect();
+        let mut fourths = connect();
+        for (raw, call) in [(&mut third, write(3)), (&mut fourths, fourth())] {
+            let before = buffered();
+            raw.send(&[call, (0..8).flat_map(blanks).collect()].concat());
+            wait_until(|| buffered() > before);
+        }
+        book.turnstile.open();
+        assert_eq!(first.receive(), Some((REPLY, 1, vec![1])));
+        // Reset, since there is something unread.
+        drop(fourths);
+        wait_until(|| server.connections() == 2);
+        let mut answered: Vec<_> = (0..9)
+            .map(|_| {
+                let (kind, xid, _) = third.receive().expect("an answer");
+                assert_eq!(kind, REPLY);
+                xid
+            })
+            .collect();
+        answered.sort_unstable();
+        assert_eq!(answered, [3].into_iter().chain((1 << 63)..(1 << 63) + 8).collect::<Vec<_>>());
+        first.send(&fourth());
+        assert_eq!(first.receive(), Some((REPLY, 4, vec![4])));
+        assert_eq!(book.entries(), [1, 3, 4]);
     });
 }

@@ -321,10 +321,19 @@ impl Connection {
                     }
                 }
             }
-            // Else it was answered, by another connection's cancel.
-            Due::Decided(HeldCall { arrival, .. }, Fate::Over) => {
-                if let Err(refused) = self.session.arrive(&self.context().sessions, None, arrival, &mut out) {
-                    self.refuse(arrival.xid, false, Refusal::Session(refused), &mut out);
+            Due::Decided(held, Fate::Over) => {
+                match self.session.arrive(&self.context().sessions, None, held.arrival, &mut out) {
+                    // By another connection's cancel.
+                    Ok(Arrived::Done) => {}
+                    // It was let go for one behind it, which has not run either: its connection was lost.
+                    Ok(Arrived::New) => {
+                        return self.run_in_turn(role, request, (held.call, held.deadline), clock::now(), None);
+                    }
+                    // Likewise, and another copy of it was faster.
+                    Ok(Arrived::InProgress | Arrived::Held { .. }) => {
+                        return self.take_one(role, request, Due::Decided(held, Fate::Copied));
+                    }
+                    Err(refused) => self.refuse(held.arrival.xid, false, Refusal::Session(refused), &mut out),
                 }
             }
             Due::Decided(HeldCall { call, arrival, deadline, .. }, _) if !self.is_full() => {
