@@ -12,8 +12,18 @@ use crate::support::{LOOPBACK, join, on_one_worker};
 /// Calls that may begin before it is known that they take long, and in the turns that are under way by then.
 const CALLS_MAX: usize = 16;
 
+/// A call of that number.
+fn call(xid: u64) -> Vec<u8> {
+    raw::call(xid, Duration::from_secs(60), "slow.spin", &[0x91, 1])
+}
+
 /// How many calls ran, at most, between two turns of another fiber, when each of so many connections makes so many at once.
 fn longest_run(builder: fibra::rpc::server::Builder, connections: usize, calls: usize) -> usize {
+    longest_run_of(builder, connections, calls, (1..=calls as u64).flat_map(call).collect())
+}
+
+/// The same, where each of them sends this.
+fn longest_run_of(builder: fibra::rpc::server::Builder, connections: usize, calls: usize, batch: Vec<u8>) -> usize {
     on_one_worker(|| {
         let ran = Arc::new(AtomicUsize::new(0));
         let handler = {
@@ -40,9 +50,6 @@ fn longest_run(builder: fibra::rpc::server::Builder, connections: usize, calls: 
                 longest
             }
         });
-        let batch: Vec<_> = (1..=calls as u64)
-            .flat_map(|xid| raw::call(xid, Duration::from_secs(60), "slow.spin", &[0x91, 1]))
-            .collect();
         for peer in &mut peers {
             peer.send(&batch);
         }
@@ -70,5 +77,16 @@ fn of_one_connection() {
 #[test]
 fn that_are_counted() {
     let longest = longest_run(Server::builder().metrics(), 4, 50);
+    assert!(longest <= CALLS_MAX, "{longest} calls");
+}
+
+/// Each lets the next go as it ends.
+#[test]
+fn that_have_waited_in_a_lane() {
+    let in_lane = |xid| {
+        let gap = u16::from(xid > 1);
+        raw::behind(raw::in_lane(call(xid), gap), u16::try_from(xid).expect("a few") - 1)
+    };
+    let longest = longest_run_of(Server::builder(), 1, 100, (2..=100).chain([1]).flat_map(in_lane).collect());
     assert!(longest <= CALLS_MAX, "{longest} calls");
 }

@@ -279,10 +279,12 @@ impl Connection {
     #[cold]
     fn take_due(self: &Rc<Self>, role: &mut Role, request: &mut Request, held: &HeldCalls) -> Result<Step, End> {
         let mut step = Ok(Step::Done);
-        while let Some(due) = held.next_due(clock::now()) {
+        let mut now = look_at_clock(role);
+        while let Some(due) = held.next_due(now) {
             step = self.take_one(role, request, due);
+            now = look_at_clock(role);
             match step {
-                Ok(Step::Done) => {}
+                Ok(Step::Done) if role.as_ref().is_some_and(|reader| !reader.turn_is_over()) => {}
                 // Who has the role now looks after the others.
                 Ok(Step::HandedOver) => break,
                 _ => {
@@ -372,4 +374,9 @@ impl Connection {
             held.bell.ring();
         }
     }
+}
+
+/// What time it is; from then on it is known, too, whether the turn has taken long.
+fn look_at_clock(role: &mut Role) -> Instant {
+    role.as_mut().map_or_else(clock::now, |reader| reader.now_exactly())
 }
