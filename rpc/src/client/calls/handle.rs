@@ -10,7 +10,7 @@ use fibra_scheduler::{cancel, clock, park};
 
 use super::super::connection::Connection;
 use super::entry::{Entry, Slot};
-use super::freed::wake;
+use super::send::dispatch;
 use super::table::Link;
 use super::{Calls, Outcome, Unanswered};
 use crate::session::Xid;
@@ -21,25 +21,10 @@ pub(in super::super) type Answer = Result<Outcome, Unanswered>;
 impl Calls {
     /// Queues a call for which there was no connection or no room: asks for the one, waits for the other.
     pub(in super::super) fn push(&self, xid: Xid, deadline: Option<Instant>) {
-        loop {
-            let mut state = self.state.lock();
-            match state.send(xid) {
-                Ok(sent) => {
-                    let link = state.wanted();
-                    drop(state);
-                    wake(link);
-                    if let Some(connection) = sent {
-                        connection.outbox().wake_writer();
-                    }
-                    return;
-                }
-                Err(full) => {
-                    drop(state);
-                    if full.outbox().wait_for_room(deadline).is_err() {
-                        // Joining it says why.
-                        return;
-                    }
-                }
+        while let Err(full) = dispatch(self.state.lock(), xid) {
+            if full.outbox().wait_for_room(deadline).is_err() {
+                // Joining it says why.
+                return;
             }
         }
     }

@@ -6,14 +6,33 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::MutexGuard;
+
 use super::super::connection::Connection;
 use super::super::lanes::Hold;
 use super::entry::{Entry, Slot, WhenFull, left};
+use super::freed::wake;
 use super::table::{Link, OUTSIDE, State};
 use crate::outbox::{Queued, Refused};
 use crate::scratch;
 use crate::session::{Lane, Xid};
 use crate::wire::encode;
+
+/// Has a call written that waits and was queued nowhere: now, or by the link, which is asked to connect.
+///
+/// # Errors
+///
+/// The connection, if its output is full.
+pub(super) fn dispatch(mut state: MutexGuard<'_, State>, xid: Xid) -> Result<(), Arc<Connection>> {
+    let sent = state.send(xid)?;
+    let link = state.wanted();
+    drop(state);
+    wake(link);
+    if let Some(connection) = sent {
+        connection.outbox().wake_writer();
+    }
+    Ok(())
+}
 
 impl State {
     /// As [`send`](Self::send), of a new call.

@@ -8,7 +8,8 @@ use fibra_scheduler::park::{self, Reason};
 use parking_lot::MutexGuard;
 
 use super::entry::{Entry, Slot};
-use super::freed::{Freed, wake};
+use super::freed::Freed;
+use super::send::dispatch;
 use super::table::{Link, State};
 use super::{Calls, Outcome, Unanswered, Why};
 use crate::error::{Disconnect, Executed};
@@ -20,7 +21,7 @@ impl Calls {
     pub(in super::super) fn wait(&self, xid: Xid, deadline: Option<Instant>) -> Result<Outcome, Unanswered> {
         let mut parked = Ok(());
         loop {
-            let mut state = self.state.lock();
+            let state = self.state.lock();
             let entry = state.calls.get(&xid);
             let is_waiting = entry.is_some_and(|entry| matches!(entry.slot, Slot::Waiting(_)));
             if !is_waiting || parked.is_err() || matches!(state.link, Link::Over(_)) {
@@ -31,22 +32,10 @@ impl Calls {
                 parked = park::wait(Reason::Call, deadline);
                 continue;
             }
-            match state.send(xid) {
-                // Sent; or the link will do it, once connected.
-                Ok(sent) => {
-                    let link = state.wanted();
-                    drop(state);
-                    wake(link);
-                    if let Some(connection) = sent {
-                        connection.outbox().wake_writer();
-                    }
-                    parked = park::wait(Reason::Call, deadline);
-                }
-                Err(full) => {
-                    drop(state);
-                    parked = full.outbox().wait_for_room(deadline);
-                }
-            }
+            parked = match dispatch(state, xid) {
+                Ok(()) => park::wait(Reason::Call, deadline),
+                Err(full) => full.outbox().wait_for_room(deadline),
+            };
         }
     }
 
