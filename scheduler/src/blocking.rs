@@ -145,7 +145,8 @@ impl Pool {
 }
 
 impl Drop for Pool {
-    /// Lets the threads end. A thread in the middle of a job is not waited for: nobody knows how long that job blocks.
+    /// Lets the threads end. A thread in the middle of a job is not waited for: nobody knows how long that job blocks. What has not begun
+    /// does not, since nobody waits for it any more.
     fn drop(&mut self) {
         let mut state = self.inner.state.lock();
         state.stopping = true;
@@ -153,7 +154,7 @@ impl Drop for Pool {
         self.inner.work.notify_all();
         drop(state);
         // Their destructors are the user's, so not under the lock, and one by one.
-        jobs.into_iter().for_each(contain);
+        jobs.into_iter().for_each(|job| contain(|| drop(job)));
     }
 }
 

@@ -1,8 +1,9 @@
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use fibra_scheduler::cancel::is_cancelled;
-use fibra_scheduler::{blocking, in_fiber, spawn, yield_now};
+use fibra_scheduler::{blocking, driver, in_fiber, runtime, spawn, yield_now};
 
 #[test]
 fn other_fibers_run_while_one_blocks() {
@@ -56,6 +57,29 @@ fn more_jobs_than_threads_wait_their_turn() {
         let sum: u32 = fibers.into_iter().map(|fiber| fiber.join().expect("no panic")).sum();
         assert_eq!(sum, 124_750);
     });
+}
+
+#[test]
+fn a_job_that_still_waits_when_the_runtime_ends_is_dropped() {
+    let has_run = Arc::new(AtomicBool::new(false));
+    let (release, held) = mpsc::channel::<()>();
+    let ran = has_run.clone();
+    let ended = runtime::Builder::new(driver::idle).workers(1).blocking_threads(1).run(move || {
+        let (begun, has_begun) = mpsc::channel();
+        spawn(move || {
+            blocking(move || {
+                begun.send(()).expect("received");
+                held.recv()
+            })
+        });
+        spawn(move || blocking(move || ran.store(true, Ordering::Relaxed)));
+        yield_now();
+        has_begun.recv().expect("sent");
+    });
+    ended.expect("a runtime");
+    assert!(!has_run.load(Ordering::Relaxed));
+    assert_eq!(Arc::strong_count(&has_run), 1);
+    drop(release);
 }
 
 #[cfg(panic = "unwind")]
