@@ -44,7 +44,11 @@ impl Endpoint {
             let tie = Some(tie);
             match state.socket(self.0) {
                 Some(&mut Socket::Stream { connection, side }) => {
-                    state.at(connection, |_, connection| connection.ends[usize::from(side)].tie = tie);
+                    let side = usize::from(side);
+                    state.at(connection, |state, connection| {
+                        connection.ends[side].tie = tie;
+                        state.raise_ended(connection, side);
+                    });
                 }
                 Some(Socket::Listener(listener)) => listener.tie = tie,
                 Some(Socket::Datagram(datagram)) => datagram.tie = tie,

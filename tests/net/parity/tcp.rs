@@ -66,6 +66,17 @@ cases! {
         Ok(())
     }
 
+    fn a_client_that_does_not_wait_to_be_accepted(log) {
+        let listener = TcpListener::bind(LOOPBACK)?;
+        let mut near = TcpStream::connect(listener.local_addr()?)?;
+        log.note("write", near.write(b"hello"));
+        drop(near);
+        let (mut far, _) = listener.accept()?;
+        let mut text = String::new();
+        log.note("read", far.read_to_string(&mut text).map(|_| text));
+        Ok(())
+    }
+
     fn a_half_closed_stream(log) {
         let (mut near, mut far) = pair()?;
         log.note("shutdown", near.shutdown(Shutdown::Write));

@@ -187,6 +187,14 @@ impl State {
         }
     }
 
+    /// Says what has come to an end before the socket at `side` could be told: nobody had accepted it.
+    pub(in crate::sim) fn raise_ended(&mut self, connection: &Connection, side: usize) {
+        let end = &connection.ends[side];
+        if end.error.is_some() || connection.pipes[other(side)].ending == Ending::Arrived {
+            self.raise_arrived(connection, side, end.machine);
+        }
+    }
+
     /// Lets what was held on the links go on.
     pub(in crate::sim) fn release(&mut self, from: u16, to: u16) {
         for number in 0..self.connections.len() as u32 {
