@@ -11,6 +11,7 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::net as unix;
 
 use rustix::net::sockopt::socket_error;
 
@@ -33,6 +34,17 @@ impl<S> Backend<S> {
         match crate::sim::is_here() {
             false => kernel().map(Self::Kernel),
             true => simulated().map(Self::Simulated),
+        }
+    }
+
+    /// As [`choose`](Self::choose), for two at once.
+    pub(crate) fn choose_pair(
+        kernel: impl FnOnce() -> io::Result<(S, S)>,
+        simulated: impl FnOnce() -> io::Result<(Endpoint, Endpoint)>,
+    ) -> io::Result<(Self, Self)> {
+        match crate::sim::is_here() {
+            false => kernel().map(|(near, far)| (Self::Kernel(near), Self::Kernel(far))),
+            true => simulated().map(|(near, far)| (Self::Simulated(near), Self::Simulated(far))),
         }
     }
 
@@ -103,14 +115,14 @@ impl<S: ByteStream> ByteStream for Backend<S> {
     fn read(&self, buf: &mut [u8]) -> io::Result<Received> {
         match self {
             Self::Kernel(io) => io.read(buf),
-            Self::Simulated(endpoint) => endpoint.read(&mut [IoSliceMut::new(buf)], false).map(Received::all),
+            Self::Simulated(endpoint) => endpoint.read(&mut [IoSliceMut::new(buf)], false),
         }
     }
 
     fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Kernel(io) => io.peek(buf),
-            Self::Simulated(endpoint) => endpoint.read(&mut [IoSliceMut::new(buf)], true),
+            Self::Simulated(endpoint) => Ok(endpoint.read(&mut [IoSliceMut::new(buf)], true)?.bytes),
         }
     }
 
@@ -119,7 +131,7 @@ impl<S: ByteStream> ByteStream for Backend<S> {
             Self::Kernel(io) => io.read_vectored(bufs),
             Self::Simulated(endpoint) => {
                 let most = bufs.len().min(crate::byte_stream::VECTORED_MAX);
-                endpoint.read(&mut bufs[..most], false).map(Received::all)
+                endpoint.read(&mut bufs[..most], false)
             }
         }
     }
@@ -143,23 +155,26 @@ impl<S: ByteStream> ByteStream for Backend<S> {
     }
 }
 
-/// The addresses of a socket of type `$Io`.
+/// The addresses, of type `$Addr`, of a socket of type `$Io`.
 macro_rules! addresses {
-    ($Io:ty: $($name:ident),+) => {
+    ($Io:ty, $Addr:ty: $($name:ident by $simulated:ident),+) => {
         impl Backend<$Io> {
-            $(pub(crate) fn $name(&self) -> io::Result<SocketAddr> {
+            $(pub(crate) fn $name(&self) -> io::Result<$Addr> {
                 match self {
                     Self::Kernel(io) => io.$name(),
-                    Self::Simulated(endpoint) => endpoint.$name(),
+                    Self::Simulated(endpoint) => endpoint.$simulated(),
                 }
             })+
         }
     };
 }
 
-addresses!(net::TcpStream: local_addr, peer_addr);
-addresses!(net::UdpSocket: local_addr, peer_addr);
-addresses!(mio::net::TcpListener: local_addr);
+addresses!(net::TcpStream, SocketAddr: local_addr by local_addr, peer_addr by peer_addr);
+addresses!(net::UdpSocket, SocketAddr: local_addr by local_addr, peer_addr by peer_addr);
+addresses!(mio::net::TcpListener, SocketAddr: local_addr by local_addr);
+addresses!(unix::UnixStream, unix::SocketAddr: local_addr by unix_local_addr, peer_addr by unix_peer_addr);
+addresses!(unix::UnixDatagram, unix::SocketAddr: local_addr by unix_local_addr, peer_addr by unix_peer_addr);
+addresses!(mio::net::UnixListener, unix::SocketAddr: local_addr by unix_local_addr);
 
 impl<S: AsFd> AsFd for Backend<S> {
     #[inline]
@@ -188,6 +203,12 @@ impl<S: fmt::Debug> fmt::Debug for Backend<S> {
             simulated.field("addr", &addr);
         }
         if let Ok(peer) = endpoint.peer_addr() {
+            simulated.field("peer", &peer);
+        }
+        if let Ok(addr) = endpoint.unix_local_addr() {
+            simulated.field("addr", &addr);
+        }
+        if let Ok(peer) = endpoint.unix_peer_addr() {
             simulated.field("peer", &peer);
         }
         simulated.field("fd", &endpoint.number()).finish()

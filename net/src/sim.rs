@@ -9,8 +9,9 @@
 //!   TcpStream ─ the same waiting, queueing, cancelling ─▶ Backend::Simulated ─▶ Endpoint ─▶ State ─▶ Agenda ─▶ readiness
 //! ```
 //!
-//! Nothing is written for it: [`TcpListener`](crate::TcpListener), [`TcpStream`](crate::TcpStream), [`UdpSocket`](crate::UdpSocket) and host names
-//! are the simulation's when they are made by a fiber of one of its hosts, and all that waits runs as in production.
+//! Nothing is written for it: [`TcpListener`](crate::TcpListener), [`TcpStream`](crate::TcpStream), [`UdpSocket`](crate::UdpSocket),
+//! [Unix sockets](crate::unix) and host names are the simulation's when they are made by a fiber of one of its hosts, and all that waits runs as
+//! in production.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -67,8 +68,13 @@
 //!
 //! * Each host has one address of version 4 (10.0.0.1 and so on, in the order in which they are added) and one of version 6; its name leads to the
 //!   first. The loopback interface is its own, and takes no time.
-//! * Unix sockets are the kernel's: where they would have to wait they fail. Multicast, conversions into std's types and what is done through a
-//!   socket's descriptor are not simulated, and fail.
+//! * Unix sockets lead to sockets of the same host, each of which has names of its own, paths and abstract ones. No file is made: a path that
+//!   was bound refuses who connects when its socket is closed or its host has crashed, as a file would that was left behind, but it can be
+//!   bound again without having been removed. `let _ = std::fs::remove_file(path)` and then [`bind`](crate::UnixListener::bind) work as on
+//!   Linux, unless the socket that was there is open still. Folders and permissions are not looked at. A peer's credentials are this process's.
+//! * Within a host nothing is lost and nothing takes time: of its link to itself, [short reads and writes and refusals](Conditions) concern Unix
+//!   sockets, too, and nothing else.
+//! * Multicast, conversions into std's types and what is done through a socket's descriptor are not simulated, and fail.
 //! * A host's files are the process's. Memory that hosts share, as closures may, is not lost in a crash.
 //!
 //! # Determinism
@@ -87,7 +93,7 @@
 //! | `current` | which network the sockets of a thread belong to |
 //! | `state`, `agenda` | all that there is, and what will happen |
 //! | `machine`, `link`, `dice` | addresses, ports, descriptors; the ways between machines, and what chance decides there |
-//! | `connection`, `listener`, `datagram`, `options` | what the kernel's sockets do |
+//! | `connection`, `listener`, `datagram`, `options`, `unix` | what the kernel's sockets do |
 
 mod agenda;
 mod builder;
@@ -106,6 +112,7 @@ mod report;
 mod rule;
 mod stage;
 mod state;
+mod unix;
 
 pub use builder::{Builder, Ending, Sim};
 pub(crate) use current::{is_here, lookup};

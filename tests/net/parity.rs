@@ -8,6 +8,7 @@ mod tcp;
 mod tcp_errors;
 mod udp;
 mod unix_datagrams;
+mod unix_files;
 mod unix_streams;
 
 use std::cell::RefCell;
@@ -59,6 +60,10 @@ mod threads {
     pub(super) fn stop_listening(listener: &TcpListener) -> std::io::Result<()> {
         Ok(rustix::net::shutdown(listener, rustix::net::Shutdown::Read)?)
     }
+
+    pub(super) fn stop_accepting(listener: &UnixListener) -> std::io::Result<()> {
+        Ok(rustix::net::shutdown(listener, rustix::net::Shutdown::Read)?)
+    }
 }
 
 /// What cases of fibra use.
@@ -73,6 +78,10 @@ mod fibers {
     }
 
     pub(super) fn stop_listening(listener: &TcpListener) -> std::io::Result<()> {
+        listener.shutdown()
+    }
+
+    pub(super) fn stop_accepting(listener: &UnixListener) -> std::io::Result<()> {
         listener.shutdown()
     }
 }

@@ -30,6 +30,7 @@ use crate::registration::Tie;
 use keepalive::Probing;
 pub(super) use pipe::Flight;
 use pipe::Pipe;
+pub(super) use transfer::copy;
 
 /// How far an end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

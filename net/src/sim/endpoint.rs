@@ -15,11 +15,12 @@ use super::connection::{Connection, Phase};
 use super::current::{call, no_socket};
 use super::options::Options;
 use super::state::{Socket, State};
+use crate::byte_stream::Received;
 use crate::registration::Tie;
 
 /// See the [module](self).
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint(u32);
+pub(crate) struct Endpoint(pub(super) u32);
 
 impl Endpoint {
     /// A TCP socket that listens at `addr`.
@@ -52,6 +53,7 @@ impl Endpoint {
                 }
                 Some(Socket::Listener(listener)) => listener.tie = tie,
                 Some(Socket::Datagram(datagram)) => datagram.tie = tie,
+                Some(Socket::Unix(_)) => state.attach_unix(self.0, tie),
                 None => {}
             }
             Ok(())
@@ -63,12 +65,20 @@ impl Endpoint {
         call(|state| state.accept(self.0)).map(|(number, peer)| (Self(number), peer))
     }
 
-    pub(crate) fn read(&self, bufs: &mut [IoSliceMut<'_>], peek: bool) -> io::Result<usize> {
-        self.stream(|state, connection, side| state.read(connection, side, bufs, peek))
+    pub(crate) fn read(&self, bufs: &mut [IoSliceMut<'_>], peek: bool) -> io::Result<Received> {
+        call(|state| match state.socket(self.0) {
+            Some(&mut Socket::Stream { connection, side }) => {
+                state.read(connection, side.into(), bufs, peek).map(Received::all)
+            }
+            _ => state.read_unix(self.0, bufs, peek),
+        })
     }
 
     pub(crate) fn write(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream(|state, connection, side| state.write(connection, side, bufs))
+        call(|state| match state.socket(self.0) {
+            Some(&mut Socket::Stream { connection, side }) => state.write(connection, side.into(), bufs),
+            _ => state.write_unix(self.0, bufs),
+        })
     }
 
     pub(crate) fn send(&self, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
@@ -91,6 +101,7 @@ impl Endpoint {
             Some(&mut Socket::Stream { connection, side }) => state.shut(connection, side.into(), read, write),
             Some(Socket::Listener(_)) => state.shut_listener(self.0),
             Some(Socket::Datagram(_)) => Err(Errno::NOTCONN),
+            Some(Socket::Unix(_)) => state.shut_unix(self.0, read, write),
             None => Err(Errno::BADF),
         })
     }
@@ -103,6 +114,7 @@ impl Endpoint {
             }
             Some(Socket::Listener(_)) => Ok(None),
             Some(Socket::Datagram(datagram)) => Ok(datagram.error.take()),
+            Some(Socket::Unix(socket)) => Ok(socket.error.take()),
             None => Err(Errno::BADF),
         })?;
         Ok(error.map(io::Error::from))
@@ -116,6 +128,7 @@ impl Endpoint {
             }
             Some(Socket::Listener(listener)) => Ok(listener.addr),
             Some(Socket::Datagram(datagram)) => Ok(datagram.addr),
+            Some(Socket::Unix(_)) => Err(Errno::AFNOSUPPORT),
             None => Err(Errno::BADF),
         })
     }
@@ -127,6 +140,7 @@ impl Endpoint {
             }
             Some(Socket::Datagram(datagram)) => datagram.peer.ok_or(Errno::NOTCONN),
             Some(Socket::Listener(_)) => Err(Errno::NOTCONN),
+            Some(Socket::Unix(_)) => Err(Errno::AFNOSUPPORT),
             None => Err(Errno::BADF),
         })
     }
@@ -141,14 +155,7 @@ impl Endpoint {
             }
             Some(Socket::Listener(listener)) => Ok(f(&mut listener.options)),
             Some(Socket::Datagram(datagram)) => Ok(f(&mut datagram.options)),
-            None => Err(Errno::BADF),
-        })
-    }
-
-    fn stream<R>(&self, f: impl FnOnce(&mut State, u32, usize) -> Result<R, Errno>) -> io::Result<R> {
-        call(|state| match state.socket(self.0) {
-            Some(&mut Socket::Stream { connection, side }) => f(state, connection, side.into()),
-            Some(_) => Err(Errno::OPNOTSUPP),
+            Some(Socket::Unix(_)) => Err(Errno::OPNOTSUPP),
             None => Err(Errno::BADF),
         })
     }
@@ -176,8 +183,10 @@ impl AsFd for Endpoint {
 impl State {
     /// The last handle to a socket is gone.
     fn close(&mut self, number: u32) {
-        if matches!(self.socket(number), Some(Socket::Listener(_))) {
-            self.reset_backlog(number);
+        match self.socket(number) {
+            Some(Socket::Listener(_)) => self.reset_backlog(number),
+            Some(Socket::Unix(_)) => return self.close_unix(number),
+            _ => {}
         }
         match self.take_socket(number) {
             Some(Socket::Stream { connection, side }) => {
@@ -200,7 +209,7 @@ impl State {
                 machine.udp.release(datagram.addr, number);
                 machine.descriptors -= 1;
             }
-            None => {}
+            Some(Socket::Unix(_)) | None => {}
         }
     }
 }

@@ -1,10 +1,12 @@
-//! A machine of the simulation: its name, addresses, ports, descriptors, and which life it is in.
+//! A machine of the simulation: its name, addresses, ports, Unix sockets' names, descriptors, and which life it is in.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use fibra_scheduler::seeded::{Host, Skew};
 use rustix::io::Errno;
+
+use super::unix::Names;
 
 /// Where ports begin that the machine chooses itself, as Linux's.
 const EPHEMERAL: u16 = 32_768;
@@ -52,6 +54,7 @@ pub(super) struct Machine {
     pub(super) host: Option<Host>,
     pub(super) tcp: Ports,
     pub(super) udp: Ports,
+    pub(super) unix: Names,
     next_port: u16,
     pub(super) descriptors: usize,
     pub(super) descriptors_max: usize,
@@ -74,6 +77,7 @@ impl Machine {
             host: None,
             tcp: Ports::default(),
             udp: Ports::default(),
+            unix: Names::default(),
             next_port: EPHEMERAL,
             descriptors: 0,
             descriptors_max: usize::MAX,
@@ -139,6 +143,7 @@ impl Machine {
     /// All that it had is gone.
     pub(super) fn lose_everything(&mut self) {
         (self.tcp, self.udp) = Default::default();
+        self.unix.lose_sockets();
         (self.descriptors, self.is_exhausted, self.is_stalled) = (0, false, false);
         self.host = None;
     }

@@ -25,6 +25,7 @@ use super::link::{Conditions, Latency, Link, nanos};
 use super::listener::Listener;
 use super::machine::Machine;
 use super::report::Happened;
+use super::unix::UnixSocket;
 use crate::registration::{Happening, Tie};
 
 /// How many of the last events a failure tells.
@@ -36,6 +37,7 @@ pub(super) enum Socket {
     Stream { connection: u32, side: u8 },
     Listener(Box<Listener>),
     Datagram(Box<Datagram>),
+    Unix(Box<UnixSocket>),
 }
 
 /// How much a connection holds.
@@ -243,6 +245,10 @@ impl State {
                     let tie = datagram.tie.clone();
                     self.raise(&tie, Happening { readable: true, ..Happening::default() });
                 }
+                Some(Socket::Unix(socket)) if socket.machine == machine => {
+                    let tie = socket.tie.clone();
+                    self.raise(&tie, super::unix::READABLE);
+                }
                 _ => {}
             }
         }
@@ -262,6 +268,7 @@ impl State {
                 }
                 Some(Socket::Listener(listener)) => listener.host == host,
                 Some(Socket::Datagram(datagram)) => datagram.host == host,
+                Some(Socket::Unix(socket)) => socket.host == host,
                 None => false,
             };
             if is_lost {

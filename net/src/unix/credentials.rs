@@ -4,8 +4,10 @@
 use std::io;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use rustix::process::{getegid, geteuid};
 
 use super::UnixStream;
+use crate::backend::Backend;
 
 /// The user, group and process that called `connect`, `listen` or `socketpair` at the other end. Names and fields are those of std's
 /// type, which is not stable yet.
@@ -35,7 +37,16 @@ impl UnixStream {
     ///
     /// What `getsockopt` reports.
     pub fn peer_cred(&self) -> io::Result<UCred> {
-        let peer = getsockopt(self.socket.io().kernel()?, PeerCredentials)?;
+        let kernel = match self.socket.io() {
+            Backend::Kernel(stream) => stream,
+            Backend::Simulated(endpoint) => {
+                endpoint.unix_peer_addr()?;
+                // All hosts of a simulation are this process.
+                let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+                return Ok(UCred { uid, gid, pid: Some(std::process::id().cast_signed()) });
+            }
+        };
+        let peer = getsockopt(kernel, PeerCredentials)?;
         // 0 is no process.
         let pid = Some(peer.pid()).filter(|pid| *pid != 0);
         Ok(UCred { uid: peer.uid(), gid: peer.gid(), pid })

@@ -6,8 +6,10 @@ use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::backend::Backend;
 use crate::handle::{handle, timeouts};
 use crate::registration::Side;
+use crate::sim::Endpoint;
 use crate::socket::Socket;
 
 /// A Unix datagram socket: [`std::os::unix::net::UnixDatagram`] on fibers.
@@ -48,7 +50,7 @@ impl UnixDatagram {
     ///
     /// `AddrInUse`: there is a file already; `InvalidInput` for a path that is too long; what the file system reports.
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<Self> {
-        Self::wrap(net::UnixDatagram::bind(path)?)
+        Self::bind_addr(&SocketAddr::from_pathname(path)?)
     }
 
     /// A socket at `addr`, which may be abstract.
@@ -57,7 +59,8 @@ impl UnixDatagram {
     ///
     /// As [`bind`](Self::bind).
     pub fn bind_addr(addr: &SocketAddr) -> io::Result<Self> {
-        Self::wrap(net::UnixDatagram::bind_addr(addr)?)
+        let kernel = || nonblocking(net::UnixDatagram::bind_addr(addr)?);
+        Ok(Self::on(Backend::choose(kernel, || Endpoint::open_unix_datagrams(Some(addr)))?))
     }
 
     /// A socket without an address: it can send, and receive once it is connected or a pair.
@@ -66,7 +69,8 @@ impl UnixDatagram {
     ///
     /// What `socket` reports.
     pub fn unbound() -> io::Result<Self> {
-        Self::wrap(net::UnixDatagram::unbound()?)
+        let kernel = || nonblocking(net::UnixDatagram::unbound()?);
+        Ok(Self::on(Backend::choose(kernel, || Endpoint::open_unix_datagrams(None))?))
     }
 
     /// Two sockets that are connected to each other.
@@ -75,13 +79,12 @@ impl UnixDatagram {
     ///
     /// What `socketpair` reports.
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (near, far) = net::UnixDatagram::pair()?;
-        Ok((Self::wrap(near)?, Self::wrap(far)?))
-    }
-
-    fn wrap(socket: net::UnixDatagram) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        Ok(Self::from_nonblocking(socket))
+        let kernel = || {
+            let (near, far) = net::UnixDatagram::pair()?;
+            Ok((nonblocking(near)?, nonblocking(far)?))
+        };
+        let (near, far) = Backend::choose_pair(kernel, Endpoint::pair_unix_datagrams)?;
+        Ok((Self::on(near), Self::on(far)))
     }
 
     /// Sets the one address to send to, by [`send`](Self::send), and to receive from.
@@ -90,7 +93,7 @@ impl UnixDatagram {
     ///
     /// `NotFound`: there is no such file; `ConnectionRefused`: its socket is gone; `PermissionDenied`.
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
-        self.socket.io().kernel()?.connect(path)
+        self.connect_addr(&SocketAddr::from_pathname(path)?)
     }
 
     /// As [`connect`](Self::connect), for any address.
@@ -99,7 +102,7 @@ impl UnixDatagram {
     ///
     /// As [`connect`](Self::connect).
     pub fn connect_addr(&self, addr: &SocketAddr) -> io::Result<()> {
-        self.socket.io().kernel()?.connect_addr(addr)
+        self.socket.io().connect_addr(addr)
     }
 
     /// Waits for a datagram; returns its length and where it comes from. What does not fit into `buf` is lost.
@@ -109,7 +112,7 @@ impl UnixDatagram {
     /// What the kernel reports.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let end = || Ok((0, SocketAddr::from_pathname("")?));
-        self.socket.receive(|socket| self.socket.or_end(socket.kernel()?.recv_from(buf), end))
+        self.socket.receive(|socket| self.socket.or_end(socket.recv_from(buf), end))
     }
 
     /// Waits for a datagram; returns its length. What does not fit into `buf` is lost.
@@ -118,7 +121,7 @@ impl UnixDatagram {
     ///
     /// What the kernel reports.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.socket.exchange(Side::Read, |socket| self.socket.or_end(socket.kernel()?.recv(buf), || Ok(0)))
+        self.socket.exchange(Side::Read, |socket| self.socket.or_end(socket.recv(buf), || Ok(0)))
     }
 
     /// Sends `buf` as one datagram to the socket at `path`; waits while that one's queue is full. The kernel does not tell when there is
@@ -129,8 +132,7 @@ impl UnixDatagram {
     ///
     /// `NotFound`: there is no such file; `ConnectionRefused`: its socket is gone; what else the kernel reports.
     pub fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
-        let path = path.as_ref();
-        self.socket.insist(Side::Write, |socket| socket.kernel()?.send_to(buf, path))
+        self.send_to_addr(buf, &SocketAddr::from_pathname(path)?)
     }
 
     /// As [`send_to`](Self::send_to), for any address.
@@ -139,7 +141,7 @@ impl UnixDatagram {
     ///
     /// As [`send_to`](Self::send_to).
     pub fn send_to_addr(&self, buf: &[u8], addr: &SocketAddr) -> io::Result<usize> {
-        self.socket.insist(Side::Write, |socket| socket.kernel()?.send_to_addr(buf, addr))
+        self.socket.insist(Side::Write, |socket| socket.send_to_addr(buf, addr))
     }
 
     /// Sends `buf` as one datagram to the [connected](Self::connect) address; waits while its queue is full.
@@ -148,7 +150,7 @@ impl UnixDatagram {
     ///
     /// `NotConnected` without an address; `ConnectionRefused` if that socket is gone; what else the kernel reports.
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.socket.exchange(Side::Write, |socket| socket.kernel()?.send(buf))
+        self.socket.exchange(Side::Write, |socket| socket.send(buf))
     }
 
     /// Ends receiving, sending or both. Whoever waits for it wakes: who receives with `Ok(0)`, who sends with `BrokenPipe`.
@@ -166,7 +168,7 @@ impl UnixDatagram {
     ///
     /// What `getsockname` reports.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.io().kernel()?.local_addr()
+        self.socket.io().local_addr()
     }
 
     /// The [connected](Self::connect) address.
@@ -175,6 +177,49 @@ impl UnixDatagram {
     ///
     /// `NotConnected` without one.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.io().kernel()?.peer_addr()
+        self.socket.io().peer_addr()
+    }
+}
+
+fn nonblocking(socket: net::UnixDatagram) -> io::Result<net::UnixDatagram> {
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// What the calls of std's socket do, on either backend.
+impl Backend<net::UnixDatagram> {
+    fn connect_addr(&self, addr: &SocketAddr) -> io::Result<()> {
+        match self {
+            Self::Kernel(socket) => socket.connect_addr(addr),
+            Self::Simulated(endpoint) => endpoint.connect_unix_datagrams(addr),
+        }
+    }
+
+    fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self {
+            Self::Kernel(socket) => socket.recv_from(buf),
+            Self::Simulated(endpoint) => endpoint.receive_unix(buf),
+        }
+    }
+
+    fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Kernel(socket) => socket.recv(buf),
+            Self::Simulated(endpoint) => Ok(endpoint.receive_unix(buf)?.0),
+        }
+    }
+
+    fn send_to_addr(&self, buf: &[u8], addr: &SocketAddr) -> io::Result<usize> {
+        match self {
+            Self::Kernel(socket) => socket.send_to_addr(buf, addr),
+            Self::Simulated(endpoint) => endpoint.send_unix(buf, Some(addr)),
+        }
+    }
+
+    fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Kernel(socket) => socket.send(buf),
+            Self::Simulated(endpoint) => endpoint.send_unix(buf, None),
+        }
     }
 }

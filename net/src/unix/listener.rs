@@ -8,9 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Incoming, UnixStream};
+use crate::backend::Backend;
 use crate::handle::{handle, listener};
 use crate::listening::{BACKLOG, Listening};
 use crate::serve;
+use crate::sim::Endpoint;
 
 /// A Unix server's socket: [`std::os::unix::net::UnixListener`] on fibers.
 ///
@@ -57,10 +59,13 @@ impl UnixListener {
     ///
     /// As [`bind`](Self::bind).
     pub fn bind_addr(addr: &SocketAddr) -> io::Result<Self> {
-        let listener = mio::net::UnixListener::bind_addr(addr)?;
-        // Listening again changes nothing but the backlog.
-        rustix::net::listen(&listener, BACKLOG)?;
-        Ok(Self::from_nonblocking(listener))
+        let kernel = || {
+            let listener = mio::net::UnixListener::bind_addr(addr)?;
+            // Listening again changes nothing but the backlog.
+            rustix::net::listen(&listener, BACKLOG)?;
+            Ok(listener)
+        };
+        Ok(Self::on(Backend::choose(kernel, || Endpoint::listen_unix(addr))?))
     }
 
     /// Waits for a connection, and returns it with its peer's address, which is mostly unnamed.
@@ -70,8 +75,17 @@ impl UnixListener {
     /// What the kernel reports, as in std: among it `EMFILE` (no descriptor is free; the connection stays in the backlog), after which
     /// the listener goes on; [`incoming`](Self::incoming) does that by itself. `InvalidInput` if the listener was shut down.
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (stream, peer) = self.socket.accept(|listener| listener.kernel()?.accept())?;
-        Ok((UnixStream::from_nonblocking(stream.into()), peer))
+        let (stream, peer) = self.socket.accept(|listener| match listener {
+            Backend::Kernel(listener) => {
+                let (stream, peer) = listener.accept()?;
+                Ok((Backend::Kernel(stream.into()), peer))
+            }
+            Backend::Simulated(endpoint) => {
+                let (stream, peer) = endpoint.accept_unix()?;
+                Ok((Backend::Simulated(stream), peer))
+            }
+        })?;
+        Ok((UnixStream::on(stream), peer))
     }
 
     /// The connections, one after the other: the loop of a server. See [`Incoming`] for the failures that it outlives.
@@ -134,6 +148,6 @@ impl UnixListener {
     ///
     /// What `getsockname` reports.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.io().kernel()?.local_addr()
+        self.socket.io().local_addr()
     }
 }

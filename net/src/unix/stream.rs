@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, recvmsg};
 
+use crate::backend::Backend;
 use crate::backoff::{ASK_AGAIN_MAX, ASK_AGAIN_MIN, Backoff};
 use crate::byte_stream::{ByteStream, Received, byte_stream};
 use crate::handle::{handle, timeouts};
+use crate::sim::Endpoint;
 use crate::socket::Socket;
 
 /// A Unix stream: [`std::os::unix::net::UnixStream`] on fibers.
@@ -73,8 +75,9 @@ impl UnixStream {
     pub fn connect_addr(addr: &SocketAddr) -> io::Result<Self> {
         let mut backoff = Backoff::new(ASK_AGAIN_MIN, ASK_AGAIN_MAX);
         loop {
-            match mio::net::UnixStream::connect_addr(addr) {
-                Ok(stream) => return Ok(Self::from_nonblocking(stream.into())),
+            let kernel = || mio::net::UnixStream::connect_addr(addr).map(Into::into);
+            match Backend::choose(kernel, || Endpoint::connect_unix(addr)) {
+                Ok(stream) => return Ok(Self::on(stream)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => backoff.pause(None)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -88,8 +91,9 @@ impl UnixStream {
     ///
     /// What `socketpair` reports.
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (near, far) = mio::net::UnixStream::pair()?;
-        Ok((Self::from_nonblocking(near.into()), Self::from_nonblocking(far.into())))
+        let kernel = || mio::net::UnixStream::pair().map(|(near, far)| (near.into(), far.into()));
+        let (near, far) = Backend::choose_pair(kernel, Endpoint::pair_unix)?;
+        Ok((Self::on(near), Self::on(far)))
     }
 
     /// The address of this end.
@@ -98,7 +102,7 @@ impl UnixStream {
     ///
     /// What `getsockname` reports.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.io().kernel()?.local_addr()
+        self.socket.io().local_addr()
     }
 
     /// The peer's address; unnamed unless the peer was bound to one.
@@ -107,7 +111,7 @@ impl UnixStream {
     ///
     /// What `getpeername` reports.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.io().kernel()?.peer_addr()
+        self.socket.io().peer_addr()
     }
 }
 

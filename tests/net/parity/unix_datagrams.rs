@@ -3,7 +3,6 @@
 use super::cases;
 
 cases! {
-    kernel only;
     use {
         use std::net::Shutdown;
         use std::os::linux::net::SocketAddrExt;
@@ -68,14 +67,77 @@ cases! {
         drop(UnixDatagram::bind(&path)?);
         log.note("nobody is there", near.send_to(b"x", &path));
         log.note("nobody is there", near.connect(&path));
-        log.note("the file is still there", UnixDatagram::bind(&path));
+        log.note("no name", near.send_to(b"x", ""));
+        log.note("no name", near.connect(""));
+        let _bound = UnixDatagram::bind(folder.file("bound"))?;
+        log.note("in use", UnixDatagram::bind(folder.file("bound")));
         let _listener = UnixListener::bind(folder.file("listener"))?;
         log.note("another kind of socket", near.send_to(b"x", folder.file("listener")));
         log.kind("too long a path", near.send_to(b"x", "x".repeat(108)));
         let (near, far) = UnixDatagram::pair()?;
         log.note("too long a message", near.send(&vec![0; 16 << 20]));
+        far.send(b"before")?;
         drop(far);
+        log.note("its name", near.peer_addr().map(|peer| peer.is_unnamed()));
+        log.note("what it has sent", near.recv(&mut [0; 8]));
         log.note("the peer is gone", near.send(b"x"));
+        log.note("there is none any more", near.send(b"x"));
+        log.note("none", near.peer_addr());
+        Ok(())
+    }
+
+    fn others_are_not_heard(log) {
+        let folder = Folder::new()?;
+        let path = |name| folder.file(name);
+        let (one, two, three) =
+            (UnixDatagram::bind(path("1"))?, UnixDatagram::bind(path("2"))?, UnixDatagram::bind(path("3"))?);
+        one.connect(path("2"))?;
+        log.note("a third sends", three.send_to(b"x", path("1")));
+        log.note("a third connects", three.connect(path("1")));
+        log.note("the peer sends", two.send_to(b"x", path("1")));
+        log.note("the peer connects", two.connect(path("1")));
+        log.note("the peer is elsewhere", one.connect(path("3")));
+        log.note("what it had sent is lost, as it is told", two.send(b"y"));
+        log.note("it is not heard", two.send(b"y"));
+        log.note("the new one is", three.send_to(b"z", path("1")));
+        log.note("recv", one.recv(&mut [0; 8]));
+        log.note("to itself", two.send_to(b"self", path("2")));
+        two.set_nonblocking(true)?;
+        log.note("which only its peer may", two.recv(&mut [0; 8]));
+        Ok(())
+    }
+
+    fn to_oneself(log) {
+        let folder = Folder::new()?;
+        let socket = UnixDatagram::bind(folder.file("socket"))?;
+        socket.connect(folder.file("socket"))?;
+        log.note("send", socket.send(b"self"));
+        log.note("recv", socket.recv(&mut [0; 8]));
+        Ok(())
+    }
+
+    fn how_many_wait(log) {
+        let (near, far) = UnixDatagram::pair()?;
+        near.set_nonblocking(true)?;
+        let full = |socket: &UnixDatagram, len: usize| (0..).find(|_| socket.send(&vec![0; len]).is_err());
+        log.note("small ones", Ok(full(&near, 1)));
+        log.note("recv", far.recv(&mut [0; 8]));
+        log.note("room", near.send(b"x"));
+        Ok(())
+    }
+
+    fn a_receiver_that_goes_while_somebody_waits(log) {
+        let folder = Folder::new()?;
+        let far = UnixDatagram::bind(folder.file("socket"))?;
+        let near = UnixDatagram::unbound()?;
+        near.connect(folder.file("socket"))?;
+        near.set_nonblocking(true)?;
+        log.note("full", Ok((0..).find(|_| near.send(b"x").is_err())));
+        near.set_nonblocking(false)?;
+        let sender = spawn(move || near.send(b"one more"));
+        std::thread::yield_now();
+        drop(far);
+        log.note("send", sender.join().expect("it panicked"));
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 use super::cases;
 
 cases! {
-    kernel only;
     use {
         use std::io::{self, IoSlice, IoSliceMut, Read, Write};
         use std::net::Shutdown;
@@ -47,12 +46,15 @@ cases! {
         let folder = Folder::new()?;
         let path = folder.file("socket");
         log.note("nothing is there", UnixStream::connect(&path));
-        drop(UnixListener::bind(&path)?);
+        let listener = UnixListener::bind(&path)?;
+        log.note("in use", UnixListener::bind(&path));
+        log.note("in use", UnixDatagram::bind(&path));
+        drop(listener);
         log.note("nobody listens", UnixStream::connect(&path));
-        log.note("the file is still there", UnixListener::bind(&path));
-        log.note("no such folder", UnixListener::bind(folder.file("none").join("socket")));
-        std::fs::write(folder.file("file"), "")?;
-        log.note("no socket", UnixStream::connect(folder.file("file")));
+        let _ = std::fs::remove_file(&path);
+        log.note("anew", UnixListener::bind(&path).map(drop));
+        log.note("nobody listens", UnixStream::connect(&path));
+        log.note("no name", UnixStream::connect(""));
         let _datagrams = UnixDatagram::bind(folder.file("datagrams"))?;
         log.note("another kind of socket", UnixStream::connect(folder.file("datagrams")));
         log.kind("too long", UnixListener::bind("x".repeat(108)));
@@ -159,9 +161,87 @@ cases! {
     fn a_listener_that_was_shut_down(log) {
         let folder = Folder::new()?;
         let listener = UnixListener::bind(folder.file("socket"))?;
-        rustix::net::shutdown(&listener, rustix::net::Shutdown::Read)?;
+        let mut early = UnixStream::connect(folder.file("socket"))?;
+        stop_accepting(&listener)?;
+        log.note("one that was there", listener.accept().and_then(|(mut stream, _)| stream.write(b"late")));
+        log.note("what it said", early.read(&mut [0; 8]));
         log.note("accept", listener.accept());
         log.note("connect", UnixStream::connect(folder.file("socket")));
+        log.note("again", stop_accepting(&listener));
+        Ok(())
+    }
+
+    fn a_listener_that_is_closed(log) {
+        let folder = Folder::new()?;
+        let listener = UnixListener::bind(folder.file("socket"))?;
+        let mut accepted = UnixStream::connect(folder.file("socket"))?;
+        let (mut far, _) = listener.accept()?;
+        let mut left = UnixStream::connect(folder.file("socket"))?;
+        left.write_all(b"is anybody there?")?;
+        drop(listener);
+        log.note("one that was accepted", far.write(b"yes"));
+        log.note("goes on", accepted.read(&mut [0; 8]));
+        log.note("one that was not", left.read(&mut [0; 8]));
+        log.note("read again", left.read(&mut [0; 8]));
+        log.note("write", left.write(b"x"));
+        log.note("its peer", Ok(left.peer_addr()?.as_pathname() == Some(&*folder.file("socket"))));
+        Ok(())
+    }
+
+    fn a_client_that_does_not_wait_to_be_accepted(log) {
+        let folder = Folder::new()?;
+        let listener = UnixListener::bind(folder.file("socket"))?;
+        let mut near = UnixStream::connect(folder.file("socket"))?;
+        log.note("write", near.write(b"hello"));
+        drop(near);
+        let (mut far, _) = listener.accept()?;
+        let mut text = String::new();
+        log.note("read", far.read_to_string(&mut text).map(|_| text));
+        log.note("write", far.write(b"x"));
+        Ok(())
+    }
+
+    fn a_name_that_the_system_chooses(log) {
+        let listener = UnixListener::bind("")?;
+        let addr = listener.local_addr()?;
+        log.note("name", Ok(addr.as_abstract_name().map(<[u8]>::len)));
+        log.note("connect", UnixStream::connect_addr(&addr).map(drop));
+        let other = UnixListener::bind("")?.local_addr()?;
+        log.note("another", Ok(other.as_abstract_name() == addr.as_abstract_name()));
+        Ok(())
+    }
+
+    fn an_end_while_somebody_waits(log) {
+        let (mut near, far) = UnixStream::pair()?;
+        let reader = spawn(move || near.read(&mut [0; 8]).map(|n| (n, near)));
+        let (mut busy, other) = UnixStream::pair()?;
+        let writer = spawn(move || busy.write_all(&vec![7; 4 << 20]));
+        let (mut third, fourth) = UnixStream::pair()?;
+        let handle = fourth.try_clone()?;
+        let last = spawn(move || third.read(&mut [0; 8]));
+        // Whether they wait already or come later.
+        std::thread::yield_now();
+        drop((far, other));
+        fourth.shutdown(Shutdown::Both)?;
+        log.note("a reader", reader.join().expect("it panicked").map(|(n, _)| n));
+        log.note("a writer", writer.join().expect("it panicked"));
+        log.note("a reader whose peer is shut down", last.join().expect("it panicked"));
+        log.note("which is open", handle.take_error().map(|error| error.is_some()));
+        Ok(())
+    }
+
+    fn much(log) {
+        let (near, far) = UnixStream::pair()?;
+        let writer = spawn(move || -> io::Result<()> {
+            let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+            (&near).write_all(&bytes)
+        });
+        let (mut bytes, mut rest) = (vec![0; 1_000_000], Vec::new());
+        (&far).read_exact(&mut bytes)?;
+        (&far).read_to_end(&mut rest)?;
+        let right = |(n, byte): (u32, &u8)| n.wrapping_mul(2_654_435_761).to_be_bytes()[0] == *byte;
+        log.note("all of it", Ok((bytes.len() + rest.len(), (0..).zip(bytes.iter().chain(&rest)).all(right))));
+        log.note("written", writer.join().expect("it panicked"));
         Ok(())
     }
 }

@@ -212,7 +212,7 @@ impl Connection {
 }
 
 /// Copies `to.len()` bytes of `front` and `back`, one behind the other, that come after the first `skip`.
-fn copy(front: &[u8], back: &[u8], skip: usize, to: &mut [u8]) {
+pub(in crate::sim) fn copy(front: &[u8], back: &[u8], skip: usize, to: &mut [u8]) {
     let of_front = front.len().saturating_sub(skip).min(to.len());
     let (first, rest) = to.split_at_mut(of_front);
     if of_front > 0 {
