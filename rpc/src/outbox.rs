@@ -186,23 +186,33 @@ impl Outbox {
 
     /// Waits until a frame can be queued, or never again. The caller may find that another was faster.
     pub(crate) fn wait_for_room(&self, deadline: Option<Instant>) -> Result<(), Interrupted> {
-        loop {
-            let mut state = self.state.lock();
-            if state.closed || !self.has_no_room(&state) {
-                return Ok(());
-            }
-            let ticket = state.room.add();
-            // What fills it may have been left to be written with more.
-            let writer = if state.flushing { None } else { state.writer.clone() };
-            drop(state);
-            if let Some(writer) = writer {
-                writer.unpark_in_turn();
-            }
-            let parked = park::wait(Reason::Call, deadline);
-            // Whoever makes room wakes all, so that a signal which comes too late is owed to nobody.
-            self.state.lock().room.leave(ticket);
-            parked?;
+        while self.park_for_room(deadline)? {}
+        Ok(())
+    }
+
+    /// The same for who may be told meanwhile that there is no use in waiting: returns whenever it is woken, by whomever. Whether it has waited.
+    pub(crate) fn park_for_room(&self, deadline: Option<Instant>) -> Result<bool, Interrupted> {
+        let mut state = self.state.lock();
+        if state.closed || !self.has_no_room(&state) {
+            return Ok(false);
         }
+        let ticket = state.room.add();
+        // What fills it may have been left to be written with more.
+        let writer = if state.flushing { None } else { state.writer.clone() };
+        drop(state);
+        if let Some(writer) = writer {
+            writer.unpark_in_turn();
+        }
+        let parked = park::wait(Reason::Call, deadline);
+        // Whoever makes room wakes all, so that a signal which comes too late is owed to nobody.
+        self.state.lock().room.leave(ticket);
+        parked.map(|()| true)
+    }
+
+    /// Wakes all who [wait for room](Self::park_for_room): it may be of no use to them any more.
+    pub(crate) fn wake_waiting(&self) {
+        let waiting = self.state.lock().room.take_all();
+        waiting.wake();
     }
 
     /// How much of the stream the operating system may have: the peer may act on the frames that end there or before.

@@ -114,7 +114,7 @@ impl Calls {
                 }
                 Some((Err(Refused::Full), connection)) => {
                     drop(state);
-                    let room = connection.outbox().wait_for_room(deadline);
+                    let room = connection.outbox().park_for_room(deadline);
                     room.map_err(|interrupted| Unanswered::unsent(Why::Interrupted(interrupted)))?;
                 }
                 // Lost, if not known to be yet.

@@ -22,7 +22,7 @@ impl Calls {
     /// Queues a call for which there was no connection or no room: asks for the one, waits for the other.
     pub(in super::super) fn push(&self, xid: Xid, deadline: Option<Instant>) {
         while let Err(full) = dispatch(self.state.lock(), xid) {
-            if full.outbox().wait_for_room(deadline).is_err() {
+            if full.outbox().park_for_room(deadline).is_err() {
                 // Joining it says why.
                 return;
             }

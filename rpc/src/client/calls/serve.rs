@@ -125,6 +125,8 @@ impl Calls {
         drop(state);
         if let Some(connection) = connection {
             connection.outbox().wake_writer();
+            // For room that there may never be.
+            connection.outbox().wake_waiting();
         }
         wake.into_iter().for_each(|caller| caller.unpark());
         gates.into_iter().for_each(Waiters::wake);

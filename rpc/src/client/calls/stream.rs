@@ -66,7 +66,7 @@ impl Calls {
             if let (Some(Refused::Full), Some(connection)) = (refused, connection) {
                 drop(state);
                 wake(passed_on);
-                let room = connection.outbox().wait_for_room(deadline);
+                let room = connection.outbox().park_for_room(deadline);
                 room.map_err(|interrupted| Unanswered::unsent(Why::Interrupted(interrupted)))?;
                 continue;
             }

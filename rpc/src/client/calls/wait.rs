@@ -34,7 +34,8 @@ impl Calls {
             }
             parked = match dispatch(state, xid) {
                 Ok(()) => park::wait(Reason::Call, deadline),
-                Err(full) => full.outbox().wait_for_room(deadline),
+                // It may move meanwhile.
+                Err(full) => full.outbox().park_for_room(deadline).map(drop),
             };
         }
     }
