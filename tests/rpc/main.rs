@@ -88,6 +88,7 @@ mod an_xid_that_cannot_be_is_refused;
 mod another_clients_replies_are_not_read;
 mod at_most_once_holds_whatever_the_network_does;
 mod calls_go_to_several_servers;
+mod connecting_takes_no_longer_than_it_may;
 mod deep_nesting_fails_its_own_call;
 mod dropping_the_last_proxy_closes_the_connection;
 mod held_calls_hold_no_fiber;

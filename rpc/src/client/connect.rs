@@ -72,15 +72,17 @@ impl Identity {
     fn open(&mut self, peer: SocketAddr, settings: &Settings, timeout: Duration) -> Result<Connected, ConnectError> {
         let deadline = clock::now() + timeout;
         let failed = |source| io_error(peer, timeout, source);
-        let stream = TcpStream::connect_timeout(&peer, left(deadline)).map_err(failed)?;
+        let stream = TcpStream::connect_timeout(&peer, timeout).map_err(failed)?;
         configure(&stream, settings).map_err(failed)?;
-        let answer = exchange_prefaces(&stream, deadline).map_err(failed)?;
+        // Of all of it, however few bytes come at a time.
+        let answer = cancel::with_deadline(deadline, || exchange_prefaces(&stream)).map_err(failed)?;
         match preface::decode(&answer) {
             Some(preface::VERSION) => {}
             Some(theirs) => return Err(ConnectError::Version { peer, ours: preface::VERSION, theirs }),
             None => return Err(ConnectError::NotFibra { peer }),
         }
-        match self.exchange_opens(&stream, settings.limits.window, deadline).map_err(failed)? {
+        let opens = || self.exchange_opens(&stream, settings.limits.window);
+        match cancel::with_deadline(deadline, opens).map_err(failed)? {
             Some(Frame::Opened(opened)) => {
                 // A session that another server has, or the same after a restart, is not the one of before, even if it was there.
                 let (server, resumed) = (opened.incarnation, opened.resumed && opened.incarnation == self.server);
@@ -106,7 +108,7 @@ impl Identity {
     }
 
     /// Sends our open; returns the server's answer, if that is a frame.
-    fn exchange_opens(&self, mut stream: &TcpStream, window: usize, deadline: Instant) -> io::Result<Option<Frame>> {
+    fn exchange_opens(&self, mut stream: &TcpStream, window: usize) -> io::Result<Option<Frame>> {
         let open = Open {
             client: self.client,
             incarnation: self.incarnation,
@@ -117,10 +119,7 @@ impl Identity {
         let mut frame = Vec::new();
         encode::open(&mut frame, &open);
         stream.write_all(&frame)?;
-        stream.set_read_timeout(Some(left(deadline)))?;
-        let answer = handshake::read_frame(stream)?;
-        stream.set_read_timeout(None)?;
-        Ok(answer.ok())
+        Ok(handshake::read_frame(stream)?.ok())
     }
 }
 
@@ -140,8 +139,7 @@ fn configure(stream: &TcpStream, settings: &Settings) -> io::Result<()> {
 }
 
 /// Sends our preface; returns the server's.
-fn exchange_prefaces(mut stream: &TcpStream, deadline: Instant) -> io::Result<[u8; preface::LEN]> {
-    stream.set_read_timeout(Some(left(deadline)))?;
+fn exchange_prefaces(mut stream: &TcpStream) -> io::Result<[u8; preface::LEN]> {
     stream.write_all(&preface::encode(preface::VERSION))?;
     let mut answer = [0; preface::LEN];
     stream.read_exact(&mut answer)?;
