@@ -160,6 +160,9 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest timeout of a call; what is longer is cut. A call never waits without end.
 pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What a longer wait of a client's settings counts as: a century. So "never" may be said by [`Duration::MAX`], which no clock can add to its time.
+pub const SETTING_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// How long connecting may take, name resolution not included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

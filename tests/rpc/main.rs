@@ -62,6 +62,7 @@ mod a_server_with_too_much_to_do_refuses;
 mod a_service_describes_itself;
 mod a_session_ends_with_its_lease;
 mod a_session_resumes_on_two_connections_at_once;
+mod a_setting_may_be_for_ever;
 mod a_sigterm_drains_its_server;
 mod a_silent_server_is_noticed;
 mod a_slow_call_stalls_nobody;

@@ -8,7 +8,7 @@ use super::Channel;
 use super::keepalive::Keepalive;
 use super::retry::{RetryBudget, RetryPolicy};
 use crate::error::ConnectError;
-use crate::limits::{CONNECT_TIMEOUT, Limits};
+use crate::limits::{CONNECT_TIMEOUT, Limits, SETTING_MAX};
 
 /// Gathers what a [`Channel`] needs. Made by [`Channel::builder`].
 ///
@@ -61,14 +61,14 @@ impl Builder {
 
     /// How long connecting may take, all addresses included, name resolution not. Default: [`CONNECT_TIMEOUT`].
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.connect_timeout = timeout;
+        self.settings.connect_timeout = timeout.min(SETTING_MAX);
         self
     }
 
     /// After how long without a call the connection is closed; the next call brings it back, and with it the session, if the server's
     /// [lease](crate::server::Builder::session_lease) has not ended. Default: never.
     pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.settings.idle_timeout = timeout;
+        self.settings.idle_timeout = timeout.map(|timeout| timeout.min(SETTING_MAX));
         self
     }
 

@@ -15,6 +15,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::limits::SETTING_MAX;
+
 /// When a connection on which nothing comes is asked for a sign of life, and when it is given up: then calls go out again on another, as far
 /// as their [semantics](crate::service::Semantics) allow.
 ///
@@ -49,9 +51,10 @@ impl Default for Keepalive {
 }
 
 impl Keepalive {
-    /// This with `after` within its bounds: a server takes no more pings than [`GLITCHES_PER_SECOND`](crate::limits::GLITCHES_PER_SECOND).
+    /// This within its bounds: a server takes no more pings than [`GLITCHES_PER_SECOND`](crate::limits::GLITCHES_PER_SECOND).
     pub(super) fn bounded(mut self) -> Self {
-        self.after = self.after.max(Duration::from_millis(20));
+        self.after = self.after.clamp(Duration::from_millis(20), SETTING_MAX);
+        self.timeout = self.timeout.min(SETTING_MAX);
         self
     }
 }

@@ -27,6 +27,7 @@
 use std::time::Duration;
 
 use super::backoff::share;
+use crate::limits::SETTING_MAX;
 use crate::wire::failure::{Code, Pushback};
 
 /// How often a call is made again, and after what waits. See the [module](crate::client::retry) for which failures that is about.
@@ -67,7 +68,7 @@ impl RetryPolicy {
     /// Waits for `first` before the second attempt and twice as long before each further one, but no longer than `most`; each a fifth more or less,
     /// at random.
     pub fn backoff(mut self, first: Duration, most: Duration) -> Self {
-        (self.first, self.most) = (first, most.max(first));
+        (self.first, self.most) = (first.min(SETTING_MAX), most.max(first).min(SETTING_MAX));
         self
     }
 
@@ -83,7 +84,7 @@ impl RetryPolicy {
                 Some(self.first.saturating_mul(doubled).min(self.most).mul_f64(jitter))
             }
             // The server knows better, but all its clients at once are not what it wants.
-            Some(Pushback::After(wait)) => Some(wait.mul_f64(1.0 + 0.4 * share(bits))),
+            Some(Pushback::After(wait)) => Some(wait.min(SETTING_MAX).mul_f64(1.0 + 0.4 * share(bits))),
             Some(Pushback::Never) => None,
         }
     }
