@@ -13,6 +13,7 @@
 //! * A frame is delivered by who queued it, or by who is at it already: in order, and without a fiber for that.
 //! * However the handler's fiber ends, the call does; also if it never ran.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,7 +75,8 @@ pub(in super::super) fn open(
     let back =
         Arc::new(Way { outbox: Outbox::of_whole_frames(limits.buffered_bytes), to: To::Caller(Arc::clone(&stream)) });
     let place = local.enter(streams);
-    let handler = Handler { local: Arc::clone(local), duplex: Arc::clone(&duplex), back, place, streams };
+    let is_answered = Cell::new(false);
+    let handler = Handler { local: Arc::clone(local), duplex: Arc::clone(&duplex), back, place, streams, is_answered };
     let run = move || handler.run(frame, deadline);
     // It ends with its call, not with what bounds the caller's waits.
     let fiber = cancel::shield(|| fibra_scheduler::Builder::new().name("rpc local stream").spawn(run))?;
@@ -149,6 +151,8 @@ struct Handler {
     back: Arc<Way>,
     place: LocalPlace,
     streams: Streams,
+    /// Its answer has been queued.
+    is_answered: Cell<bool>,
 }
 
 impl Handler {
@@ -167,6 +171,8 @@ impl Handler {
         };
         // As at a server, before the answer is queued: no item comes behind it.
         self.duplex.close(Gone::Ended);
+        // Once queued it comes: if another fiber of the handler's is delivering, by that one, and perhaps later.
+        self.is_answered.set(!reply.is_empty());
         self.back.outbox.append_anyway(&mut reply);
         self.back.write_soon(0);
     }
@@ -178,9 +184,70 @@ impl Drop for Handler {
         // What comes now is dropped.
         drop(self.duplex.remains());
         if let To::Caller(stream) = &self.back.to
-            && !stream.is_answered()
+            && !self.is_answered.get()
         {
             stream.lose(u64::MAX);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::streams::Watched;
+    use crate::health::{Health, HealthService};
+    use crate::metadata::Metadata;
+    use crate::stream::StreamError;
+
+    const STREAMS: Streams = Streams::Server;
+
+    /// Delivers, but does something else before.
+    struct After<'a, F>(Option<F>, Delivery<'a>);
+
+    impl<F: FnOnce()> Write for After<'_, F> {
+        fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
+            if let Some(before) = self.0.take() {
+                before();
+            }
+            self.1.write(frames)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// As when a handler has given its sender to another fiber.
+    #[test]
+    fn an_answer_that_another_delivers_comes_all_the_same() {
+        let local = Arc::new(Local::of(Box::new(HealthService { health: Health::new(std::iter::empty()) })));
+        let inbound = Some(Inbound::new(1024, 1024));
+        let stream = Arc::new(Stream::new(Duplex::new(OUTSIDE, 1024, true, inbound, None)));
+        let duplex = Arc::new(Duplex::new(OUTSIDE, 1024, false, None, Some(Outbound::new(1024))));
+        let back = Arc::new(Way { outbox: Outbox::of_whole_frames(1024), to: To::Caller(Arc::clone(&stream)) });
+        let place = local.enter(STREAMS);
+        let handler = Handler {
+            local,
+            duplex: Arc::clone(&duplex),
+            back: Arc::clone(&back),
+            place,
+            streams: STREAMS,
+            is_answered: Cell::new(false),
+        };
+        let mut frame = Vec::new();
+        let call = encode::call_with(&mut frame, "none.such", 0, None, &Metadata::new(), Some(1024), 1024);
+        call.finish().expect("it is short");
+        encode::stamp_call(&mut frame, OUTSIDE, 0, Duration::ZERO);
+
+        let mut item = Vec::new();
+        encode::piece(&mut item, OUTSIDE, b"item", false);
+        back.outbox.append(&mut item).expect("there is room");
+        let run = || handler.run(frame, None);
+        back.outbox.flush(After(Some(run), Delivery(&back))).expect("it is delivered");
+
+        assert!(matches!(stream.watch(), Watched::Answered(_)));
+        let (carrier, mut taken) = (&*back, Vec::new());
+        assert_eq!(stream.duplex().recv(carrier, &mut taken, None), Ok(true));
+        assert_eq!(stream.duplex().recv(carrier, &mut taken, None), Err(StreamError::CallEnded), "and was not lost");
     }
 }
