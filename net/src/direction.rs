@@ -9,6 +9,7 @@
 //! |---|---|
 //! | not ready → ready | the event's dispatcher: the first |
 //! | first → next, while ready | the leaver ([`Turn`]'s drop: done, timed out, cancelled or panicking): the new first |
+//! | first → next, while no reactor reports | the leaver: the new first, who registers the socket anew |
 //! | joined an empty queue, while ready | nobody: the joiner looks before it parks |
 //!
 //! With the feature `tokio-io` there may be a task as well, which is polled: it does not line up, since a future that is dropped says
@@ -22,6 +23,8 @@
 //! * The readiness word's `WAITED` bit is set exactly while the queue is not empty or some waker or watch is there, and changes only
 //!   under the lock.
 //! * Nobody parks or makes a system call under the lock, nor is a waker woken or dropped.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fibra_scheduler::park::Unparker;
 use parking_lot::Mutex;
@@ -41,6 +44,8 @@ pub(crate) struct Direction<'a> {
     pub(crate) readiness: &'a Readiness,
     /// Of both directions of the socket: one lock for both takes less room.
     pub(crate) lines: &'a Mutex<Lines>,
+    /// Whether some reactor reports events.
+    pub(crate) registered: &'a AtomicBool,
 }
 
 /// Who waits for either direction of a socket.
@@ -71,6 +76,11 @@ impl<'a> Direction<'a> {
 
     pub(crate) fn load(self) -> Snapshot {
         self.readiness.load()
+    }
+
+    /// Whether whoever is first has something to do: to try, or to register the socket.
+    fn is_to_be_seen_to(self) -> bool {
+        self.load().is_ready() || !self.registered.load(Ordering::Acquire)
     }
 
     /// An event says that the direction may be ready. `probe`: from now on, only `EAGAIN` proves that it is not.
@@ -164,7 +174,7 @@ impl Drop for Turn<'_> {
                 }
                 None
             }
-            Some(next) if was_first && self.direction.load().is_ready() => Some(next.clone()),
+            Some(next) if was_first && self.direction.is_to_be_seen_to() => Some(next.clone()),
             Some(_) => None,
         };
         drop(lines);

@@ -121,7 +121,7 @@ impl Sides {
             Side::Read => &self.read,
             Side::Write => &self.write,
         };
-        Direction { side, readiness, lines: &self.lines }
+        Direction { side, readiness, lines: &self.lines, registered: &self.registered }
     }
 
     /// Notes an event and wakes who waited for it.

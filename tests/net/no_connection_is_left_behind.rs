@@ -3,13 +3,13 @@
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fibra::cancel;
 use fibra::net::{TcpListener, TcpStream};
 
-use crate::support::{LOOPBACK, LOST, counters, join, on_one_worker, spawn_waiting};
+use crate::support::{LOOPBACK, LOST, counters, hog_for, join, kind, on_one_worker, spawn_waiting};
 
 const WORKERS: usize = 4;
 
@@ -189,6 +189,39 @@ fn when_the_first_in_line_gives_up() -> io::Result<()> {
         let second = spawn_waiting(move || second.accept()?.0.write_all(b"x"));
         first.cancel();
         assert!(cancel::is_cancelled(&join(first).expect_err("nobody has connected")));
+        fibra::blocking(move || connect(addr, 1))??;
+        join(second)
+    })
+}
+
+/// Who would have registered the listener anew, since it is one of several workers' from now on.
+#[test]
+fn when_the_first_in_line_gives_up_as_another_worker_comes() -> io::Result<()> {
+    const TIMEOUT: Duration = Duration::from_millis(20);
+    with_workers(|listener| {
+        let addr = listener.local_addr()?;
+        let [first, second, late] = [listener.try_clone()?, listener.try_clone()?, listener];
+        let first = spawn_waiting(move || cancel::with_timeout(TIMEOUT, || first.accept()).map(drop));
+        let second = spawn_waiting(move || cancel::with_timeout(LOST, || second.accept())?.0.write_all(b"x"));
+        let comes = spawn_waiting(move || {
+            fibra::sleep(TIMEOUT / 2)?;
+            let has_come = Arc::new(AtomicBool::new(false));
+            let comes = Arc::clone(&has_come);
+            let other = fibra::spawn(move || {
+                let accepted = cancel::with_timeout(Duration::ZERO, || late.accept());
+                comes.store(true, Ordering::Release);
+                accepted.map(drop)
+            });
+            while !has_come.load(Ordering::Acquire) {
+                std::hint::spin_loop();
+            }
+            join(other)
+        });
+        // So that both timers have expired when this worker next looks at them: then the other one comes when the first in line has been told
+        // that it is late, and before it acts on that.
+        hog_for(2 * TIMEOUT);
+        assert_eq!(kind(join(comes)), io::ErrorKind::TimedOut);
+        assert_eq!(kind(join(first)), io::ErrorKind::TimedOut);
         fibra::blocking(move || connect(addr, 1))??;
         join(second)
     })

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fibra::net::{TcpListener, TcpStream};
+use fibra_scheduler::clock;
 
 /// A free port on the loopback interface.
 pub(crate) const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -64,6 +65,14 @@ pub(crate) fn spawn_waiting<T: 'static>(wait: impl FnOnce() -> T + 'static) -> f
         fibra::yield_now();
     }
     fiber
+}
+
+/// Holds the worker.
+pub(crate) fn hog_for(time: Duration) {
+    let end = clock::now() + time;
+    while clock::now() < end {
+        std::hint::spin_loop();
+    }
 }
 
 /// What a fiber returned; its panic fails the test.
