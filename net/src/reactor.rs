@@ -163,6 +163,8 @@ struct Handle {
     tally: Tally,
     waker: Waker,
     errands: Errands,
+    /// Held while events are noted, and with that perhaps sockets.
+    noting: Mutex<()>,
 }
 
 /// What only the reactor's own thread reaches.
@@ -230,6 +232,7 @@ impl Reactor {
             tally: Tally::default(),
             waker: Waker(mio::Waker::new(poll.registry(), WAKE)?),
             errands: Errands::default(),
+            noting: Mutex::default(),
         });
         crew.join(&handle);
         let home = Listed::new(&handle)?;
@@ -245,6 +248,31 @@ impl Reactor {
     }
 }
 
+impl Reactor {
+    /// Tells sockets what has happened to them. Whether another thread has ended the poll.
+    fn note_events(&self) -> bool {
+        let Local { handle, slots, .. } = &*self.local;
+        #[cfg(feature = "tokio-io")]
+        let _held = wakers::hold_back();
+        let _noting = handle.noting.lock();
+        let mut woken = false;
+        for event in &self.events {
+            if event.token() == WAKE {
+                Tally::bump(&handle.tally.wakes);
+                woken = true;
+                continue;
+            }
+            Tally::bump(&handle.tally.events);
+            // None: the socket was dropped after the kernel had reported this. If it is dropped now, it is closed here.
+            let registered = slots.borrow().get(event.token());
+            if let Some(registered) = registered {
+                registered.registration().sides().dispatch(interest::happening(event));
+            }
+        }
+        woken
+    }
+}
+
 impl Driver for Reactor {
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.local.reclaim();
@@ -253,27 +281,8 @@ impl Driver for Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
-        let tally = &self.local.handle.tally;
-        Tally::bump(&tally.polls);
-        #[cfg(feature = "tokio-io")]
-        let held = wakers::hold_back();
-        let mut woken = false;
-        for event in &self.events {
-            if event.token() == WAKE {
-                Tally::bump(&tally.wakes);
-                woken = true;
-                continue;
-            }
-            Tally::bump(&tally.events);
-            // None: the socket was dropped after the kernel had reported this. If it is dropped now, it is closed here.
-            let registered = self.local.slots.borrow().get(event.token());
-            if let Some(registered) = registered {
-                registered.registration().sides().dispatch(interest::happening(event));
-            }
-        }
-        #[cfg(feature = "tokio-io")]
-        drop(held);
-        if woken {
+        Tally::bump(&self.local.handle.tally.polls);
+        if !self.events.is_empty() && self.note_events() {
             self.local.handle.errands.run();
         }
         Ok(())
@@ -299,6 +308,9 @@ impl Drop for Reactor {
             }
         });
         let ties = self.local.slots.borrow_mut().take_all();
+        #[cfg(feature = "tokio-io")]
+        let _held = wakers::hold_back();
+        let _noting = self.local.handle.noting.lock();
         for registered in ties.filter_map(|tie| tie.get()) {
             registered.registration().sides().orphan();
         }

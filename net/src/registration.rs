@@ -278,6 +278,11 @@ impl Registration {
         }
     }
 
+    /// The reactor that reports its events.
+    pub(crate) fn home(&self) -> Option<Home> {
+        self.ends.lock().home
+    }
+
     /// Where its reactor has it. Under the lock of its home, which is held when that changes.
     fn slot(&self) -> u32 {
         self.sides.slot.load(Ordering::Relaxed)

@@ -23,6 +23,7 @@ use fibra_scheduler::clock;
 use crate::backend::Backend;
 use crate::backoff::{ASK_AGAIN_MAX, ASK_AGAIN_MIN, Backoff};
 use crate::budget;
+use crate::reactor::Home;
 use crate::ready_set::Watch;
 use crate::registration::{Registered, Registration, Side};
 #[cfg(feature = "tokio-io")]
@@ -323,7 +324,9 @@ impl<S: AsFd + Send + Sync + 'static> Socket<S> {
     ///
     /// `ResourceBusy` if a clone shares it; the caller's clone is dropped then.
     pub(crate) fn into_io(this: Arc<Self>) -> io::Result<S> {
-        let this = Arc::try_unwrap(this)
+        // Who notes an event shares it for as long as that takes.
+        let unshared = Home::between_events(this.registration.home(), || Arc::try_unwrap(this));
+        let this = unshared
             .map_err(|_shared| io::Error::new(io::ErrorKind::ResourceBusy, "the socket is shared by a clone"))?;
         this.io.kernel()?;
         this.registration.withdraw(this.io.as_fd())?;

@@ -44,6 +44,28 @@ fn a_shared_socket_stays() -> io::Result<()> {
     std::net::TcpStream::try_from(clone).map(drop)
 }
 
+/// Who notes an event has hold of the socket meanwhile; that is no clone.
+#[test]
+fn what_happens_to_it_meanwhile_is_no_hindrance() -> io::Result<()> {
+    on_one_worker(|| {
+        for round in 0..5_000 {
+            let (near, far) = UnixStream::pair()?;
+            let mut far = std::os::unix::net::UnixStream::try_from(far)?;
+            let reader = spawn_waiting(move || (&near).read(&mut [0; 8]).map(|_| near));
+            far.write_all(b"x")?;
+            // Registered with the reactor of this worker, which has nothing else to do.
+            let near = join(reader)?;
+            fibra::blocking(move || {
+                far.write_all(b"x")?;
+                // Until the reactor has been woken by that, sooner or later.
+                (0..100 * (round % 100)).for_each(|_| std::hint::spin_loop());
+                std::os::unix::net::UnixStream::try_from(near).map(drop)
+            })??;
+        }
+        Ok(())
+    })
+}
+
 #[test]
 fn listeners_convert_too() -> io::Result<()> {
     on_one_worker(|| {
