@@ -189,6 +189,11 @@ pub(crate) fn inherited() -> Inherited {
     })
 }
 
+/// Whether a [`shield`] holds cancellation off from the caller.
+pub(crate) fn is_shielded() -> bool {
+    with_ambient(|ambient, _| ambient.shielded.get())
+}
+
 /// Runs `f`; from `timeout` on, every wait inside fails with [`TimedOut`](Interrupted::TimedOut), on this fiber and on those that
 /// it spawns inside. An earlier deadline from outside goes on to hold.
 ///

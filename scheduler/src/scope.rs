@@ -35,8 +35,16 @@ pub(crate) struct Children {
     running: AtomicUsize,
     panicked: AtomicBool,
     parent: Unparker,
-    /// Those that run, to forward a cancellation to. A child that has ended takes itself out.
-    fibers: Mutex<Slab<FiberRef>>,
+    present: Mutex<Present>,
+}
+
+/// The children that have not ended.
+#[derive(Default)]
+struct Present {
+    /// To forward a cancellation to. A child that has ended takes itself out.
+    fibers: Slab<FiberRef>,
+    /// Whether one was forwarded. Who spawns at that moment may not know yet that it is cancelled itself.
+    are_cancelled: bool,
 }
 
 impl Children {
@@ -45,22 +53,30 @@ impl Children {
             running: AtomicUsize::new(0),
             panicked: AtomicBool::new(false),
             parent: park::current(),
-            fibers: Mutex::default(),
+            present: Mutex::default(),
         })
     }
 
     /// Counts a fiber that is about to be queued.
     pub(crate) fn adopt(self: &Arc<Self>, child: &Runnable) {
         self.running.fetch_add(1, Ordering::Relaxed);
-        let key = self.fibers.lock().insert(child.reference());
+        let mut present = self.present.lock();
+        let key = present.fibers.insert(child.reference());
+        if present.are_cancelled && !cancel::is_shielded() {
+            child.control().cancel_awake();
+        }
+        drop(present);
         // SAFETY: we hold the runnable of a fiber that has not started.
         let owned = unsafe { child.control().owned() };
         owned.scope.set(Some(Membership { scope: self.clone(), key }));
     }
 
     fn cancel(&self) {
+        let mut present = self.present.lock();
+        present.are_cancelled = true;
         // Cloned out: cancelling unparks, which must not happen under the lock.
-        let fibers: Vec<FiberRef> = self.fibers.lock().iter().map(|(_, fiber)| fiber.clone()).collect();
+        let fibers: Vec<FiberRef> = present.fibers.iter().map(|(_, fiber)| fiber.clone()).collect();
+        drop(present);
         fibers.iter().for_each(FiberRef::cancel);
     }
 
@@ -87,7 +103,8 @@ impl Membership {
     /// The child has ended. `panicked`: with a panic that nobody will receive.
     pub(crate) fn end(self, panicked: bool) {
         let scope = self.scope;
-        drop(scope.fibers.lock().remove(self.key));
+        let child = scope.present.lock().fibers.remove(self.key);
+        drop(child);
         if panicked {
             scope.panicked.store(true, Ordering::Relaxed);
         }

@@ -1,10 +1,11 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fibra_scheduler::cancel::Interrupted;
-use fibra_scheduler::{scope, sleep, spawn, yield_now};
+use fibra_scheduler::cancel::{self, Interrupted};
+use fibra_scheduler::{clock, driver, runtime, scope, sleep, spawn, yield_now};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -139,4 +140,35 @@ fn scopes_nest() {
         });
         assert_eq!(sum.into_inner(), 45 * 45);
     });
+}
+
+/// Who spawns has looked whether it is cancelled itself, and is; so is whom it spawns.
+#[test]
+fn a_cancellation_reaches_those_who_are_just_being_spawned() {
+    let runtime = runtime::Builder::new(driver::idle).workers(3).start().expect("a runtime");
+    for _ in 0..200 {
+        let has_begun = Arc::new(AtomicBool::new(false));
+        let begins = has_begun.clone();
+        let parent = runtime.spawn(move || {
+            scope(|s| {
+                s.spawn(|| {
+                    while cancel::check().is_ok() {
+                        s.spawn(|| sleep(LONG));
+                        begins.store(true, Ordering::Relaxed);
+                        yield_now();
+                    }
+                });
+            });
+        });
+        let parent = parent.expect("room");
+        while !has_begun.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        parent.cancel();
+        let lost = clock::now() + Duration::from_secs(30);
+        while !parent.is_finished() {
+            assert!(clock::now() < lost, "a child was not cancelled");
+            std::thread::yield_now();
+        }
+    }
 }
