@@ -18,6 +18,8 @@ use crate::support::{LOOPBACK, join, on_one_worker, on_two_workers, wait_until};
 
 const UNDER_WAY: usize = 32;
 const FOR: Duration = Duration::from_millis(1500);
+/// How often it is connected, at least.
+const CONNECTIONS_MIN: u64 = 10;
 
 #[test]
 fn through_a_network_that_cuts_delays_and_repeats() {
@@ -53,7 +55,8 @@ fn through_a_network_that_cuts_delays_and_repeats() {
             Err(error) => panic!("call {n}: {error}"),
         };
         for n in 1.. {
-            if fibra::clock::now() >= until {
+            // On a busy machine it takes longer until there have been enough cuts.
+            if fibra::clock::now() >= until && proxy.accepted() > CONNECTIONS_MIN {
                 break;
             }
             let call = match n % 3 {
@@ -76,7 +79,6 @@ fn through_a_network_that_cuts_delays_and_repeats() {
         let entries = book.entries();
         assert!(entries.is_sorted_by(|one, next| one < next), "{entries:?}");
         assert!(answered.iter().all(|n| entries.binary_search(n).is_ok()));
-        assert!(proxy.accepted() > 10, "it was cut");
         println!("{} ran, {} were answered, over {} connections", entries.len(), answered.len(), proxy.accepted());
     });
 }
