@@ -1,5 +1,6 @@
 //! What bounds native calls bounds those of other protocols: how many run, how many wait, how long a message may take.
 
+use std::io::Write;
 use std::time::Duration;
 
 use fibra::rpc::{Limits, Server};
@@ -72,6 +73,37 @@ fn a_message_that_drips_in() {
         });
     });
     assert!(log.iter().any(|line| line.contains("not there as a whole")), "{log:?}");
+}
+
+/// A body in chunks is held as one with a length is.
+#[test]
+fn bodies_that_come_in_part() {
+    on_one_worker(|| {
+        let (server, _) = serve_with(Server::builder().buffered_bytes_max(100_000));
+        let head = "POST /calculator/add HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+        for (begin, piece) in [
+            ("Content-Length: 1000000\r\n\r\n", " ".repeat(50_000)),
+            ("Transfer-Encoding: chunked\r\n\r\n", format!("{:x}\r\n{}\r\n", 50_000, " ".repeat(50_000))),
+            ("Transfer-Encoding: chunked\r\n\r\n", format!("1\r\n{}\r\n", " ").repeat(50_000)),
+        ] {
+            let mut peer = Peer::connect(&server);
+            peer.send([head, begin].concat());
+            for _ in 0..4 {
+                // It may have been cut already.
+                let _ = peer.stream.write_all(piece.as_bytes());
+            }
+            let answer = peer.answer().map(|answer| answer.status);
+            assert_eq!(answer, Some(503), "{begin}");
+            assert_eq!(peer.answer().map(|answer| answer.status), None);
+        }
+        // What was held is held no more.
+        let mut peer = Peer::connect(&server);
+        for _ in 0..3 {
+            let piece = format!("{:x}\r\n{}\r\n", 90_000, " ".repeat(90_000));
+            peer.send([head, "Transfer-Encoding: chunked\r\n\r\n", &piece, "5\r\n[3,5]\r\n0\r\n\r\n"].concat());
+            assert_eq!(peer.answer().expect("an answer").body, b"8");
+        }
+    });
 }
 
 #[test]

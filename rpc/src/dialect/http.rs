@@ -9,6 +9,7 @@
 //! | [`chunked`] | a body in chunks |
 //! | [`fields`] | what the header fields say beside a call |
 //! | [`response`] | answers |
+//! | [`receiver`] | answers as clients read them |
 //!
 //! httparse reads lines; what is refused here is what another recipient might read otherwise, for who puts a request behind another's back does it by
 //! that: two lengths, a length and chunks, lines that end or go on in ways of old, numbers that are almost ones.
@@ -18,6 +19,7 @@
 pub mod chunked;
 pub mod fields;
 pub mod head;
+pub mod receiver;
 pub mod response;
 
 /// Why a request is not taken; the connection ends.

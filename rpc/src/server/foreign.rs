@@ -80,8 +80,13 @@ enum End {
     Io(io::Error),
     /// The client knows that it was the last answer.
     Over,
-    /// Its client has broken the protocol, and been told if there is a way to tell.
+    /// Its client has broken the protocol, and there is no way to tell.
     Malformed(String),
+    /// As before, and it is told so by the last of all answers.
+    Told {
+        answer: Vec<u8>,
+        reason: String,
+    },
 }
 
 impl From<io::Error> for End {
@@ -137,6 +142,8 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, first: Vec<u8>) {
         seat,
     });
     let end = connection.speak(&mut input);
+    // What was not read on is of no use, while calls may take long, or last words to arrive.
+    drop(input);
     connection.wait_for_answers();
     connection.end(end);
     drop(guest);
@@ -238,13 +245,19 @@ impl Foreign {
             Err(End::Io(error)) => tracing::debug!(peer = %self.peer, %error, "a connection was lost"),
             // What it has sent behind that is not to cost it the answer.
             Err(End::Over) => farewell::wait(self.seat.stream()),
-            Err(End::Malformed(reason)) => {
-                tracing::warn!(peer = %self.peer, reason, "closed a connection");
-                // Else what was said last might be lost with the rest of what it sends.
-                farewell::wait(self.seat.stream());
+            Err(End::Malformed(reason)) => self.end_for(&reason),
+            Err(End::Told { answer, reason }) => {
+                self.send(answer);
+                self.end_for(&reason);
             }
         }
         self.close();
+    }
+
+    fn end_for(&self, reason: &str) {
+        tracing::warn!(peer = %self.peer, reason, "closed a connection");
+        // Else what was said last might be lost with the rest of what it sends.
+        farewell::wait(self.seat.stream());
     }
 
     fn close(&self) {

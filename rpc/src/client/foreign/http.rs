@@ -23,19 +23,12 @@ use super::address::Address;
 use super::input::more;
 use super::json;
 use super::message::{Answer, Call, Ended};
-use crate::dialect::http::chunked::Chunked;
-use crate::dialect::json_rpc::framing::number;
+use crate::dialect::http::receiver::{NoAnswer, Received, Receiver};
 use crate::error::{ConnectError, Disconnect, Executed};
 use crate::limits::Limits;
 
 /// Connections that are kept for later calls.
 const IDLE_MAX: usize = 64;
-
-/// Longest head of an answer.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
-
-/// Fields that it may have.
-const FIELDS_MAX: usize = 64;
 
 /// See the [module](self).
 pub(super) struct Http {
@@ -46,29 +39,6 @@ pub(super) struct Http {
     connect_timeout: Duration,
     bytes_max: usize,
     idle: Mutex<Vec<TcpStream>>,
-}
-
-/// An answer, read whole.
-struct Response {
-    status: u16,
-    body: Vec<u8>,
-    /// Whether another may come over the same connection.
-    is_reusable: bool,
-}
-
-/// What an answer's head says.
-struct Head {
-    status: u16,
-    len: usize,
-    length: Length,
-    keeps_alive: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Length {
-    Known(usize),
-    Chunked,
-    UntilTheEnd,
 }
 
 impl Http {
@@ -112,7 +82,7 @@ impl Http {
         if response.status < 300 { Ok(()) } else { Err(refused(response.status)) }
     }
 
-    fn exchange(&self, message: &[u8]) -> Result<Response, Ended> {
+    fn exchange(&self, message: &[u8]) -> Result<Received, Ended> {
         let mut stream = self.connection()?;
         let request = [self.head.as_bytes(), message.len().to_string().as_bytes(), b"\r\n\r\n", message].concat();
         let maybe = |error| ended(error, Executed::Maybe);
@@ -199,142 +169,19 @@ fn refused(status: u16) -> Ended {
 }
 
 /// Reads the answer to one request. What is no answer is told beside the errors of the stream.
-fn read(stream: &mut TcpStream, bytes_max: usize) -> io::Result<Result<Response, Ended>> {
-    let no_answer = |reason: String| Ok(Err(Ended::NoAnswer(reason)));
-    let mut buffer = Vec::new();
-    let head = loop {
-        match head(&buffer) {
-            // Of those that come before the answer, none is asked for.
-            Ok(Some(head)) if head.status < 200 => {
-                buffer.drain(..head.len);
-                continue;
-            }
-            Ok(Some(head)) => break head,
-            Ok(None) if buffer.len() > HEAD_BYTES_MAX => return no_answer("its head is too long".to_owned()),
+fn read(stream: &mut TcpStream, bytes_max: usize) -> io::Result<Result<Received, Ended>> {
+    let mut receiver = Receiver::new(bytes_max);
+    let mut piece = Vec::new();
+    loop {
+        piece.clear();
+        if more(stream, &mut piece)? == 0 {
+            return receiver.end().map(Ok).ok_or_else(|| io::ErrorKind::UnexpectedEof.into());
+        }
+        match receiver.take(&piece) {
+            Ok(Some(received)) => return Ok(Ok(received)),
             Ok(None) => {}
-            Err(reason) => return no_answer(reason),
+            Err(NoAnswer::Malformed(reason)) => return Ok(Err(Ended::NoAnswer(reason))),
+            Err(too_large @ NoAnswer::TooLarge(_)) => return Ok(Err(Ended::TooLarge(too_large.to_string()))),
         }
-        if more(stream, &mut buffer)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    };
-    buffer.drain(..head.len);
-    let too_large = || Ok(Err(Ended::TooLarge(format!("over the limit of {bytes_max} bytes"))));
-    let (body, is_over) = match head.length {
-        Length::Known(len) if len > bytes_max => return too_large(),
-        Length::Known(len) => {
-            while buffer.len() < len {
-                if more(stream, &mut buffer)? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-            }
-            let is_over = buffer.len() == len;
-            buffer.truncate(len);
-            (buffer, is_over)
-        }
-        Length::Chunked => {
-            let mut chunked = Chunked::new(bytes_max);
-            loop {
-                let taken = match chunked.take(&buffer) {
-                    Ok(taken) => taken,
-                    Err(refused) => return no_answer(refused.reason.to_owned()),
-                };
-                buffer.drain(..taken);
-                if chunked.has_ended() {
-                    break (chunked.into_body(), buffer.is_empty());
-                }
-                if more(stream, &mut buffer)? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-            }
-        }
-        Length::UntilTheEnd => {
-            while more(stream, &mut buffer)? > 0 {
-                if buffer.len() > bytes_max {
-                    return too_large();
-                }
-            }
-            (buffer, false)
-        }
-    };
-    Ok(Ok(Response { status: head.status, body, is_reusable: head.keeps_alive && is_over }))
-}
-
-/// Reads the head at the beginning of `input`, once it is there as a whole.
-///
-/// # Errors
-///
-/// Why it is none, for people.
-fn head(input: &[u8]) -> Result<Option<Head>, String> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-    let mut response = httparse::Response::new(&mut fields);
-    let len = match response.parse(input) {
-        Ok(httparse::Status::Complete(len)) => len,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(error) => return Err(format!("it is no HTTP: {error}")),
-    };
-    let status = response.code.unwrap_or_default();
-    let fields = |name: &'static str| {
-        let fields = response.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
-        fields.map(|field| field.value)
-    };
-    let has = |name, word: &str| {
-        fields(name)
-            .flat_map(|value| value.split(|byte| *byte == b','))
-            .any(|value| value.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
-    };
-    let mut lengths = fields("content-length");
-    let length = match (fields("transfer-encoding").next().is_some(), lengths.next()) {
-        _ if status < 200 || status == 204 || status == 304 => Length::Known(0),
-        (true, Some(_)) => return Err("it has a length and chunks".to_owned()),
-        (true, None) if fields("transfer-encoding").count() == 1 && has("transfer-encoding", "chunked") => {
-            Length::Chunked
-        }
-        (true, None) => return Err("it is encoded in a way that was not asked for".to_owned()),
-        (false, Some(len)) if lengths.all(|other| other == len) => {
-            Length::Known(number(len).ok_or_else(|| "its length is no number".to_owned())?)
-        }
-        (false, Some(_)) => return Err("it has two lengths".to_owned()),
-        (false, None) => Length::UntilTheEnd,
-    };
-    let keeps_alive =
-        if response.version == Some(1) { !has("connection", "close") } else { has("connection", "keep-alive") };
-    Ok(Some(Head { status, len, length, keeps_alive }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn length(fields: &str) -> Result<Length, String> {
-        let head = head(format!("HTTP/1.1 200 OK\r\n{fields}\r\n").as_bytes())?;
-        Ok(head.expect("a whole head").length)
-    }
-
-    #[test]
-    fn heads_say_how_long_the_body_is() {
-        assert_eq!(length("Content-Length: 7\r\n"), Ok(Length::Known(7)));
-        assert_eq!(length("content-length: 7\r\nContent-Length: 7\r\n"), Ok(Length::Known(7)));
-        assert_eq!(length("Transfer-Encoding: Chunked\r\n"), Ok(Length::Chunked));
-        assert_eq!(length("Server: x\r\n"), Ok(Length::UntilTheEnd));
-        for fields in [
-            "Content-Length: 7\r\nContent-Length: 8\r\n",
-            "Content-Length: 7\r\nTransfer-Encoding: chunked\r\n",
-            "Transfer-Encoding: gzip, chunked\r\nTransfer-Encoding: chunked\r\n",
-            "Transfer-Encoding: gzip\r\n",
-            "Content-Length: -7\r\n",
-            "Content-Length: x\r\n",
-        ] {
-            assert!(length(fields).is_err(), "{fields}");
-        }
-    }
-
-    #[test]
-    fn a_connection_is_kept_as_its_version_has_it() {
-        let keeps = |text: &str| head(text.as_bytes()).expect("a head").expect("a whole one").keeps_alive;
-        assert!(keeps("HTTP/1.1 200 OK\r\n\r\n") && keeps("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n\r\n"));
-        assert!(!keeps("HTTP/1.0 200 OK\r\n\r\n") && !keeps("HTTP/1.1 200 OK\r\nConnection: x, Close\r\n\r\n"));
-        assert!(matches!(head(b"HTTP/1.1 200 OK\r\nA: b\r\n"), Ok(None)));
-        assert!(head(b"SSH-2.0-x\r\n").is_err());
     }
 }

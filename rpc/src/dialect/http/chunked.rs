@@ -132,6 +132,11 @@ impl Chunked {
         self.at == At::End
     }
 
+    /// How much has come of the body.
+    pub fn held(&self) -> usize {
+        self.body.len()
+    }
+
     /// What has come of the body.
     pub fn into_body(self) -> Vec<u8> {
         self.body

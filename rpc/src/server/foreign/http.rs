@@ -71,8 +71,8 @@ impl Foreign {
                 Ok(None) => return Ok(()),
                 Err(NoRequest::End(end)) => return Err(end),
                 Err(NoRequest::Refused(refused)) => {
-                    self.send(Response::text(refused.status, refused.reason).encode(false, false));
-                    return Err(End::Malformed(refused.reason.to_owned()));
+                    let answer = Response::text(refused.status, refused.reason).encode(false, false);
+                    return Err(End::Told { answer, reason: refused.reason.to_owned() });
                 }
             };
             let response = self.acting(|| self.answer_http(&request));
@@ -104,8 +104,10 @@ impl Foreign {
                     let taken = chunked.take(input.bytes())?;
                     input.skip(taken);
                     if chunked.has_ended() {
+                        input.held_beside(0);
                         break chunked.into_body();
                     }
+                    input.held_beside(chunked.held());
                     self.read_on(input, whole_by)?;
                 }
             }

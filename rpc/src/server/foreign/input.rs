@@ -29,6 +29,8 @@ pub(super) struct Input {
     read_at: Instant,
     /// When the first of those came that are there in part.
     began: Option<Instant>,
+    /// Bytes of it that have been taken already, and are held by who took them.
+    beside: usize,
     share: Share,
     context: Arc<Context>,
 }
@@ -56,7 +58,7 @@ impl fmt::Display for Lost {
 impl Input {
     pub(super) fn new(context: &Arc<Context>, first: Vec<u8>, now: Instant) -> Self {
         let share = Share::new(Arc::clone(&context.load.buffered));
-        Self { buffer: first, start: 0, read_at: now, began: None, share, context: Arc::clone(context) }
+        Self { buffer: first, start: 0, read_at: now, began: None, beside: 0, share, context: Arc::clone(context) }
     }
 
     /// All that is there.
@@ -92,6 +94,12 @@ impl Input {
         }
     }
 
+    /// Counts so many bytes that have been taken, of a message that is there in part: as if they were still here.
+    pub(super) fn held_beside(&mut self, bytes: usize) {
+        self.beside = bytes;
+        self.share.set(bytes);
+    }
+
     /// As [`skip`](Self::skip), of what is between messages.
     pub(super) fn skip_blanks(&mut self, count: usize) {
         if count > 0 {
@@ -102,7 +110,7 @@ impl Input {
     /// Waits for more of a message; or for one to begin, however long that takes, unless there is a deadline for it. False: there is no more.
     pub(super) fn read(&mut self, mut stream: &TcpStream, deadline: Option<Instant>) -> Result<bool, Lost> {
         let mut deadline = deadline;
-        if !self.bytes().is_empty() {
+        if !self.bytes().is_empty() || self.beside > 0 {
             let began = *self.began.get_or_insert(self.read_at);
             let whole_by = began.checked_add(self.context.frame_timeout);
             deadline = deadline.into_iter().chain(whole_by).min();
@@ -139,7 +147,7 @@ impl Input {
 
     /// Counts what is there, and looks whether it may be.
     fn hold(&mut self) -> Result<(), Lost> {
-        let bytes = self.buffer.len();
+        let bytes = self.buffer.len() + self.beside;
         self.share.set(bytes);
         let buffered = &self.context.load.buffered;
         let may = !buffered.is_over() || bytes <= buffered.fair(self.context.roster.len());

@@ -59,15 +59,15 @@ impl Foreign {
                 match extent.look(input.bytes()) {
                     Ok(Some(end)) if end <= max => return Ok(Some(end)),
                     Ok(None) if input.bytes().len() <= max => {}
-                    Ok(_) => return Err(self.ends_for(&too_large(), format!("a message is longer than {max} bytes"))),
-                    Err(malformed) => return Err(self.ends_for(&Invalid::Parse, malformed.to_string())),
+                    Ok(_) => return Err(told(&too_large(), format!("a message is longer than {max} bytes"))),
+                    Err(malformed) => return Err(told(&Invalid::Parse, malformed.to_string())),
                 }
             }
             if !self.read(input, None)? {
                 if is_between {
                     return Ok(None);
                 }
-                return Err(self.ends_for(&Invalid::Parse, "the connection ends within a message".to_owned()));
+                return Err(told(&Invalid::Parse, "the connection ends within a message".to_owned()));
             }
         }
     }
@@ -97,15 +97,6 @@ impl Foreign {
             });
             self.wait_for_room()?;
         }
-    }
-
-    /// Tells the client what is wrong, as the last of all answers.
-    fn ends_for(&self, invalid: &Invalid<'_>, reason: String) -> End {
-        self.wait_for_answers();
-        let mut out = scratch::take();
-        response::respond_invalid(&mut out, invalid);
-        self.send(terminated(out));
-        End::Malformed(reason)
     }
 
     /// What a message is answered with; nothing, if nobody awaits an answer.
@@ -226,6 +217,11 @@ impl Foreign {
             },
         })
     }
+}
+
+/// The client is told what is wrong.
+fn told(invalid: &Invalid<'_>, reason: String) -> End {
+    End::Told { answer: terminated(invalid_response(invalid)), reason }
 }
 
 fn too_large<'a>() -> Invalid<'a> {
