@@ -1,5 +1,6 @@
 //! A server that says nothing while calls wait is asked for a sign of life; without one, the calls go out again on another connection.
 
+use std::io::Read;
 use std::time::Duration;
 
 use fibra::net::TcpListener;
@@ -95,4 +96,42 @@ fn a_client_answers_pings_but_no_flood() {
         assert!(pongs < 200, "{pongs}");
         drop(desk);
     });
+}
+
+/// On a slow link what is sent again takes longer than a keepalive waits, and its answers come behind it: each time anew.
+#[test]
+fn one_that_is_slow_gets_twice_as_long_each_time() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let (desk, mut server) = connect(&listener, Duration::from_millis(20));
+        let call = fibra::spawn({
+            let desk = desk.clone();
+            move || desk.pass()
+        });
+        let mut connections = 1;
+        while !stays(&mut server) {
+            server = Raw::accept(&listener, &raw::Opened { resumed: true, ..raw::Opened::default() }).0;
+            connections += 1;
+        }
+        server.send(&raw::frame(REPLY, 1, &[0xc0]));
+        join(call).expect("it has waited for long enough");
+        assert!((3..=6).contains(&connections), "{connections}");
+    });
+}
+
+/// Whether its client waits for as long as a slow link takes.
+fn stays(server: &mut Raw) -> bool {
+    let answers_at = fibra::clock::now() + Duration::from_millis(250);
+    loop {
+        let left = answers_at.saturating_duration_since(fibra::clock::now());
+        if left.is_zero() {
+            return true;
+        }
+        server.stream.set_read_timeout(Some(left)).expect("not zero");
+        match server.stream.read(&mut [0; 1024]) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::TimedOut),
+        }
+    }
 }

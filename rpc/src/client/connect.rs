@@ -8,6 +8,7 @@ use fibra_net::TcpStream;
 use fibra_scheduler::{cancel, clock};
 
 use super::builder::Settings;
+use super::keepalive::Keepalive;
 use super::target::Target;
 use crate::error::ConnectError;
 use crate::handshake;
@@ -35,6 +36,8 @@ pub(super) struct Connected {
     pub(super) resumed: bool,
     /// Calls that the session may have outstanding.
     pub(super) window: usize,
+    /// How it is noticed that the peer has fallen silent.
+    pub(super) keepalive: Option<Keepalive>,
 }
 
 impl Identity {
@@ -47,13 +50,18 @@ impl Identity {
     /// # Errors
     ///
     /// That of the last address.
-    pub(super) fn dial(&mut self, target: &mut Target, settings: &Settings) -> Result<Connected, ConnectError> {
+    pub(super) fn dial(
+        &mut self,
+        target: &mut Target,
+        settings: &Settings,
+        keepalive: Option<Keepalive>,
+    ) -> Result<Connected, ConnectError> {
         let deadline = clock::now() + settings.connect_timeout;
         let mut failed = None;
         for (index, peer) in target.addrs().iter().copied().enumerate() {
             // One that does not answer leaves the others their share of the time.
             let others = u32::try_from(target.addrs().len() - index).unwrap_or(u32::MAX);
-            match self.open(peer, settings, left(deadline) / others) {
+            match self.open(peer, settings, keepalive, left(deadline) / others) {
                 Ok(connected) => {
                     target.answered(peer);
                     return Ok(connected);
@@ -69,11 +77,17 @@ impl Identity {
     }
 
     /// Opens a connection to this address.
-    fn open(&mut self, peer: SocketAddr, settings: &Settings, timeout: Duration) -> Result<Connected, ConnectError> {
+    fn open(
+        &mut self,
+        peer: SocketAddr,
+        settings: &Settings,
+        keepalive: Option<Keepalive>,
+        timeout: Duration,
+    ) -> Result<Connected, ConnectError> {
         let deadline = clock::now() + timeout;
         let failed = |source| io_error(peer, timeout, source);
         let stream = TcpStream::connect_timeout(&peer, timeout).map_err(failed)?;
-        configure(&stream, settings).map_err(failed)?;
+        configure(&stream, keepalive).map_err(failed)?;
         // Of all of it, however few bytes come at a time.
         let answer = cancel::with_deadline(deadline, || exchange_prefaces(&stream)).map_err(failed)?;
         match preface::decode(&answer) {
@@ -88,7 +102,7 @@ impl Identity {
                 let (server, resumed) = (opened.incarnation, opened.resumed && opened.incarnation == self.server);
                 // As asked for, whatever it offers.
                 let window = usize::from(opened.window).min(settings.limits.window).max(1);
-                Ok(Connected { stream, peer, server, resumed, window })
+                Ok(Connected { stream, peer, server, resumed, window, keepalive })
             }
             Some(Frame::GoAway { code, message }) => {
                 if matches!(code, GOAWAY_EXPIRED | GOAWAY_WRONG_INCARNATION) {
@@ -124,11 +138,11 @@ impl Identity {
 }
 
 /// Tells the kernel how the connection is used, and when to give it up.
-fn configure(stream: &TcpStream, settings: &Settings) -> io::Result<()> {
+fn configure(stream: &TcpStream, keepalive: Option<Keepalive>) -> io::Result<()> {
     // Calls are written by the batch: waiting for more would only delay them.
     stream.set_nodelay(true)?;
     // While the peer takes nothing of what is written, nobody looks whether it is there.
-    let silence = settings.keepalive.map(|keepalive| keepalive.after.saturating_add(keepalive.timeout));
+    let silence = keepalive.map(|keepalive| keepalive.after.saturating_add(keepalive.timeout));
     let stall = silence.map_or(WRITE_STALL_MAX, |silence| silence.clamp(Duration::from_millis(1), WRITE_STALL_MAX));
     stream.set_write_timeout(Some(stall))?;
     #[cfg(any(target_os = "linux", target_os = "android"))]

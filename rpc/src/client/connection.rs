@@ -14,7 +14,7 @@ use fibra_scheduler::{cancel, clock};
 use parking_lot::Mutex;
 
 use super::calls::{Calls, Outcome};
-use super::keepalive::{Action, Monitor, Seen};
+use super::keepalive::{Action, Keepalive, Monitor, Seen};
 use super::link::{Dialler, Link};
 use super::streams::Streams;
 use crate::error::Disconnect;
@@ -45,7 +45,7 @@ impl Connection {
     /// # Errors
     ///
     /// There is no fiber to be had.
-    pub(super) fn start(stream: TcpStream, link: &Arc<Link>) -> io::Result<Arc<Self>> {
+    pub(super) fn start(stream: TcpStream, keepalive: Option<Keepalive>, link: &Arc<Link>) -> io::Result<Arc<Self>> {
         let connection = Arc::new(Self {
             stream,
             outbox: Outbox::new(link.settings().limits.buffered_bytes),
@@ -56,7 +56,7 @@ impl Connection {
         });
         let writer = Ending(Arc::clone(&connection));
         let link = Arc::clone(link);
-        fibra_scheduler::Builder::new().name("rpc writer").spawn_local(move || writer.0.write(&link))?;
+        fibra_scheduler::Builder::new().name("rpc writer").spawn_local(move || writer.0.write(&link, keepalive))?;
         Ok(connection)
     }
 
@@ -95,13 +95,13 @@ impl Connection {
         self.lost.lock().clone()
     }
 
-    fn write(&self, link: &Link) {
+    fn write(&self, link: &Link, keepalive: Option<Keepalive>) {
         let settings = link.settings();
         let seen = || {
             let (made, waiting) = link.calls().seen();
             Seen { heard: self.heard.load(Ordering::Relaxed), made, waiting }
         };
-        let mut monitor = Monitor::new(settings.keepalive, settings.idle_timeout, clock::now(), seen());
+        let mut monitor = Monitor::new(keepalive, settings.idle_timeout, clock::now(), seen());
         let mut idle = false;
         let written = self.outbox.write_for_ever(&self.stream, || {
             loop {

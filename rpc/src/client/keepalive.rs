@@ -12,10 +12,18 @@
 //! Invariants:
 //! * Any byte that comes shows that the peer is there, not only the answer to the ping.
 //! * Without calls no ping is sent, unless that is asked for; and a connection is never idle while a call waits.
+//! * The ping stands behind what is sent again. So that it comes to be answered however slow the link, each silence without an answer before doubles
+//!   the patience with the next connection.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::SETTING_MAX;
+
+/// So often the timeout is doubled at most.
+const DOUBLINGS_MAX: u32 = 6;
+
+/// What is doubled of a shorter timeout.
+const TIMEOUT_MIN: Duration = Duration::from_millis(20);
 
 /// When a connection on which nothing comes is asked for a sign of life, and when it is given up: then calls go out again on another, as far
 /// as their [semantics](crate::service::Semantics) allow.
@@ -38,7 +46,8 @@ use crate::limits::SETTING_MAX;
 pub struct Keepalive {
     /// How long nothing comes before a ping is sent; it may take half as long again. At least 20 ms.
     pub after: Duration,
-    /// How long nothing comes after the ping before the connection counts as lost.
+    /// How long nothing comes after the ping before the connection counts as lost. On the next one twice as long, up to 64 times, until there is an
+    /// answer: a slow link may need longer for what is sent again.
     pub timeout: Duration,
     /// Also while no call waits. Default: no.
     pub when_idle: bool,
@@ -55,6 +64,15 @@ impl Keepalive {
     pub(super) fn bounded(mut self) -> Self {
         self.after = self.after.clamp(Duration::from_millis(20), SETTING_MAX);
         self.timeout = self.timeout.min(SETTING_MAX);
+        self
+    }
+
+    /// This for a connection after so many that were given up one after the other, without an answer on any.
+    pub(super) fn after_silences(mut self, count: u32) -> Self {
+        if count > 0 {
+            let doubled = 1 << count.min(DOUBLINGS_MAX);
+            self.timeout = self.timeout.max(TIMEOUT_MIN).saturating_mul(doubled).min(SETTING_MAX);
+        }
         self
     }
 }

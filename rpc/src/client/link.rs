@@ -11,6 +11,7 @@
 //! * One connection at a time; its replies are all read before the next one is dialled.
 //! * However this fiber ends, every call does.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -46,13 +47,13 @@ impl Link {
     /// to take them.
     pub(super) fn connect(mut target: Target, common: Arc<Common>, mobile: bool) -> Result<Arc<Self>, ConnectError> {
         let mut identity = Identity::new();
-        let connected = identity.dial(&mut target, &common.settings)?;
+        let connected = identity.dial(&mut target, &common.settings, common.settings.keepalive)?;
         let link = Self::new(connected.peer, common, mobile);
         // They serve the channel, not the caller, whose deadline is not theirs.
         cancel::shield(|| {
             let ending = Ending(Arc::clone(&link));
             let connection = link.take_up(&mut identity, connected)?;
-            ending.serve(Dialler { identity, target, backoff: Backoff::new(), failed_at: None }, Some(connection))
+            ending.serve(Dialler::new(identity, target), Some(connection))
         })?;
         Ok(link)
     }
@@ -60,7 +61,7 @@ impl Link {
     /// A link of several that connects when it is sought.
     pub(super) fn later(target: Target, common: Arc<Common>) -> Result<Arc<Self>, ConnectError> {
         let link = Self::new(target.first(), common, true);
-        let dialler = Dialler { identity: Identity::new(), target, backoff: Backoff::new(), failed_at: None };
+        let dialler = Dialler::new(Identity::new(), target);
         cancel::shield(|| Ending(Arc::clone(&link)).serve(dialler, None))?;
         Ok(link)
     }
@@ -100,7 +101,8 @@ impl Link {
         let mut target = dialler.target.clone();
         target.left();
         let failed_at = (!answered).then(clock::now);
-        let dialler = Dialler { identity: Identity::new(), target, backoff: dialler.backoff.clone(), failed_at };
+        let backoff = dialler.backoff.clone();
+        let dialler = Dialler { backoff, failed_at, ..Dialler::new(Identity::new(), target) };
         match cancel::shield(|| Ending(Arc::clone(&next)).serve(dialler, None)) {
             Ok(()) => {
                 *self.next.lock() = Some(next);
@@ -143,8 +145,7 @@ impl Link {
                 return;
             }
             self.common.changed();
-            // One that this side has closed says nothing about the server.
-            dialler.failed_at = if matches!(cause, Disconnect::Idle) { None } else { Some(lost_at) };
+            dialler.lost(&cause, lost_at);
             connection = match self.connect_again(&mut dialler) {
                 Some(connection) => connection,
                 None => return,
@@ -154,7 +155,8 @@ impl Link {
 
     /// The next connection; `None` if there is none to be, ever.
     fn connect_again(self: &Arc<Self>, dialler: &mut Dialler) -> Option<Arc<Connection>> {
-        let Dialler { identity, target, backoff, failed_at } = dialler;
+        let Dialler { identity, target, backoff, failed_at, silences } = dialler;
+        let keepalive = self.settings().keepalive.map(|keepalive| keepalive.after_silences(*silences));
         loop {
             while !self.calls.is_wanted()? {
                 park::wait(Reason::Parked, None).ok()?;
@@ -166,7 +168,7 @@ impl Link {
                 self.calls.is_wanted()?;
                 cancel::check().ok()?;
             }
-            let opened = identity.dial(target, self.settings());
+            let opened = identity.dial(target, self.settings(), keepalive);
             cancel::check().ok()?;
             match opened.and_then(|connected| self.take_up(identity, connected)) {
                 Ok(connection) => return Some(connection),
@@ -187,8 +189,8 @@ impl Link {
         identity: &mut Identity,
         connected: Connected,
     ) -> Result<Arc<Connection>, ConnectError> {
-        let Connected { stream, peer, server, resumed, window } = connected;
-        let connection = Connection::start(stream, self).map_err(ConnectError::Spawn)?;
+        let Connected { stream, peer, server, resumed, window, keepalive } = connected;
+        let connection = Connection::start(stream, keepalive, self).map_err(ConnectError::Spawn)?;
         identity.settle(server);
         *self.peer.lock() = peer;
         self.calls.connected(&connection, resumed, window);
@@ -204,12 +206,32 @@ pub(super) struct Dialler {
     backoff: Backoff,
     /// When the last attempt failed, if it did.
     failed_at: Option<Instant>,
+    /// Connections that were given up because nothing came, since there was an answer.
+    silences: u32,
 }
 
 impl Dialler {
+    fn new(identity: Identity, target: Target) -> Self {
+        Self { identity, target, backoff: Backoff::new(), failed_at: None, silences: 0 }
+    }
+
     /// The server answers calls: the next attempt need not wait.
     pub(super) fn succeeded(&mut self) {
         self.backoff = Backoff::new();
+        self.silences = 0;
+    }
+
+    /// The connection was lost then, and for this reason.
+    fn lost(&mut self, cause: &Disconnect, at: Instant) {
+        // One that this side has closed says nothing about the server.
+        self.failed_at = if matches!(cause, Disconnect::Idle) { None } else { Some(at) };
+        // The system's own word for it is a write that times out.
+        let is_silent = match cause {
+            Disconnect::Silent { .. } => true,
+            Disconnect::Io(error) => error.kind() == io::ErrorKind::TimedOut,
+            _ => false,
+        };
+        self.silences = self.silences.saturating_add(is_silent.into());
     }
 }
 
