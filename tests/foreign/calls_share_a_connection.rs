@@ -4,8 +4,9 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use crate::support::{connect, lines, on_one_worker, peer};
+use crate::support::{PROTOCOLS, connect, lines, on_one_worker, peer, serve};
 
 /// The member of that name, a number.
 fn member(line: &str, name: &str) -> u64 {
@@ -38,6 +39,21 @@ fn answers_come_in_any_order() {
             .collect();
         for (number, caller) in callers.into_iter().enumerate() {
             assert_eq!(caller.join().expect("no panic").expect("an answer"), number as u64 * 2);
+        }
+    });
+}
+
+/// Who connects may have a deadline, such as that of the call which a handler serves; the connection has none.
+#[test]
+fn it_outlives_the_deadline_of_who_connected() {
+    on_one_worker(|| {
+        let server = serve();
+        for protocol in PROTOCOLS {
+            let soon = Duration::from_millis(100);
+            let calculator = fibra::cancel::with_timeout(soon, || connect(protocol, server.local_addr()));
+            fibra::sleep(2 * soon).expect("nobody cancels it");
+            let sum = calculator.call::<_, i64>("calculator.add", &(3, 5));
+            assert_eq!(sum.unwrap_or_else(|error| panic!("{protocol}: {error:?}")), 8);
         }
     });
 }

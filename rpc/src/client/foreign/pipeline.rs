@@ -20,7 +20,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fibra_net::TcpStream;
-use fibra_scheduler::cancel::Interrupted;
+use fibra_scheduler::cancel::{self, Interrupted};
 use fibra_scheduler::sync::Semaphore;
 use fibra_scheduler::sync::channel::{self, Receiver, RecvError, SendError, Sender, oneshot};
 use parking_lot::Mutex;
@@ -103,18 +103,18 @@ impl Pipeline {
         });
         let bytes_max = limits.frame_bytes;
         let (for_reader, weak) = (Arc::clone(&calls), Arc::downgrade(&pipeline));
-        fibra_scheduler::Builder::new()
-            .name("foreign writer")
-            .spawn(move || write(&stream, &queue, &calls))
-            .map_err(ConnectError::Spawn)?;
-        fibra_scheduler::Builder::new()
-            .name("foreign reader")
-            .spawn(move || {
-                read(Input::new(protocol, reading, bytes_max), &for_reader, &weak);
-                // Of a server that cannot be understood nothing more is wanted. The socket may be gone.
-                let _ = closing.shutdown(Shutdown::Both);
-            })
-            .map_err(ConnectError::Spawn)?;
+        let write = move || write(&stream, &queue, &calls);
+        let read = move || {
+            read(Input::new(protocol, reading, bytes_max), &for_reader, &weak);
+            // Of a server that cannot be understood nothing more is wanted. The socket may be gone.
+            let _ = closing.shutdown(Shutdown::Both);
+        };
+        // They serve the connection, not the caller, whose deadline is not theirs.
+        cancel::shield(|| {
+            fibra_scheduler::Builder::new().name("foreign writer").spawn(write)?;
+            fibra_scheduler::Builder::new().name("foreign reader").spawn(read)
+        })
+        .map_err(ConnectError::Spawn)?;
         Ok(pipeline)
     }
 
@@ -280,7 +280,7 @@ fn read(mut input: Input<TcpStream>, calls: &Calls, pipeline: &Weak<Pipeline>) {
 fn lost(error: io::Error) -> Disconnect {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => Disconnect::ClosedByPeer,
-        _ if fibra_scheduler::cancel::is_cancelled(&error) => Disconnect::RuntimeEnded,
+        _ if cancel::is_cancelled(&error) => Disconnect::RuntimeEnded,
         _ => Disconnect::Io(Arc::new(error)),
     }
 }
