@@ -114,20 +114,17 @@ impl Duplex {
         let total = frame.len();
         let mut sent = header::LEN;
         while sent < total {
-            let waited = match self.send_piece(carrier, frame, sent) {
+            let (ticket, waited) = match self.send_piece(carrier, frame, sent) {
                 Ok(len) => {
                     sent += len;
                     continue;
                 }
                 Err(Blocked::Never(error)) => return Err(error),
-                Err(Blocked::Full) => carrier.outbox().wait_for_room(deadline),
-                Err(Blocked::Credit(ticket)) => {
-                    let parked = park::wait(Reason::Call, deadline);
-                    // Whoever signals wakes all, so that none is owed.
-                    self.state.lock().senders.leave(ticket);
-                    parked
-                }
+                Err(Blocked::Full(ticket)) => (ticket, carrier.outbox().park_for_room(deadline).map(drop)),
+                Err(Blocked::Credit(ticket)) => (ticket, park::wait(Reason::Call, deadline)),
             };
+            // Whoever signals wakes all, so that none is owed.
+            self.state.lock().senders.leave(ticket);
             if let Err(interrupted) = waited {
                 if sent > header::LEN {
                     // What was sent of it cannot be called back.
@@ -148,7 +145,8 @@ impl Duplex {
         }
         // First, so that no credit is taken for what then cannot be queued.
         if carrier.outbox().is_full() {
-            return Err(Blocked::Full);
+            // The call may end meanwhile, which makes no room.
+            return Err(Blocked::Full(state.senders.add()));
         }
         let Some(outbound) = &mut state.outbound else { return Err(Blocked::Never(StreamError::Finished)) };
         let len = match outbound.next(rest, begun) {
@@ -376,6 +374,6 @@ enum Blocked {
     /// There is no credit, or another item is on its way.
     Credit(Ticket),
     /// The output is full.
-    Full,
+    Full(Ticket),
     Never(StreamError),
 }

@@ -87,3 +87,23 @@ fn only_what_a_handler_does_says_that_it_has_run() {
     received.received(b"item", false).expect("there is credit");
     assert!(received.heard());
 }
+
+/// A sender waits for room in the output, where there may never be any; meanwhile its call ends.
+#[test]
+fn who_waits_for_room_waits_no_longer_than_the_call() {
+    let send = || {
+        let (duplex, carrier) = (Arc::new(duplex()), carrier());
+        carrier.0.append(&mut vec![0; 2_000]).expect("it is empty");
+        let ends = fibra_scheduler::spawn({
+            let duplex = Arc::clone(&duplex);
+            move || duplex.close(Gone::Ended)
+        });
+        let sent = duplex.send(&carrier, &mut vec![0; 100], None);
+        ends.join().expect("no panic");
+        sent
+    };
+    for seed in 0..16 {
+        let run = runtime::Builder::new(driver::idle).seed(seed).run_traced(send);
+        assert_eq!(run.expect("nobody waits for ever").0, Err(StreamError::CallEnded));
+    }
+}
