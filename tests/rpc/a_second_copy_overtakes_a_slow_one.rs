@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fibra::net::TcpListener;
-use fibra::rpc::Channel;
 use fibra::rpc::client::{Hedging, RetryPolicy};
+use fibra::rpc::{CallError, Channel, Executed};
 
 use crate::support::raw::{self, CALL, CANCEL, FAILURE, REPLY, Raw};
 use crate::support::stub::Stub;
@@ -102,5 +102,21 @@ fn no_more_than_a_tenth_are() {
         let stats = desk.channel().stats();
         assert_eq!(stats.calls, 100);
         assert!((10..=14).contains(&stats.hedges), "{stats:?}");
+    });
+}
+
+/// Both are refused, and neither has been sent before: then neither has run.
+#[test]
+fn two_refusals_say_that_it_has_not_run() {
+    on_one_worker(|| {
+        let (desk, mut server) = connect();
+        let sum = fibra::spawn(move || desk.add(3, 5));
+        let (first, second) = (call(&mut server), call(&mut server));
+        for xid in [second, first] {
+            server.send(&raw::frame(FAILURE, xid, &[6, 0, 0]));
+        }
+        let error = join(sum).expect_err("it is refused");
+        assert!(matches!(error, CallError::Overloaded { .. }), "{error:?}");
+        assert_eq!(error.executed(), Executed::No);
     });
 }

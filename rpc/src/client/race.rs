@@ -6,6 +6,7 @@
 //! * A refusal does not win while the other copy is under way.
 //! * The second copy waits for nothing: neither for a server nor for a place or room. There is none of it then.
 
+use std::mem;
 use std::time::Instant;
 
 use fibra_scheduler::cancel::Interrupted;
@@ -95,17 +96,17 @@ impl<'a> Race<'a> {
             Ok(Outcome::Failure { code, repeated, .. }) => !is_retried(*code, true, *repeated),
             Err(_) => false,
         };
-        if counts || cancel::check().is_err() {
-            give_up(&other);
+        let beside = if counts || cancel::check().is_err() {
+            give_up(&other)
         } else {
             *place = Some(other.place);
-            ended = self.end(&other);
-        }
-        // There were two.
+            mem::replace(&mut ended, self.end(&other))
+        };
         match &mut ended {
-            Ok(Outcome::Failure { repeated, .. }) => *repeated = true,
+            Ok(Outcome::Failure { repeated, .. }) => *repeated |= may_have_run(&beside),
             Ok(Outcome::Value(_)) => {}
-            Err(end) => end.executed = Executed::Maybe,
+            Err(end) if may_have_run(&beside) => end.executed = Executed::Maybe,
+            Err(_) => {}
         }
         ended
     }
@@ -148,6 +149,15 @@ fn wait_for(copies: [Option<&Copy<'_>>; 2], until: Option<Instant>) -> Option<us
     }
 }
 
-fn give_up(copy: &Copy<'_>) {
-    drop(tell(copy.xid, copy.chosen.calls().give_up(copy.xid, Interrupted::Cancelled)));
+fn give_up(copy: &Copy<'_>) -> Ended {
+    tell(copy.xid, copy.chosen.calls().give_up(copy.xid, Interrupted::Cancelled))
+}
+
+/// Whether a copy may have run that has ended so.
+fn may_have_run(ended: &Ended) -> bool {
+    match ended {
+        Ok(Outcome::Failure { code, repeated, .. }) => *repeated || !is_retried(*code, true, false),
+        Ok(Outcome::Value(_)) => true,
+        Err(end) => end.executed != Executed::No,
+    }
 }
