@@ -117,7 +117,7 @@ impl CallSpan {
 
     /// Runs what is the call's; `failure` says how it has failed, if it has.
     pub(crate) fn run<R>(&self, f: impl FnOnce() -> R, failure: impl FnOnce(&R) -> Option<&'static str>) -> R {
-        let _entered = self.span.enter();
+        let entered = self.span.enter();
         let result = match &self.context {
             None => f(),
             Some(context) => context.scope(f),
@@ -127,6 +127,8 @@ impl CallSpan {
         {
             self.span.record("error.type", failure);
         }
+        // A subscriber is the user's code: should it panic, the result is dropped, which it is not if it is on its way out already.
+        drop(entered);
         result
     }
 }

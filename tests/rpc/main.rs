@@ -41,6 +41,7 @@ mod a_method_needs_no_trait;
 mod a_narrower_window_holds_calls_back;
 mod a_one_way_call_awaits_no_reply;
 mod a_panicking_handler_fails_its_own_call_only;
+mod a_panicking_subscriber_leaves_no_call_behind;
 mod a_peer_that_does_not_read_is_not_read_from;
 mod a_peer_that_reads_again_is_read_from_again;
 mod a_ping_is_answered;

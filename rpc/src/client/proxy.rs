@@ -247,15 +247,12 @@ impl Starter<'_> {
                 return Pending::ended(outcome.and_then(|outcome| read(&exchange, outcome)));
             }
         };
-        let begun = exchange
-            .begin_traced(exchange.metadata(), |metadata| exchange.begin(endpoints, args, metadata, self.output));
-        match begun {
-            Ok(at) => {
-                let terms = exchange.terms();
-                Pending::under_way(method, at, self.output == Output::Held, terms, read)
-            }
-            Err(error) => Pending::ended(Err(error.widen())),
-        }
+        // A handle at once: whatever may panic before it is returned, it gives the call up.
+        let begin = |metadata: &Metadata| {
+            let at = exchange.begin(endpoints, args, metadata, self.output).map_err(CallError::widen)?;
+            Ok(Pending::under_way(method.clone(), at, self.output == Output::Held, exchange.terms(), read))
+        };
+        exchange.begin_traced(exchange.metadata(), begin).unwrap_or_else(|error| Pending::ended(Err(error)))
     }
 }
 
