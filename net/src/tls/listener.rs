@@ -2,17 +2,19 @@
 //!
 //! Invariant: a [`Handshake`] that came from here holds one of the listener's permits.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fibra_scheduler::sync::Semaphore;
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 
 use super::{HANDSHAKE_TIMEOUT, Handshake};
 use crate::accept_loop::AcceptLoop;
-use crate::{TcpListener, ToSocketAddrs, serve};
+use crate::{TcpListener, TcpStream, ToSocketAddrs, serve};
 
 /// How many connections may be in their handshake, unless the listener says otherwise.
 const HANDSHAKES_MAX: usize = 1024;
@@ -56,7 +58,11 @@ pub struct TlsListener {
     config: Arc<ServerConfig>,
     handshakes: Arc<Semaphore>,
     handshake_timeout: Duration,
+    put_back: Arc<PutBack>,
 }
+
+/// Connections that were accepted by who was then cut while it waited for a handshake to end: no more than there are who accept.
+type PutBack = Mutex<VecDeque<(TcpStream, SocketAddr)>>;
 
 impl TlsListener {
     /// Listens on the first of `addr`'s addresses that can be bound, as [`TcpListener::bind`] does.
@@ -72,7 +78,7 @@ impl TlsListener {
     #[must_use]
     pub fn new(tcp: TcpListener, config: Arc<ServerConfig>) -> Self {
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-        Self { tcp, config, handshakes, handshake_timeout: HANDSHAKE_TIMEOUT }
+        Self { tcp, config, handshakes, handshake_timeout: HANDSHAKE_TIMEOUT, put_back: Arc::default() }
     }
 
     /// How long a handshake may take. Default: 10 s.
@@ -94,14 +100,23 @@ impl TlsListener {
         self
     }
 
-    /// Waits for a connection, and until fewer handshakes than the limit are under way. Returns it with its peer's address.
+    /// Waits for a connection, and until fewer handshakes than the limit are under way. Returns it with its peer's address. A connection for
+    /// which the second wait was cut is returned by the next call.
     ///
     /// # Errors
     ///
     /// As [`TcpListener::accept`]; `InvalidInput` also if the configuration is inconsistent.
     pub fn accept(&self) -> io::Result<(Handshake, SocketAddr)> {
-        let (stream, peer) = self.tcp.accept()?;
-        let permit = self.handshakes.acquire_owned()?;
+        // In a statement of its own, so that the lock is not held any more.
+        let put_back = self.put_back.lock().pop_front();
+        let (stream, peer) = put_back.map_or_else(|| self.tcp.accept(), Ok)?;
+        let permit = match self.handshakes.acquire_owned() {
+            Ok(permit) => permit,
+            Err(interrupted) => {
+                self.put_back.lock().push_back((stream, peer));
+                return Err(interrupted.into());
+            }
+        };
         // Its time begins here: it is not to pay for those before it.
         let handshake = Handshake::server(stream, Arc::clone(&self.config))?;
         Ok((handshake.timeout(self.handshake_timeout).under(permit), peer))
@@ -153,6 +168,7 @@ impl TlsListener {
             config: Arc::clone(&self.config),
             handshakes: Arc::clone(&self.handshakes),
             handshake_timeout: self.handshake_timeout,
+            put_back: Arc::clone(&self.put_back),
         })
     }
 

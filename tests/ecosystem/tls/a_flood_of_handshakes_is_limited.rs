@@ -6,7 +6,7 @@ use fibra::net::TcpStream;
 use fibra::net::tls::TlsStream;
 
 use crate::certificates::SERVER;
-use crate::support::{Failure, join, kind, listener, on_one_worker, spawn_waiting};
+use crate::support::{Failure, LOST, join, kind, listener, on_one_worker, spawn_waiting};
 
 #[test]
 fn accepting_waits_until_one_is_given_up() -> Result<(), Failure> {
@@ -64,6 +64,25 @@ fn the_deadline_frees_what_a_silent_peer_holds() -> Result<(), Failure> {
         TlsStream::connect(addr, SERVER, config)?;
         listener.shutdown()?;
         Ok(join(server)?)
+    })
+}
+
+/// The kernel has handed it out, and will not again.
+#[test]
+fn a_connection_whose_wait_was_cut_is_accepted_later() -> Result<(), Failure> {
+    on_one_worker(|| {
+        let (listener, _) = listener()?;
+        let listener = listener.max_handshakes(1);
+        let addr = listener.local_addr()?;
+        let peers = [TcpStream::connect(addr)?, TcpStream::connect(addr)?];
+        let (first, peer) = listener.accept()?;
+        assert_eq!(peer, peers[0].local_addr()?);
+        let cut = fibra::cancel::with_timeout(Duration::ZERO, || listener.accept());
+        assert_eq!(kind(cut), std::io::ErrorKind::TimedOut);
+        drop(first);
+        let (_second, peer) = fibra::cancel::with_timeout(LOST, || listener.accept())?;
+        assert_eq!(peer, peers[1].local_addr()?);
+        Ok(())
     })
 }
 
