@@ -1,7 +1,7 @@
 //! Waiting for what no event announces: asking again, at growing intervals.
 //!
 //! There are few such things: free descriptors after `EMFILE`; a place in a Unix listener's backlog; room in the queue of a Unix
-//! datagram's receiver, unless the sender is connected to it.
+//! datagram's receiver, unless the sender is connected to it; and on a plain thread that reads TLS, something that another has left to send.
 
 use std::io;
 use std::time::{Duration, Instant};

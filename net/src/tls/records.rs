@@ -31,6 +31,8 @@ pub(super) struct Records {
     tls: Connection,
     /// How many wait until everything is out.
     pub(super) pushers: usize,
+    /// There may be a writer beside who reads.
+    pub(super) is_split: bool,
     /// Nothing more is encrypted: the peer was told, or will be.
     pub(super) write_ended: bool,
     /// The last write has failed, so what was written may be a part of something.
@@ -98,7 +100,16 @@ impl Pushed {
 impl Records {
     pub(super) fn new(mut tls: Connection) -> Self {
         tls.set_buffer_limit(Some(WRITE_MAX));
-        Self { tls, pushers: 0, write_ended: false, cut_short: false, fin: Fin::Open, read_ended: false, broken: None }
+        Self {
+            tls,
+            pushers: 0,
+            is_split: false,
+            write_ended: false,
+            cut_short: false,
+            fin: Fin::Open,
+            read_ended: false,
+            broken: None,
+        }
     }
 
     pub(super) fn tls(&self) -> &Connection {

@@ -10,7 +10,8 @@
 //!   writer, nor the other way round.
 //! * There is one reader and one writer at a time, by the types that own a session: plaintext that is left over needs nobody
 //!   to be woken for it.
-//! * What has to go out always has somebody who waits for room: who wrote it; or, if that was cut or rustls itself answers, the reader.
+//! * What has to go out always has somebody who waits for room: who wrote it; or, if that was cut or rustls itself answers, the reader. A
+//!   reader that is a plain thread waits in the kernel, where nobody wakes it for that: if there is a writer beside it, it looks by itself.
 
 use std::io::{self, IoSlice};
 use std::net;
@@ -19,12 +20,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use fibra_scheduler::cancel;
+use fibra_scheduler::{cancel, clock, in_fiber};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::records::{Outcome, Pulled, Pushed, Records};
 use crate::TcpStream;
 use crate::backend::Backend;
+use crate::backoff::ASK_AGAIN_MAX;
 use crate::registration::Side;
 use crate::socket::Socket;
 
@@ -57,16 +59,20 @@ impl Session {
     pub(super) fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         let mut deadline = None;
         loop {
-            let behind = {
+            let (behind, is_split) = {
                 let mut records = self.records();
                 if let Some(read) = records.read(buf) {
                     return read;
                 }
-                records.is_behind()
+                (records.is_behind(), records.is_split)
             };
             // For all rounds, of which a peer may cause many that bring no plaintext.
             let deadline = *deadline.get_or_insert_with(|| self.socket().deadline(Side::Read));
-            let pulled = if behind { self.pull_and_push(buf, deadline) } else { self.pull(buf, deadline) };
+            let pulled = match behind {
+                true => self.pull_and_push(buf, deadline),
+                false if is_split && !in_fiber() => self.pull_and_look(buf, deadline),
+                false => self.pull(buf, deadline),
+            };
             if let Outcome::Read(read) = pulled?.outcome {
                 return Ok(read);
             }
@@ -80,6 +86,22 @@ impl Session {
             if records.is_behind() { Ok(Pulled::BEHIND) } else { records.pull(socket, buf) }
         };
         self.socket().run_until(Side::Read, deadline, step, Pulled::evidence)
+    }
+
+    /// As [`pull`](Self::pull), on a plain thread, which does not wait for long before it looks whether there is something to push.
+    fn pull_and_look(&self, buf: &mut [u8], deadline: Option<Instant>) -> io::Result<Pulled> {
+        let soon = clock::now() + ASK_AGAIN_MAX;
+        match self.pull(buf, Some(deadline.map_or(soon, |deadline| deadline.min(soon)))) {
+            Err(error)
+                if error.kind() == io::ErrorKind::TimedOut
+                    && deadline.is_none_or(|deadline| clock::now() < deadline) =>
+            {
+                // It may have been the ambient deadline.
+                cancel::check()?;
+                Ok(Pulled::ADVANCED)
+            }
+            pulled => pulled,
+        }
     }
 
     fn pull_and_push(&self, buf: &mut [u8], deadline: Option<Instant>) -> io::Result<Pulled> {

@@ -145,6 +145,7 @@ impl TlsStream {
     /// complete, as when dropping the stream, and TCP's own end. [`reunite`](ReadHalf::reunite) undoes the split.
     pub fn into_split(self) -> (ReadHalf<Self>, WriteHalf<Self>) {
         let session = Arc::clone(&self.session);
+        session.records().is_split = true;
         split::split(self, Self { session })
     }
 }
