@@ -72,8 +72,8 @@
 //!   was bound refuses who connects when its socket is closed or its host has crashed, as a file would that was left behind, but it can be
 //!   bound again without having been removed. `let _ = std::fs::remove_file(path)` and then [`bind`](crate::UnixListener::bind) work as on
 //!   Linux, unless the socket that was there is open still. Folders and permissions are not looked at. A peer's credentials are this process's.
-//! * Within a host nothing is lost and nothing takes time: of its link to itself, [short reads and writes and refusals](Conditions) concern Unix
-//!   sockets, too, and nothing else.
+//!   Nothing takes time: of the [conditions](Conditions) of a host's link to itself, only short writes, short reads (`splitting`) and refusals
+//!   concern Unix sockets.
 //! * Multicast, conversions into std's types and what is done through a socket's descriptor are not simulated, and fail.
 //! * A host's files are the process's. Memory that hosts share, as closures may, is not lost in a crash.
 //!

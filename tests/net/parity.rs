@@ -48,7 +48,7 @@ impl Log {
 mod threads {
     pub(super) use std::net::{TcpListener, TcpStream, UdpSocket};
     pub(super) use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-    pub(super) use std::thread::spawn;
+    pub(super) use std::thread::{spawn, yield_now};
 
     pub(super) const TIMEOUT: std::io::ErrorKind = std::io::ErrorKind::WouldBlock;
 
@@ -69,7 +69,7 @@ mod threads {
 /// What cases of fibra use.
 mod fibers {
     pub(super) use fibra::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
-    pub(super) use fibra::spawn;
+    pub(super) use fibra::{spawn, yield_now};
 
     pub(super) const TIMEOUT: std::io::ErrorKind = std::io::ErrorKind::TimedOut;
 

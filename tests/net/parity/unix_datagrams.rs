@@ -9,6 +9,13 @@ cases! {
         use std::os::unix::net::SocketAddr;
         use std::time::Duration;
         use crate::support::Folder;
+
+        /// Fibers; threads may come later, to the same effect.
+        fn let_them_wait() {
+            for _ in 0..100 {
+                yield_now();
+            }
+        }
     }
 
     fn a_pair(log) {
@@ -126,6 +133,51 @@ cases! {
         Ok(())
     }
 
+    fn nothing_is_lost(log) {
+        let folder = Folder::new()?;
+        for way in ["a pair", "connected", "by name"] {
+            let to = folder.file(way);
+            let (near, far) = match way {
+                "a pair" => UnixDatagram::pair()?,
+                _ => (UnixDatagram::unbound()?, UnixDatagram::bind(&to)?),
+            };
+            if way == "connected" {
+                near.connect(&to)?;
+            }
+            let sender = spawn(move || {
+                (0..1000_u32).try_for_each(|number| {
+                    let number = number.to_le_bytes();
+                    if way == "by name" { near.send_to(&number, &to) } else { near.send(&number) }.map(drop)
+                })
+            });
+            let_them_wait();
+            let mut in_order = 0;
+            for number in 0..1000_u32 {
+                let mut message = [0; 4];
+                far.recv(&mut message)?;
+                in_order += u32::from(u32::from_le_bytes(message) == number);
+            }
+            log.note(way, Ok(in_order));
+            log.note("sent", sender.join().expect("it panicked"));
+        }
+        Ok(())
+    }
+
+    fn a_receiver_that_ends_while_somebody_waits(log) {
+        let folder = Folder::new()?;
+        let far = UnixDatagram::bind(folder.file("socket"))?;
+        let near = UnixDatagram::unbound()?;
+        near.connect(folder.file("socket"))?;
+        let sender = spawn(move || (0..100).try_for_each(|_| near.send(b"x").map(drop)));
+        let_them_wait();
+        far.shutdown(Shutdown::Read)?;
+        far.set_nonblocking(true)?;
+        // Who waits is told by Linux when something is received.
+        while far.recv(&mut [0; 8]).is_ok() {}
+        log.note("send", sender.join().expect("it panicked"));
+        Ok(())
+    }
+
     fn a_receiver_that_goes_while_somebody_waits(log) {
         let folder = Folder::new()?;
         let far = UnixDatagram::bind(folder.file("socket"))?;
@@ -135,7 +187,7 @@ cases! {
         log.note("full", Ok((0..).find(|_| near.send(b"x").is_err())));
         near.set_nonblocking(false)?;
         let sender = spawn(move || near.send(b"one more"));
-        std::thread::yield_now();
+        let_them_wait();
         drop(far);
         log.note("send", sender.join().expect("it panicked"));
         Ok(())

@@ -10,6 +10,13 @@ cases! {
         use std::os::unix::net::SocketAddr;
         use std::time::Duration;
         use crate::support::Folder;
+
+        /// Fibers; threads may come later, to the same effect.
+        fn let_them_wait() {
+            for _ in 0..100 {
+                yield_now();
+            }
+        }
     }
 
     fn by_a_path(log) {
@@ -219,14 +226,22 @@ cases! {
         let (mut third, fourth) = UnixStream::pair()?;
         let handle = fourth.try_clone()?;
         let last = spawn(move || third.read(&mut [0; 8]));
-        // Whether they wait already or come later.
-        std::thread::yield_now();
+        let_them_wait();
         drop((far, other));
-        fourth.shutdown(Shutdown::Both)?;
+        fourth.shutdown(Shutdown::Write)?;
         log.note("a reader", reader.join().expect("it panicked").map(|(n, _)| n));
         log.note("a writer", writer.join().expect("it panicked"));
         log.note("a reader whose peer is shut down", last.join().expect("it panicked"));
         log.note("which is open", handle.take_error().map(|error| error.is_some()));
+        Ok(())
+    }
+
+    fn a_peer_that_reads_no_more(log) {
+        let (mut near, far) = UnixStream::pair()?;
+        let writer = spawn(move || near.write_all(&vec![7; 4 << 20]));
+        let_them_wait();
+        far.shutdown(Shutdown::Both)?;
+        log.note("a writer", writer.join().expect("it panicked"));
         Ok(())
     }
 
