@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use fibra_scheduler::clock;
 use fibra_scheduler::park::{self, Reason, Unparker};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::held::Waiting;
 use super::replies::Ended;
@@ -172,22 +172,16 @@ fn with_progress<R>(f: impl FnOnce(&mut Progress<Unparker>) -> R) -> R {
 }
 
 impl Held {
-    /// Why nothing arrives in a session that is over.
-    #[cold]
-    fn replaced(&self, sessions: &Sessions) -> Refused {
-        Refused::WrongIncarnation { current: sessions.table.lock().incarnation(self.at) }
-    }
-}
-
-impl store::Session<Sessions> for Held {
-    fn arrive(
+    /// As [`arrive`](store::Session::arrive), of what is not the next call of a client whose last one has ended.
+    #[inline(never)]
+    fn arrive_otherwise(
         &self,
         sessions: &Sessions,
+        mut state: MutexGuard<'_, State>,
         ended: Option<Ended<'_>>,
         arrival: Arrival,
         out: &mut Vec<u8>,
     ) -> Result<Arrived, Refused> {
-        let mut state = self.session.state.lock();
         let (arrived, told) = with_progress(|progress| {
             if let Some(Ended { xid, reply, has_run }) = ended
                 && let Some(attached) = state.cache.finish(xid, reply, has_run, progress)
@@ -204,6 +198,30 @@ impl store::Session<Sessions> for Held {
             told.ring();
         }
         arrived.unwrap_or_else(|| Err(self.replaced(sessions)))
+    }
+
+    /// Why nothing arrives in a session that is over.
+    #[cold]
+    fn replaced(&self, sessions: &Sessions) -> Refused {
+        Refused::WrongIncarnation { current: sessions.table.lock().incarnation(self.at) }
+    }
+}
+
+impl store::Session<Sessions> for Held {
+    #[inline]
+    fn arrive(
+        &self,
+        sessions: &Sessions,
+        ended: Option<Ended<'_>>,
+        arrival: Arrival,
+        out: &mut Vec<u8>,
+    ) -> Result<Arrived, Refused> {
+        let mut state = self.session.state.lock();
+        let is_finished = ended.is_none_or(|ended| state.cache.finish_alone(ended.xid, ended.reply));
+        if is_finished && !state.cache.is_over() && state.cache.arrive_next(&arrival) {
+            return Ok(Arrived::New);
+        }
+        self.arrive_otherwise(sessions, state, ended.filter(|_| !is_finished), arrival, out)
     }
 
     fn set_aside(&self, first_incomplete: Xid, wanted: &[Xid]) -> Result<(), Malformed> {

@@ -10,6 +10,12 @@ impl<T> Few<T> {
         Self(None)
     }
 
+    /// Whether there never were any.
+    #[inline]
+    pub(super) fn are_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(super) fn push(&mut self, element: T) {
         self.0.get_or_insert_default().push(element);
     }

@@ -22,6 +22,7 @@
 //! * A call of a lane runs only when its predecessor neither runs nor can run any more, and no other of its lane does; and none of a lane runs
 //!   after one with a higher xid.
 
+mod next;
 mod rare;
 mod turns;
 
@@ -171,6 +172,9 @@ impl<A, B> ReplyCache<A, B> {
     /// * [`Refused::BadAcknowledgement`]: it acknowledges itself or later calls, or is to come after one of those; nothing is changed.
     /// * [`Refused::Stale`], [`Refused::OutOfWindow`], [`Refused::Conflict`], [`Refused::Forgotten`], [`Refused::Overtaken`].
     pub fn arrive(&mut self, arrival: Arrival, progress: &mut Progress<A>) -> Result<Verdict<'_>, Refused> {
+        if self.arrive_next(&arrival) {
+            return Ok(Verdict::New);
+        }
         let Arrival { xid, first_incomplete, fingerprint, turn } = arrival;
         if first_incomplete > xid || turn.is_some_and(|turn| turn.after >= xid) {
             return Err(Refused::BadAcknowledgement);
@@ -259,6 +263,9 @@ impl<A, B> ReplyCache<A, B> {
     /// only such a one; what waits for it then waits for what it has waited for. Returns who attached to it, to be answered alike; `None`, and
     /// nothing is changed: it was not running, or held and said to have run.
     pub fn finish(&mut self, xid: Xid, reply: &[u8], run: bool, progress: &mut Progress<A>) -> Option<Vec<A>> {
+        if self.finish_alone(xid, reply) {
+            return Some(Vec::new());
+        }
         let known = find(&mut self.calls, aside_of(&mut self.rare), self.first_incomplete, xid);
         let running = known.and_then(|call| match &mut call.stage {
             stage @ Stage::Running { .. } => Some(stage),
