@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use fibra_scheduler::clock;
 
-use super::registry::{Hint, Registry, Target};
+use super::registry::{Named, Registry, Target};
 use crate::call_span::CallSpan;
 use crate::error::{CallError, Callee, Executed, Side};
 use crate::limits::{PUSHBACK_FULL, PUSHBACK_MAX, PUSHBACK_MIN};
@@ -20,7 +20,7 @@ use crate::metrics::Shard;
 use crate::middleware::{Chain, Denial, Kind, Outcome};
 use crate::request::Request;
 use crate::service::message::Answered;
-use crate::service::{Args, CallStreams, Rejected, Reply};
+use crate::service::{Answer, Args, CallStreams, Rejected, Reply};
 use crate::session;
 use crate::wire::bytes::Bytes;
 use crate::wire::encode::Body;
@@ -79,19 +79,19 @@ pub(super) struct Ran {
     pub(super) failure: Option<Code>,
 }
 
-/// Runs a call, whose method's name has that hash, and puts its reply in `out`. `request` is for whoever asks what call that is.
+/// Runs a call, whose method's name has been looked up, and puts its reply in `out`. `request` is for whoever asks what call that is.
 #[inline(always)] // Into the one place that most calls come from.
 pub(super) fn run(
     serving: &Serving<'_>,
     call: &mut Call,
-    method: (u64, &mut Hint),
+    method: Named,
     request: &mut Request,
     deadline: Option<Instant>,
     mut streams: Option<CallStreams>,
     out: &mut Vec<u8>,
 ) -> Ran {
     let &Serving { registry, middleware, frame_bytes: frame_bytes_max, count } = serving;
-    let Some(target) = registry.find(&call.method, method.0, method.1) else {
+    let Some(target) = registry.target(method) else {
         let message = format!("the server has no method `{}`", call.method.escape_ascii());
         return serving.refuse(call, Code::UnknownMethod, &message, out);
     };
@@ -246,12 +246,8 @@ impl Turn<'_> {
     #[inline(always)] // Into the way of a call without middleware.
     fn dispatch(&mut self, request: &Request) -> Result<Answered, (Code, String)> {
         let decoding = Cell::new(false);
-        let args = Args::new(mem::take(&mut self.call.args), &decoding).with_streams(self.streams.as_mut());
-        let reply = Reply::new(self.out, self.call.xid, self.call.one_way, self.frame_bytes_max);
-        let Target { service, .. } = self.target;
-        let number = self.target.number();
         // The service sees only what it was given, and what it wrote is cleared if it panics: nothing half-changed is seen.
-        let outcome = catch_unwind(AssertUnwindSafe(|| request.serve(|| service.dispatch(number, args, reply))));
+        let outcome = catch_unwind(AssertUnwindSafe(|| request.serve(|| self.hand_over(&decoding))));
         match outcome {
             Ok(Ok(answer)) => {
                 self.has_run = true;
@@ -261,6 +257,14 @@ impl Turn<'_> {
             Ok(Err(Rejected::Arguments(reason))) => Err((Code::BadArguments, reason)),
             Err(panic) => Err(self.panicked(request, decoding.get(), panic)),
         }
+    }
+
+    /// Hands the call to its service. What that takes is made only here: `catch_unwind` would move it.
+    #[inline(always)]
+    fn hand_over(&mut self, decoding: &Cell<bool>) -> Result<Answer, Rejected> {
+        let args = Args::new(mem::take(&mut self.call.args), decoding).with_streams(self.streams.as_mut());
+        let reply = Reply::new(self.out, self.call.xid, self.call.one_way, self.frame_bytes_max);
+        self.target.service.dispatch(self.target.number(), args, reply)
     }
 
     /// How a call has failed that panicked: while its arguments were decoded, or in its handler.

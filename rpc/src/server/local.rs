@@ -18,7 +18,6 @@ use crate::middleware::Chain;
 use crate::request::Request;
 use crate::service::{CallStreams, Service, Streams};
 use crate::session::Lane;
-use crate::session::fingerprint::hash;
 use crate::stream::{Share, Shares};
 use crate::wire::decode::Decoder;
 use crate::wire::frame::{Call, Frame};
@@ -107,7 +106,7 @@ impl Local {
         let serving = Serving { registry, middleware, frame_bytes: limits.frame_bytes, count: None };
         // It is ambient already, for whoever asks.
         let deadline = cancel::deadline();
-        let method = (hash(&call.method), &mut Hint::default());
+        let method = registry.named(&call.method, Hint::NONE);
         let mut request = Request::from(Peer::Local);
         handler::run(&serving, call, method, &mut request, deadline, streams, reply).has_run
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use fibra_scheduler::clock;
 
 use super::admission::{Late, Stood};
-use super::registry::Hint;
+use super::registry::{Hint, Named, Registry};
 use super::replies::Replies;
 use crate::buffered::Share;
 use crate::limits::{CALL_TIMEOUT_MAX, CANCELS_AHEAD_MAX, TURN_TIME_MAX};
@@ -93,7 +93,7 @@ impl Reader {
             late_at: None,
             unfinished_since: None,
             share,
-            hint: Hint::default(),
+            hint: Hint::NONE,
             replies: Replies::default(),
         }
     }
@@ -106,16 +106,12 @@ impl Reader {
         self.now.1 = CLOCK_AGE_MAX;
     }
 
-    /// Where the method of the last call was found.
+    /// Looks up a call's method, at first where that of the last one was found.
     #[inline]
-    pub(super) fn hint(&self) -> Hint {
-        self.hint
-    }
-
-    /// So the next one may be there as well.
-    #[inline]
-    pub(super) fn set_hint(&mut self, hint: Hint) {
-        self.hint = hint;
+    pub(super) fn named(&mut self, registry: &Registry, method: &[u8]) -> Named {
+        let named = registry.named(method, self.hint);
+        self.hint = named.hint;
+        named
     }
 
     /// What has been read and not been taken.

@@ -23,9 +23,23 @@ struct Entry {
     index: usize,
 }
 
-/// Where a method was found last: the next call is often of the same.
-#[derive(Clone, Copy, Debug, Default)]
+/// Where a method was found: the next call is often of the same.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Hint(usize);
+
+impl Hint {
+    /// It was not.
+    pub(super) const NONE: Self = Self(usize::MAX);
+}
+
+/// A name that has been looked up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named {
+    /// The name's.
+    pub(super) hash: u64,
+    /// Where the method of that name is.
+    pub(super) hint: Hint,
+}
 
 /// A method, ready to run.
 #[derive(Clone, Copy)]
@@ -108,23 +122,28 @@ impl Registry {
         methods.map(|method| method.full_name().to_owned()).collect()
     }
 
-    /// The method of that name, with the hash of it. The name is a peer's: any bytes.
+    /// Looks up a name, at first where the last one was found. It is a peer's: any bytes.
     #[inline]
-    pub(super) fn find(&self, full_name: &[u8], hash: u64, hint: &mut Hint) -> Option<Target<'_>> {
-        let is_it = |entry: &&Entry| entry.hash == hash && entry.name.as_bytes() == full_name;
-        let entry = match self.methods.get(hint.0).filter(is_it) {
-            Some(entry) => entry,
-            None => {
-                *hint = self.look_up(full_name, hash)?;
-                self.methods.get(hint.0)?
-            }
-        };
-        Some(Target { service: self.services.get(entry.service)?.as_ref(), entry })
+    pub(super) fn named(&self, full_name: &[u8], hint: Hint) -> Named {
+        match self.methods.get(hint.0).filter(|entry| entry.name.as_bytes() == full_name) {
+            Some(entry) => Named { hash: entry.hash, hint },
+            None => self.look_up(full_name),
+        }
     }
 
-    fn look_up(&self, full_name: &[u8], hash: u64) -> Option<Hint> {
+    #[inline(never)]
+    fn look_up(&self, full_name: &[u8]) -> Named {
+        let hash = hash(full_name);
         let end = self.methods.partition_point(|entry| entry.hash <= hash);
-        let alike = (0..end).rev().take_while(|&at| self.methods[at].hash == hash);
-        alike.map(Hint).find(|at| self.methods[at.0].name.as_bytes() == full_name)
+        let mut alike = (0..end).rev().take_while(|&at| self.methods[at].hash == hash);
+        let found = alike.find(|&at| self.methods[at].name.as_bytes() == full_name);
+        Named { hash, hint: found.map_or(Hint::NONE, Hint) }
+    }
+
+    /// The method of a name that has been looked up here, if there is one.
+    #[inline]
+    pub(super) fn target(&self, named: Named) -> Option<Target<'_>> {
+        let entry = self.methods.get(named.hint.0)?;
+        Some(Target { service: self.services.get(entry.service)?.as_ref(), entry })
     }
 }

@@ -16,7 +16,6 @@ use super::turn::answered;
 use super::{Connection, End, Role, Step};
 use crate::metrics::Shard;
 use crate::request::Request;
-use crate::session::fingerprint::hash;
 use crate::session::reply_cache::Arrival;
 use crate::wire::frame::Call;
 
@@ -42,9 +41,9 @@ impl Connection {
         let mut out = Vec::new();
         let deadline = reader.deadline(&call);
         let in_session = call.in_session();
-        let method = hash(&call.method);
+        let method = reader.named(&self.context().registry, &call.method);
         if in_session {
-            let arrival = store::arrival(&call, method);
+            let arrival = store::arrival(&call, method.hash);
             match self.session.arrive(&self.context().sessions, reader.replies.take_ended(), arrival, &mut out) {
                 Ok(Arrived::New) => {}
                 Ok(Arrived::Done) => {
@@ -101,19 +100,14 @@ impl Connection {
             self.refuse(xid, one_way, refusal, &mut out);
             return Ok(answered(role, out, in_session.then_some((xid, false))));
         }
-        let mut hint = reader.hint();
-        let step = self.run_to_park(role, xid, out, |out| {
+        self.run_to_park(role, xid, out, |out| {
             let serving = self.serving(now);
             // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
             let ran = cancel::with_deadline(deadline, || {
-                handler::run(&serving, &mut call, (method, &mut hint), request, deadline, None, out)
+                handler::run(&serving, &mut call, method, request, deadline, None, out)
             });
             in_session.then_some(ran.has_run)
-        });
-        if let Some(reader) = role {
-            reader.set_hint(hint);
-        }
-        step
+        })
     }
 
     /// Waits for the answer to a call that runs already.

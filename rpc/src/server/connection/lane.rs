@@ -103,7 +103,7 @@ impl Connection {
         now: Instant,
         refusal: Option<Refusal>,
     ) -> Result<Step, End> {
-        let (xid, method) = (call.xid, hash(&call.method));
+        let xid = call.xid;
         let mut out = Vec::new();
         let refusal = if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
@@ -118,11 +118,11 @@ impl Connection {
             self.refuse(xid, false, refusal, &mut out);
             return Ok(answered(role, out, Some((xid, false))));
         }
-        let mut hint = role.as_ref().map(|reader| reader.hint()).unwrap_or_default();
         self.run_to_park(role, xid, out, |out| {
             let serving = self.serving(now);
+            let method = serving.registry.named(&call.method, Hint::NONE);
             let ran = cancel::with_deadline(deadline, || {
-                handler::run(&serving, &mut call, (method, &mut hint), request, deadline, None, out)
+                handler::run(&serving, &mut call, method, request, deadline, None, out)
             });
             Some(ran.has_run)
         })
@@ -136,7 +136,6 @@ impl Connection {
         (mut call, deadline): (Call, Option<Instant>),
         arrival: Arrival,
     ) -> Result<Step, End> {
-        let method = hash(&call.method);
         self.run_to_park(role, arrival.xid, Vec::new(), |out| {
             let refusal = match self.session.wait(&self.context().sessions, arrival, deadline, out) {
                 Ok(Ok(Waited::Answered)) => return None,
@@ -147,9 +146,9 @@ impl Connection {
                 }
                 Ok(Ok(Waited::Abandoned)) => {
                     let serving = self.serving(clock::now());
-                    let hint = &mut Hint::default();
+                    let method = serving.registry.named(&call.method, Hint::NONE);
                     let ran = cancel::with_deadline(deadline, || {
-                        handler::run(&serving, &mut call, (method, hint), request, deadline, None, out)
+                        handler::run(&serving, &mut call, method, request, deadline, None, out)
                     });
                     return Some(ran.has_run);
                 }

@@ -22,7 +22,6 @@ use super::turn::answered;
 use super::{Connection, End, Role, Step};
 use crate::limits::GLITCHES_PER_STREAM;
 use crate::request::Request;
-use crate::session::fingerprint::hash;
 use crate::stream::Gone;
 use crate::wire::frame::Call;
 
@@ -95,7 +94,7 @@ impl Connection {
             };
             park::on_first_park(&mut if_unread, || {
                 let serving = self.serving(now);
-                let method = (hash(&call.method), &mut Hint::default());
+                let method = serving.registry.named(&call.method, Hint::NONE);
                 let _ran = cancel::with_deadline(deadline, || {
                     handler::run(&serving, &mut call, method, request, deadline, Some(streams), out)
                 });

@@ -22,7 +22,6 @@ use crate::server::admission::Late;
 use crate::server::handler::{self, Refusal, Serving};
 use crate::server::registry::{Hint, Target};
 use crate::service::Argument;
-use crate::session::fingerprint::hash;
 use crate::wire::decode::Decoder;
 use crate::wire::failure::Code;
 use crate::wire::frame::Call;
@@ -116,7 +115,7 @@ impl Foreign {
     /// The method of that name, in any of its spellings.
     fn find(&self, name: &str) -> Option<Target<'_>> {
         let registry = &self.context.registry;
-        let exactly = |name: &str| registry.find(name.as_bytes(), hash(name.as_bytes()), &mut Hint::default());
+        let exactly = |name: &str| registry.target(registry.named(name.as_bytes(), Hint::NONE));
         exactly(name).or_else(|| {
             let canonical = crate::dialect::name::canonical(name);
             exactly(&canonical).or_else(|| exactly(self.context.bare_names.get(&canonical)?))
@@ -162,13 +161,10 @@ impl Foreign {
         let (registry, middleware) = (&context.registry, &context.middleware);
         let serving = Serving { registry, middleware, frame_bytes: context.limits.frame_bytes, count };
         let mut request = Request::from(Peer::Remote(self.peer));
-        let mut hint = Hint::default();
-        let method = hash(&call.method);
+        let method = registry.named(&call.method, Hint::NONE);
         *out = scratch::take();
         park::on_first_park(&mut parks, || {
-            cancel::with_deadline(deadline, || {
-                handler::run(&serving, call, (method, &mut hint), &mut request, deadline, None, out)
-            })
+            cancel::with_deadline(deadline, || handler::run(&serving, call, method, &mut request, deadline, None, out))
         })
         .has_run
     }
