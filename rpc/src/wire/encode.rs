@@ -204,7 +204,8 @@ fn cut(text: &str, max: usize) -> &str {
 pub struct Body<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
-    bytes_max: usize,
+    /// How many bytes more it may have.
+    left: usize,
     over: bool,
     finished: bool,
 }
@@ -215,8 +216,8 @@ impl<'a> Body<'a> {
         let start = out.len();
         out.extend_from_slice(&Header { len: 0, kind, flags, behind: 0, xid }.encode());
         // The header's length field has 32 bits.
-        let bytes_max = bytes_max.min(u32::MAX as usize);
-        Self { out, start, bytes_max, over: false, finished: false }
+        let left = bytes_max.min(u32::MAX as usize);
+        Self { out, start, left, over: false, finished: false }
     }
 
     #[inline]
@@ -227,10 +228,13 @@ impl<'a> Body<'a> {
     /// Appends to the body.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
-        if self.over || bytes.len() > self.bytes_max.saturating_sub(self.len()) {
-            self.over = true;
-        } else {
-            self.out.extend_from_slice(bytes);
+        match self.left.checked_sub(bytes.len()) {
+            Some(left) => {
+                self.left = left;
+                self.out.extend_from_slice(bytes);
+            }
+            // What is shorter does not fit either, or its middle would be missing.
+            None => (self.over, self.left) = (true, 0),
         }
     }
 
