@@ -46,6 +46,24 @@ fn calls_that_only_wait_for_their_turn_are_none_of_them() {
     });
 }
 
+/// Nor are those of a batch.
+#[test]
+fn batches_that_only_wait_for_their_turn() {
+    on_one_worker(|| {
+        let mut limits = Limits::default();
+        limits.in_flight = 4;
+        let (server, _) = serve_with(Server::builder().limits(limits).queue_delay_max(Duration::MAX));
+        let mut peer = Peer::connect(&server);
+        let add = r#"{"jsonrpc":"2.0","method":"add","params":[3,5],"id":1}"#;
+        let sum = r#"{"jsonrpc":"2.0","result":8,"id":1}"#;
+        let count = 300;
+        peer.send(format!("[{add},{add},{add}]").repeat(count));
+        peer.finish();
+        let answers = String::from_utf8(peer.rest()).expect("it is text");
+        assert_eq!(answers.lines().filter(|answer| *answer == format!("[{sum},{sum},{sum}]")).count(), count);
+    });
+}
+
 #[test]
 fn calls_that_wait_at_the_server() {
     on_one_worker(|| {

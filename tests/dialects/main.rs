@@ -4,6 +4,7 @@
 
 mod a_dialect_can_be_left_out;
 mod a_drained_server_lets_foreign_clients_go;
+mod a_foreign_call_begins_without_fiber_locals;
 mod a_key_runs_once_whatever_the_network_does;
 mod a_repeated_key_runs_once;
 mod a_server_with_too_much_to_do_refuses_foreign_calls;

@@ -6,15 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fibra::net::TcpStream;
+use fibra::rpc::server::Builder;
 use fibra::rpc::{Limits, Server};
 use fibra::sim::{Latency, Sim};
 
 use crate::support::http::post;
 use crate::support::msgpack::{bytes, notification, request};
 use crate::support::peer::Peer;
-use crate::support::{on_one_worker, serve, serve_with};
+use crate::support::{on_one_worker, serve_with};
 
 const REQUESTS: usize = 64;
+
+/// A server that refuses nothing for having waited, however slow the machine is.
+fn patient() -> Builder {
+    Server::builder().queue_delay_max(Duration::MAX)
+}
 
 /// The reads in which a client gets the answers to so many of these, which it sends at once.
 fn reads(request: &'static [u8], method: fn(i64, i64) -> i64) -> Vec<usize> {
@@ -74,7 +80,7 @@ fn handlers_that_yield_are_answered_too() {
 #[test]
 fn no_answer_waits_for_a_later_request_that_parks() {
     on_one_worker(|| {
-        let (server, desk) = serve();
+        let (server, desk) = serve_with(patient());
         let mut peer = Peer::connect(&server);
         let all =
             [request(1, "add", [3.into(), 5.into()]), request(2, "add", [3.into(), 6.into()]), request(3, "pass", [])];
@@ -89,7 +95,7 @@ fn no_answer_waits_for_a_later_request_that_parks() {
 #[test]
 fn nor_over_http() {
     on_one_worker(|| {
-        let (server, desk) = serve();
+        let (server, desk) = serve_with(patient());
         let mut peer = Peer::connect(&server);
         peer.send(
             [post("/calculator/add", "[3,5]"), post("/calculator/add", "[3,6]"), post("/calculator/pass", "")].concat(),
@@ -113,7 +119,7 @@ fn nor_for_one_that_goes_on_without_waiting() {
             }
             while_it_does.store(false, Ordering::Relaxed);
         };
-        let (server, _) = serve_with(Server::builder().method("spin.round", spin));
+        let (server, _) = serve_with(patient().method("spin.round", spin));
         let mut rpc = Peer::connect(&server);
         rpc.send([request(1, "add", [3.into(), 5.into()]), request(2, "spin.round", [])].concat());
         assert_eq!(rpc.response().map(|(id, ..)| id), Some(1));
@@ -130,7 +136,7 @@ fn nor_for_one_that_goes_on_without_waiting() {
 #[test]
 fn nor_for_one_that_is_not_answered() {
     on_one_worker(|| {
-        let (server, _) = serve();
+        let (server, _) = serve_with(patient());
         let mut peer = Peer::connect(&server);
         let add = || request(1, "add", [3.into(), 5.into()]);
         let no_params = bytes(&rmpv::Value::Array(vec![0.into(), 2.into(), "add".into(), 3.into()]));
@@ -161,7 +167,7 @@ fn more_than_there_may_be_under_way_are_answered_or_refused() {
     on_one_worker(|| {
         let mut limits = Limits::default();
         limits.in_flight = 2;
-        let (server, desk) = serve_with(Server::builder().limits(limits));
+        let (server, desk) = serve_with(patient().limits(limits));
         let mut peer = Peer::connect(&server);
         let add = |id| request(id, "add", [3.into(), 5.into()]);
         peer.send((1..=20).flat_map(add).collect::<Vec<_>>());
@@ -184,7 +190,7 @@ fn large_answers_do_not_pile_up() {
     on_one_worker(|| {
         let mut limits = Limits::default();
         limits.buffered_bytes = 64 * 1024;
-        let (server, _) = serve_with(Server::builder().limits(limits));
+        let (server, _) = serve_with(patient().limits(limits));
         let mut peer = Peer::connect(&server);
         const LEN: u64 = 300_000;
         peer.send((1..=40).flat_map(|id| request(id, "blanks", [LEN.into()])).collect::<Vec<_>>());

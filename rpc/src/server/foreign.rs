@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fibra_scheduler::park::{self, Reason, Unparker};
-use fibra_scheduler::{cancel, clear_locals, clock, in_fiber, yield_now};
+use fibra_scheduler::{cancel, clock, in_fiber, yield_now};
 
 use super::accept::Context;
 use super::admission::Admission;
@@ -60,9 +60,12 @@ pub(super) struct Foreign {
     outbox: Outbox,
     /// This thread's counts, if the server counts.
     shard: Option<Arc<Shard>>,
-    /// Messages that are being acted on, and those of them whose fiber has not had a turn.
+    /// Messages, and calls of batches, that are being acted on.
     under_way: Cell<usize>,
+    /// Messages whose fiber has not had a turn.
     unbegun: Cell<usize>,
+    /// Calls of batches whose fiber has not had one.
+    unbegun_in_batches: Cell<usize>,
     /// Who waits for there to be none.
     waiter: Cell<Option<Unparker>>,
     last_xid: Cell<u64>,
@@ -133,6 +136,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr, first: Vec<u8>) {
         shard,
         under_way: Cell::new(0),
         unbegun: Cell::new(0),
+        unbegun_in_batches: Cell::new(0),
         waiter: Cell::new(None),
         last_xid: Cell::new(0),
         admission: RefCell::new(Admission::new(context.queue_delay_max)),
@@ -205,7 +209,6 @@ impl Foreign {
         let run = move || {
             let message = unbegun.begin();
             act(&under_way.0, &message, Room::Some);
-            clear_locals();
         };
         match fibra_scheduler::Builder::new().spawn_local(run) {
             Ok(fiber) => {
@@ -219,7 +222,8 @@ impl Foreign {
     /// Whether as many messages are under way as may be, and all of them wait for something: those whose turn has not come only wait for who reads.
     fn is_full(&self) -> bool {
         while self.under_way.get() >= self.context.limits.in_flight {
-            if self.unbegun.get() == 0 || cancel::check().is_err() {
+            let unbegun = self.unbegun.get() + self.unbegun_in_batches.get();
+            if unbegun == 0 || cancel::check().is_err() {
                 return true;
             }
             yield_now();
@@ -285,6 +289,22 @@ impl Drop for UnderWay {
         {
             waiter.unpark();
         }
+    }
+}
+
+/// A call of a batch whose fiber has not had a turn, until this is dropped.
+struct WaitsForTurn(Rc<Foreign>);
+
+impl WaitsForTurn {
+    fn begin(connection: &Rc<Foreign>) -> Self {
+        connection.unbegun_in_batches.update(|count| count + 1);
+        Self(Rc::clone(connection))
+    }
+}
+
+impl Drop for WaitsForTurn {
+    fn drop(&mut self) {
+        self.0.unbegun_in_batches.update(|count| count - 1);
     }
 }
 

@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use fibra_scheduler::park;
-use fibra_scheduler::{cancel, clock, in_fiber};
+use fibra_scheduler::{cancel, clear_locals, clock, in_fiber};
 
 use super::{Foreign, Room, Turn};
 use crate::dialect::answer::{Answer, Failure};
@@ -163,10 +163,12 @@ impl Foreign {
         let mut request = Request::from(Peer::Remote(self.peer));
         let method = registry.named(&call.method, Hint::NONE);
         *out = scratch::take();
-        park::on_first_park(&mut parks, || {
+        let ran = park::on_first_park(&mut parks, || {
             cancel::with_deadline(deadline, || handler::run(&serving, call, method, &mut request, deadline, None, out))
-        })
-        .has_run
+        });
+        // Other calls may run on this fiber, or thread, behind it.
+        clear_locals();
+        ran.has_run
     }
 
     fn refusal(&self, call: &Call, turn: Turn, deadline: Option<Instant>, now: Instant) -> Option<Refusal> {

@@ -15,7 +15,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use fibra_scheduler::{clear_locals, clock};
+use fibra_scheduler::clock;
 
 use super::call::{Asked, Shape};
 use super::input::{Input, Lost};
@@ -76,7 +76,6 @@ impl Foreign {
                 }
             };
             let response = self.acting(|| self.answer_http(&request));
-            clear_locals();
             let keeps_alive = request.head.keeps_alive && !self.context.stage.is_draining();
             self.queue(response.encode(keeps_alive, request.head.method == "HEAD"));
             if !keeps_alive {

@@ -11,7 +11,7 @@ use fibra_scheduler::sync::WaitGroup;
 
 use super::call::{Asked, Shape};
 use super::input::Input;
-use super::{End, Foreign, Room, Turn, UnderWay};
+use super::{End, Foreign, Room, Turn, UnderWay, WaitsForTurn};
 use crate::dialect::Dialect;
 use crate::dialect::answer::Failure;
 use crate::dialect::beside::Beside;
@@ -158,10 +158,11 @@ impl Foreign {
 
     /// Has a fiber run it; the calling one, if there is none to be had.
     fn run_beside(self: &Rc<Self>, run: impl FnOnce() + 'static) {
-        let under_way = UnderWay::begin(self);
+        let (under_way, waiting) = (UnderWay::begin(self), WaitsForTurn::begin(self));
         let slot = Rc::new(RefCell::new(Some(run)));
         let taken = Rc::clone(&slot);
         let spawned = fibra_scheduler::Builder::new().spawn_local(move || {
+            drop(waiting);
             let _under_way = under_way;
             let run = taken.borrow_mut().take();
             run.into_iter().for_each(|run| run());
