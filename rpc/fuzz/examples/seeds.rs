@@ -76,6 +76,18 @@ fn dialects() -> std::io::Result<()> {
     {
         seed("http", &number.to_string(), &in_pieces(request))?;
     }
+    for (number, answer) in [
+        &b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 36\r\n\r\n{\"jsonrpc\":\"2.0\",\"result\":8,\"id\":1}"[..],
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0a\r\n0123456789\r\n0\r\nX: y\r\n\r\n",
+        b"HTTP/1.0 500 Oh\r\nConnection: Keep-Alive\r\nServer: x\r\n\r\nuntil the end",
+        b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        seed("httpanswer", &number.to_string(), &in_pieces(answer))?;
+    }
     Ok(())
 }
 
