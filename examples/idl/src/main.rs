@@ -1,13 +1,13 @@
 //! A service that is defined in a `.proto` file: a shop, served and called.
 //!
-//! `proto/shop.proto` says what it can do. `src/api` is the source that was made of it, by
+//! `proto/shop.proto` says what it can do. `src/api` is the source that was made of it, by the command `fibra` (`rpc/cli`), in this folder:
 //!
 //! ```text
-//! FIBRA_IDL=overwrite cargo test -p fibra-example-idl
+//! fibra gen proto/shop.proto --out src/api
 //! ```
 //!
-//! It is committed, so that it can be read, and nobody needs more than Cargo to build it; the same test says when it is stale. `src/shop.rs` implements its
-//! trait, and what follows calls it by its proxy.
+//! It is committed, so that it can be read, and nobody needs more than Cargo to build it. The same with `--check` says when it is stale; so does the test of
+//! this package, which with `FIBRA_IDL=overwrite` makes it anew. `src/shop.rs` implements its trait, and what follows calls it by its proxy.
 //!
 //! In one process:
 //!

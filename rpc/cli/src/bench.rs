@@ -13,7 +13,9 @@
 //! | `tally` | latencies and failures, as they come |
 //! | `report` | the results, for people and for programs |
 //! | `progress` | a line on the terminal meanwhile |
+//! | `interrupt` | Ctrl-C |
 
+mod interrupt;
 mod load;
 mod progress;
 mod report;
@@ -46,7 +48,8 @@ const LENGTH: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 ///
-/// [`Failure`]: what was asked for makes no sense, there is no server, or some calls failed; the results are printed then, too.
+/// [`Failure`]: what was asked for makes no sense, there is no server, some calls failed, or it was interrupted; in the last two cases, too, there are
+/// results, which are printed.
 pub(crate) fn bench(options: &Bench) -> Result<(), Failure> {
     let proxy = connect(&options.server)?;
     let found = Catalogue::new(&proxy).method(&options.target.method)?;
@@ -73,7 +76,11 @@ pub(crate) fn bench(options: &Bench) -> Result<(), Failure> {
     let report = Report::new(&plan, options.rate, &ran);
     let text = if options.json { json_of(&report, output::layout()) } else { report.to_string() };
     output::line(&text)?;
-    if ran.tally.failed() > 0 { Err(Failure::Told(Exit::Failed)) } else { Ok(()) }
+    match (ran.interrupted, ran.tally.failed()) {
+        (true, _) => Err(Failure::Told(Exit::Interrupted)),
+        (false, 0) => Ok(()),
+        (false, _) => Err(Failure::Told(Exit::Failed)),
+    }
 }
 
 /// What has no answer cannot be measured so.

@@ -25,6 +25,8 @@ pub(crate) enum Exit {
     Unknown = 4,
     /// The call has not run and will not.
     NotRun = 5,
+    /// Ctrl-C has ended a bench.
+    Interrupted = 130,
     /// Who read the output has closed it.
     HungUp = 141,
 }
@@ -40,6 +42,7 @@ Exit codes:
   3    there is no connection to a server; nothing was called
   4    nobody knows whether the call ran: call again only if running twice does no harm
   5    the call has not run and will not: no such method, refused, or the time was up before
+  130  Ctrl-C has ended a bench (as after SIGINT); what it had measured until then is printed
   141  who read the output closed it (as after SIGPIPE)";
 
 impl From<Exit> for ExitCode {

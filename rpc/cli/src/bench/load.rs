@@ -9,15 +9,16 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fibra::cancel::Interrupted;
+use fibra::cancel::{self, Interrupted};
 use fibra::clock;
 use fibra::rpc::client::{Proxy, RetryPolicy};
 use fibra::rpc::service::Method;
 use fibra::rpc::{CallError, Limits};
 use fibra::sync::OnceLock;
-use fibra::sync::channel::{self, Receiver, RecvTimeoutError};
+use fibra::sync::channel::{self, Receiver, Sender};
 use serde::de::IgnoredAny;
 
+use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::schedule::Schedule;
 use super::tally::Tally;
@@ -49,6 +50,26 @@ pub(super) struct Ran {
     pub(super) took: Duration,
     /// Calls that were due in an open loop, and that no caller was free to make.
     pub(super) not_made: u64,
+    /// It was ended by Ctrl-C.
+    pub(super) interrupted: bool,
+}
+
+/// What the callers are waited for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    /// All of one connection have ended.
+    Ended,
+    /// None of them is to be waited for.
+    Interrupted,
+}
+
+/// Says so when it is dropped: who panics has ended, too.
+struct Ends(Sender<Event>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.send(Event::Ended);
+    }
 }
 
 /// What the callers share.
@@ -74,7 +95,7 @@ pub(super) fn run(plan: &Plan<'_>, schedule: Schedule) -> Result<Ran, Failure> {
         start: OnceLock::new(),
     });
     let (connected, connections) = channel::unbounded();
-    let (ended, ends) = channel::unbounded();
+    let (tell, events) = channel::unbounded();
     for number in 0..plan.connections {
         let callers = plan.callers / plan.connections + usize::from(number < plan.callers % plan.connections);
         let mut settings = Settings::of(plan.server)?;
@@ -82,7 +103,7 @@ pub(super) fn run(plan: &Plan<'_>, schedule: Schedule) -> Result<Ran, Failure> {
         settings.limits.in_flight = limits.in_flight.max(callers);
         settings.limits.window = limits.window.max(callers);
         let (timeout, retry) = (plan.timeout, plan.retry);
-        let (connected, ended, shared) = (connected.clone(), ended.clone(), Arc::clone(&shared));
+        let (connected, ends, shared) = (connected.clone(), Ends(tell.clone()), Arc::clone(&shared));
         fibra::spawn(move || {
             let proxy = match connect_with(&settings) {
                 Ok(proxy) => proxy.within(timeout).retry(retry),
@@ -92,36 +113,43 @@ pub(super) fn run(plan: &Plan<'_>, schedule: Schedule) -> Result<Ran, Failure> {
             if connected.send(Ok(())).is_ok() {
                 drop(connected);
                 call_by_many(&proxy, callers, number, &shared);
-                let _ = ended.send(());
+                drop(ends);
             }
         });
     }
-    drop((connected, ended));
+    drop(connected);
     connections.iter().collect::<Result<(), Failure>>()?;
 
+    // Nobody listens who has met with an error.
+    let interrupt = Interrupt::listen(move || tell.send(Event::Interrupted).unwrap_or_default());
+    let _interrupt = interrupt.map_err(|error| Failure::not_run(format!("Ctrl-C cannot be listened for: {error}")))?;
     let start = clock::now();
     // It has not been set before.
     let _ = shared.start.set(start);
-    wait(&ends, &shared, start);
+    let interrupted = wait(&events, plan.connections, &shared, start);
     let took = clock::now().saturating_duration_since(start);
     let tally = shared.tally();
-    let not_made = shared.schedule.due().map_or(0, |due| due.saturating_sub(tally.calls() + tally.failed()));
-    Ok(Ran { tally, took, not_made })
+    // Of those that were due at its end some may be under way.
+    let due = if interrupted { None } else { shared.schedule.due() };
+    let not_made = due.map_or(0, |due| due.saturating_sub(tally.calls() + tally.failed()));
+    Ok(Ran { tally, took, not_made, interrupted })
 }
 
-/// Waits for all connections' callers, and shows how far they are.
-fn wait(ends: &Receiver<()>, shared: &Shared, start: Instant) {
+/// Waits for all connections' callers, and shows how far they are. Whether it was interrupted.
+fn wait(events: &Receiver<Event>, connections: usize, shared: &Shared, start: Instant) -> bool {
     let mut progress = Progress::new();
-    loop {
-        match ends.recv_timeout(progress.interval()) {
-            Ok(()) => {}
-            Err(RecvTimeoutError::Timeout) => {
+    let mut left = connections;
+    while left > 0 {
+        match events.recv_timeout(progress.interval()) {
+            Ok(Event::Ended) => left -= 1,
+            Ok(Event::Interrupted) => return true,
+            Err(_) => {
                 let passed = clock::now().saturating_duration_since(start);
                 progress.show(shared.schedule.done(passed), passed, &shared.tally());
             }
-            Err(_) => return,
         }
     }
+    false
 }
 
 /// The callers of one connection.
@@ -147,6 +175,10 @@ fn call(proxy: &Proxy, tally: &Mutex<Tally>, shared: &Shared) {
             return;
         }
         let result: Result<IgnoredAny, CallError<Value>> = proxy.call_fallible(&shared.method, &shared.args);
+        if cancel::check().is_err() {
+            // After an interrupt: the results are out.
+            return;
+        }
         let latency = clock::now().saturating_duration_since(due);
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         match result {

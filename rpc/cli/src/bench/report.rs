@@ -29,6 +29,8 @@ pub(super) struct Report {
     failures: BTreeMap<&'static str, u64>,
     /// Calls that were due, and that no caller was free to make.
     not_made: u64,
+    /// Whether Ctrl-C has ended it. Calls that were under way are not counted.
+    interrupted: bool,
     /// Of the calls that had a value; in an open loop from when they were due.
     latency_ns: BTreeMap<&'static str, u64>,
     #[serde(skip)]
@@ -56,6 +58,7 @@ impl Report {
             failed: tally.failed(),
             failures: failures.iter().map(|(kind, failures)| (*kind, failures.count)).collect(),
             not_made: ran.not_made,
+            interrupted: ran.interrupted,
             latency_ns,
             examples: failures.iter().map(|(kind, some)| (*kind, some.count, some.example.clone())).collect(),
         }
@@ -73,6 +76,9 @@ impl fmt::Display for Report {
             self.rate.map_or_else(|| "closed loop".to_owned(), |rate| format!("open loop, {rate} calls a second due"));
         writeln!(f, "{method} at {addr}: {how}, {callers} callers, {connections} connections\n")?;
         write!(f, "calls    {calls} in {seconds:.3} s, {:.0} a second", self.calls_per_second)?;
+        if self.interrupted {
+            write!(f, ", until it was interrupted")?;
+        }
         if self.failed > 0 {
             write!(f, "\nfailed   {}", self.failed)?;
         }

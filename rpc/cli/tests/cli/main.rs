@@ -1,6 +1,7 @@
 //! The command `fibra`, as a shell has it: each test runs the program beside a server of its own.
 
 mod a_bench_measures_calls;
+mod a_bench_that_is_interrupted_tells_what_it_has;
 mod a_call_gives_what_the_method_returns;
 mod a_reader_that_hangs_up_ends_the_call;
 mod a_server_that_tells_nothing_is_called_by_name;
