@@ -41,7 +41,8 @@
 //!
 //! * A message is a map, by its fields' names as they are in the `.proto`. What is missing has its default, what is not known is skipped: fields come and
 //!   go as in protobuf. A field's *name* is what matters, though, not its number.
-//! * An enum is its number, which is kept whether it has a name here or not.
+//! * An enum is its number, which is kept whether it has a name here or not. It may come as its name, too: who calls by JSON may write either, as proto3's
+//!   JSON mapping has it. An enum that is [elsewhere](Generator::extern_path) is its number and nothing else.
 //! * A oneof is a map of one member: `"shape": {"circle": {..}}`. One that is not known leaves the oneof unset.
 //! * Bytes are bytes. The well-known types are what `fibra::proto` makes of them, mostly what proto3's JSON mapping does.
 //!
@@ -96,6 +97,7 @@
 //! | `types` | types that are elsewhere: the well-known ones |
 //! | `options` | what a method's options make of it |
 //! | `messages`, `services` | what prost-build is told, and the traits |
+//! | `enums` | which names the values of an enum have, for who reads and writes them |
 //! | `polish`, `docs`, `comments` | short paths, documentation that is no test, comments that are none |
 //! | `layout` | which file holds what |
 //! | `generated`, `rustfmt` | [`Generated`]: writing, and saying what is stale |
@@ -107,6 +109,7 @@ mod comments;
 mod conflicts;
 mod diagnosis;
 mod docs;
+mod enums;
 mod error;
 mod generated;
 mod generator;

@@ -7,9 +7,9 @@ use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, File, Item, ItemMod, Meta, Path, Token, Variant, parse_quote};
+use syn::{Attribute, Field, File, Item, ItemMod, Meta, Path, Token, Variant, parse_quote};
 
-use crate::{comments, docs};
+use crate::{comments, docs, enums};
 
 /// Types that go by one name everywhere, unless a module has a type of that name.
 const IN_PRELUDE: [(&[&str], &str); 5] = [
@@ -27,6 +27,7 @@ const BTREE_MAP: (&[&str], [&str; 3]) =
 /// Polishes the source of a module in which there are, beside its own items, `children`.
 pub(crate) fn polish(source: &str, children: &[&str]) -> syn::Result<File> {
     let mut file = syn::parse_file(&comments::hide(source))?;
+    enums::add_names(&mut file.items);
     let mut names: HashSet<String> = children.iter().map(|&child| child.to_owned()).collect();
     names.extend(names_of(&file.items));
     Polisher { names }.visit_file_mut(&mut file);
@@ -40,6 +41,9 @@ struct Polisher {
 
 impl VisitMut for Polisher {
     fn visit_item_mod_mut(&mut self, module: &mut ItemMod) {
+        if let Some((_, items)) = &mut module.content {
+            enums::add_names(items);
+        }
         let inner = module.content.as_ref().map(|(_, items)| names_of(items)).unwrap_or_default();
         let outer = std::mem::replace(&mut self.names, inner);
         visit_mut::visit_item_mod_mut(self, module);
@@ -57,7 +61,13 @@ impl VisitMut for Polisher {
     fn visit_variant_mut(&mut self, variant: &mut Variant) {
         // prost-build gives it, too, what is said of the oneof.
         variant.attrs.retain(|attr| !attr.meta.to_token_stream().to_string().contains("deserialize_with"));
+        enums::name_enum(&mut variant.attrs);
         visit_mut::visit_variant_mut(self, variant);
+    }
+
+    fn visit_field_mut(&mut self, field: &mut Field) {
+        enums::name_enum(&mut field.attrs);
+        visit_mut::visit_field_mut(self, field);
     }
 
     fn visit_path_mut(&mut self, path: &mut Path) {

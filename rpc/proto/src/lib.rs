@@ -36,6 +36,7 @@
 //! | `value` | JSON's values |
 //! | `any`, `empty`, `field_mask` | the other well-known types |
 //! | `status` | [`Status`], [`Code`]: why a method failed |
+//! | `enumeration` | [`Enumeration`]: how values of enums travel, by number or by name |
 //! | `oneof` | [`oneof`]: how a member of a oneof that is not known here is read |
 
 #![forbid(unsafe_code)]
@@ -43,6 +44,7 @@
 mod any;
 mod duration;
 mod empty;
+mod enumeration;
 mod field_mask;
 mod fraction;
 mod oneof;
@@ -53,6 +55,7 @@ mod value;
 pub use any::Any;
 pub use duration::Duration;
 pub use empty::Empty;
+pub use enumeration::{Enumeration, Names, Numbers};
 pub use field_mask::FieldMask;
 pub use fraction::{OutOfRange, Unreadable};
 pub use oneof::oneof;

@@ -57,6 +57,28 @@ fn an_enum_is_its_number_whether_it_is_known_or_not() {
 }
 
 #[test]
+fn an_enum_may_come_as_its_name() {
+    let value = map([
+        ("colors", Value::Array(vec!["COLOR_GREEN".into(), 2.into(), 99.into()])),
+        ("colors_by_name", map([("grass", "COLOR_GREEN".into()), ("blood", 1.into())])),
+    ]);
+    let several = arriving::<Several>(&value).expect("it is one");
+    assert_eq!(several.colors, [2, 2, 99]);
+    assert_eq!(several.colors_by_name, [("blood".to_owned(), 1), ("grass".to_owned(), 2)].into());
+    let leaf = map([("color", "COLOR_RED".into()), ("texture", "ROUGH".into())]);
+    let leaf = arriving::<tree::Leaf>(&leaf).expect("it is one");
+    assert_eq!((leaf.color(), leaf.texture()), (Color::Red, tree::leaf::Texture::Rough));
+    let tinted = arriving::<Tree>(&map([("held", map([("tint", "COLOR_GREEN".into())]))])).expect("it is one");
+    assert_eq!(tinted.held, Some(tree::Held::Tint(2)));
+    assert_eq!(member(&travelling(&leaf), "color"), &Value::from(1), "what is sent is the number");
+
+    for wrong in [map([("color", "COLOR_BLUE".into())]), map([("color", "1".into())]), map([("color", 1.5.into())])] {
+        let error = arriving::<tree::Leaf>(&wrong).expect_err("there is no such value");
+        assert!(matches!(error, fibra::rpc::CallError::BadArguments { .. }), "{error}");
+    }
+}
+
+#[test]
 fn a_oneof_is_a_map_of_its_member() {
     let leaf = tree::Leaf { name: "oak".into(), ..tree::Leaf::default() };
     let grafted = Tree { held: Some(tree::Held::Leaf(leaf)), ..Tree::default() };

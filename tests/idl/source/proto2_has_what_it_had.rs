@@ -32,3 +32,13 @@ fn both_encodings_give_back_what_they_got() {
     assert_eq!(arriving::<Old>(&travelling(&old)).expect("it is one"), old);
     assert_eq!(Old::decode(old.encode_to_vec().as_slice()), Ok(old));
 }
+
+#[test]
+fn its_enums_have_names_too() {
+    let old = arriving::<Old>(&map([("mood", "MOOD_BAD".into()), ("must_mood", "MOOD_GOOD".into())])).expect("it is one");
+    assert_eq!((old.mood, old.must_mood), (Some(-1), 1));
+    let old = arriving::<Old>(&map([("mood", "MOOD_FINE".into())])).expect("it is one");
+    assert_eq!(old.mood, Some(1), "a number may have several");
+    let old = arriving::<Old>(&map([("mood", fibra::rpc::codec::Value::Nil)])).expect("it is one");
+    assert_eq!(old.mood, None);
+}

@@ -62,6 +62,7 @@ pub struct Receipt {
 #[serde(default)]
 pub struct Step {
     #[prost(enumeration = "step::Place", tag = "1")]
+    #[serde(with = "::fibra::proto::Enumeration::<step::Place>")]
     pub place: i32,
     /// So long after it was placed.
     #[prost(message, optional, tag = "2")]
@@ -103,6 +104,16 @@ pub mod step {
                 "PLACE_DELIVERED" => Some(Self::Delivered),
                 _ => None,
             }
+        }
+    }
+
+    impl fibra::proto::Names for Place {
+        fn name(number: i32) -> Option<&'static str> {
+            Self::try_from(number).ok().map(|value| value.as_str_name())
+        }
+
+        fn number(name: &str) -> Option<i32> {
+            Self::from_str_name(name).map(i32::from)
         }
     }
 }
