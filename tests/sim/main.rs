@@ -37,4 +37,5 @@ mod the_same_xid_has_the_same_bytes;
 mod the_smallest_case_is_found;
 mod the_workload_keeps_every_promise;
 mod unix_sockets_are_their_hosts_own;
+mod whatever_peers_send_is_answered;
 mod workload;
