@@ -34,8 +34,8 @@ pub struct Turn {
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     courses: Vec<Course>,
-    /// The calls that wait.
-    held: BTreeSet<Xid>,
+    /// The calls that wait, lane by lane: an end is one lane's, and those of the others need not be looked at for it.
+    held: BTreeSet<(Lane, Xid)>,
     /// Calls that ended while they waited, with the one that each was to come after: so is whatever comes after them.
     detours: BTreeMap<Xid, Xid>,
 }
@@ -64,7 +64,7 @@ impl Lanes {
 
     /// A call begins to run.
     pub(super) fn begin(&mut self, lane: Lane, xid: Xid) {
-        self.held.remove(&xid);
+        self.held.remove(&(lane, xid));
         match self.courses.iter_mut().find(|course| course.lane == lane) {
             Some(course) => (course.begun, course.is_busy) = (xid, true),
             None => self.courses.push(Course { lane, begun: xid, is_busy: true }),
@@ -83,18 +83,18 @@ impl Lanes {
     }
 
     /// A call waits.
-    pub(super) fn hold(&mut self, xid: Xid) {
-        self.held.insert(xid);
+    pub(super) fn hold(&mut self, lane: Lane, xid: Xid) {
+        self.held.insert((lane, xid));
     }
 
     /// It does not any more, and may come again.
-    pub(super) fn let_go(&mut self, xid: Xid) {
-        self.held.remove(&xid);
+    pub(super) fn let_go(&mut self, lane: Lane, xid: Xid) {
+        self.held.remove(&(lane, xid));
     }
 
-    /// It does not any more, and will not run: what was to come after it comes after `after`.
-    pub(super) fn pass_over(&mut self, xid: Xid, after: Xid) {
-        self.held.remove(&xid);
+    /// It does not any more, and will not run: what was to come after it comes after what it was to.
+    pub(super) fn pass_over(&mut self, xid: Xid, Turn { lane, after }: Turn) {
+        self.held.remove(&(lane, xid));
         self.detours.insert(xid, after);
     }
 
@@ -127,8 +127,21 @@ impl Lanes {
         !self.held.is_empty()
     }
 
-    /// The first behind this one that waits.
-    pub(super) fn next_held(&self, before: Xid) -> Option<Xid> {
-        self.held.range((Bound::Excluded(before), Bound::Unbounded)).next().copied()
+    /// The first of the lane behind this one that waits.
+    pub(super) fn next_held(&self, lane: Lane, before: Xid) -> Option<Xid> {
+        let behind = (Bound::Excluded((lane, before)), Bound::Included((lane, Xid::MAX)));
+        self.held.range(behind).next().map(|&(_, xid)| xid)
+    }
+
+    /// The first lane from this one on in which calls wait and none runs.
+    pub(super) fn next_idle(&self, from: Lane) -> Option<Lane> {
+        let mut from = from;
+        loop {
+            let &(lane, _) = self.held.range((from, 0)..).next()?;
+            if !self.course(lane).1 {
+                return Some(lane);
+            }
+            from = lane.checked_add(1)?;
+        }
     }
 }

@@ -282,7 +282,7 @@ impl<A, B> ReplyCache<A, B> {
                 match mem::replace(stage, end) {
                     Stage::Running { lane, attached } => (lane, attached),
                     Stage::Held { turn, attached } => {
-                        self.pass_over(xid, turn.after);
+                        self.pass_over(xid, turn);
                         (None, attached)
                     }
                     Stage::Unseen | Stage::Done { .. } | Stage::Forgotten => return None,
@@ -300,8 +300,8 @@ impl<A, B> ReplyCache<A, B> {
     pub fn abandon(&mut self, xid: Xid, progress: &mut Progress<A>) -> Option<Vec<A>> {
         let (lane, attached) = match self.stage(xid) {
             Some(stage @ (Stage::Running { .. } | Stage::Held { .. })) => match mem::replace(stage, Stage::Unseen) {
-                Stage::Held { attached, .. } => {
-                    self.rare.iter_mut().for_each(|rare| rare.lanes.let_go(xid));
+                Stage::Held { turn, attached } => {
+                    self.rare.iter_mut().for_each(|rare| rare.lanes.let_go(turn.lane, xid));
                     (None, attached)
                 }
                 Stage::Running { lane, attached } => {
@@ -398,8 +398,8 @@ impl<A, B> ReplyCache<A, B> {
                 self.rare().lingering.push((xid, lane));
                 progress.orphaned.extend(attached);
             }
-            Stage::Held { attached, .. } => {
-                self.rare.iter_mut().for_each(|rare| rare.lanes.let_go(xid));
+            Stage::Held { turn, attached } => {
+                self.rare.iter_mut().for_each(|rare| rare.lanes.let_go(turn.lane, xid));
                 progress.orphaned.extend(attached);
                 progress.dropped.push(xid);
             }

@@ -27,7 +27,7 @@ impl<A, B> ReplyCache<A, B> {
             self.begin(turn.lane, xid, progress);
             return Ok((Stage::Running { lane: Some(turn.lane), attached: Few::new() }, Verdict::New));
         }
-        self.rare().lanes.hold(xid);
+        self.rare().lanes.hold(turn.lane, xid);
         Ok((Stage::Held { turn, attached: Few::new() }, Verdict::Held))
     }
 
@@ -44,16 +44,16 @@ impl<A, B> ReplyCache<A, B> {
     }
 
     /// A held call ends: what was to come after it comes after what it was to.
-    pub(super) fn pass_over(&mut self, xid: Xid, after: Xid) {
+    pub(super) fn pass_over(&mut self, xid: Xid, passed: Turn) {
         let Some(rare) = &mut self.rare else { return };
-        rare.lanes.pass_over(xid, after);
+        rare.lanes.pass_over(xid, passed);
         let mut before = xid;
-        while let Some(held) = self.rare.as_ref().and_then(|rare| rare.lanes.next_held(before)) {
+        while let Some(held) = self.rare.as_ref().and_then(|rare| rare.lanes.next_held(passed.lane, before)) {
             before = held;
             if let Some(Stage::Held { turn, .. }) = self.stage(held)
                 && turn.after == xid
             {
-                turn.after = after;
+                turn.after = passed.after;
             }
         }
     }
@@ -64,15 +64,12 @@ impl<A, B> ReplyCache<A, B> {
         let Rare { lanes, aside, .. } = &mut **self.rare.get_or_insert_default();
         lanes.begin(lane, xid);
         let mut before = 0;
-        while let Some(held) = lanes.next_held(before).filter(|&held| held < xid) {
+        while let Some(held) = lanes.next_held(lane, before).filter(|&held| held < xid) {
             before = held;
             let known = find(&mut self.calls, Some(&mut *aside), self.first_incomplete, held);
-            let Some(call) = known else { continue };
-            if !matches!(call.stage, Stage::Held { turn, .. } if turn.lane == lane) {
-                continue;
-            }
+            let Some(call) = known.filter(|call| matches!(call.stage, Stage::Held { .. })) else { continue };
             if let Stage::Held { attached, .. } = mem::replace(&mut call.stage, Stage::Unseen) {
-                lanes.let_go(held);
+                lanes.let_go(lane, held);
                 progress.orphaned.extend(attached);
                 progress.dropped.push(held);
             }
@@ -89,8 +86,17 @@ impl<A, B> ReplyCache<A, B> {
 
     #[cold]
     fn release_held(&mut self, progress: &mut Progress<A>) {
+        let mut from = Some(0);
+        while let Some(lane) = from.zip(self.rare.as_ref()).and_then(|(from, rare)| rare.lanes.next_idle(from)) {
+            self.release_in(lane, progress);
+            from = lane.checked_add(1);
+        }
+    }
+
+    /// Takes the first held call of an idle lane whose turn has come: the others come after it.
+    fn release_in(&mut self, lane: Lane, progress: &mut Progress<A>) {
         let mut before = 0;
-        while let Some(xid) = self.rare.as_ref().and_then(|rare| rare.lanes.next_held(before)) {
+        while let Some(xid) = self.rare.as_ref().and_then(|rare| rare.lanes.next_held(lane, before)) {
             before = xid;
             let Some(&mut Stage::Held { turn, .. }) = self.stage(xid) else { continue };
             if !self.has_come(turn) {
@@ -99,10 +105,11 @@ impl<A, B> ReplyCache<A, B> {
             if let Some(stage) = self.stage(xid)
                 && let Stage::Held { attached, .. } = mem::replace(stage, Stage::Unseen)
             {
-                *stage = Stage::Running { lane: Some(turn.lane), attached };
+                *stage = Stage::Running { lane: Some(lane), attached };
             }
-            self.begin(turn.lane, xid, progress);
+            self.begin(lane, xid, progress);
             progress.released.push(xid);
+            return;
         }
     }
 
