@@ -281,12 +281,17 @@ impl Entry {
         if closed {
             task.cancel();
         }
-        let tasks = &mut self.tasks;
-        // Those that have ended are dropped whenever the list would grow: so its length stays within twice the running.
-        if tasks.len() == tasks.capacity() {
-            tasks.retain(|(_, task)| !task.is_finished());
-        }
-        tasks.push((xid, task));
+        make_room(&mut self.tasks, |(_, task)| task.is_finished());
+        self.tasks.push((xid, task));
+    }
+}
+
+/// Drops those that have ended whenever the list would grow: so its length stays within twice the running, or four. Nor is it looked through again before
+/// as many have come as are left.
+fn make_room<T>(tasks: &mut Vec<T>, is_finished: impl Fn(&T) -> bool) {
+    if tasks.len() == tasks.capacity() {
+        tasks.retain(|task| !is_finished(task));
+        tasks.reserve_exact(tasks.len());
     }
 }
 
@@ -317,5 +322,29 @@ impl Task {
                 let _ = fibra_scheduler::blocking(move || thread.join());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn however_many_run_another_costs_a_few_looks() {
+        const RUNNING: usize = 1_000;
+        const ALL: usize = 10 * RUNNING;
+        let looks = Cell::new(0);
+        let mut tasks = Vec::with_capacity(1);
+        for number in 0..ALL {
+            make_room(&mut tasks, |task| {
+                looks.set(looks.get() + 1);
+                task + RUNNING < number
+            });
+            tasks.push(number);
+            assert!(tasks.len() <= 2 * RUNNING + 4);
+        }
+        assert!(looks.get() <= 4 * ALL, "{} looks at {ALL} tasks", looks.get());
     }
 }
