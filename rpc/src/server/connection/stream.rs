@@ -110,8 +110,11 @@ impl Connection {
         if self.streams().carrier().has_writer() {
             return Ok(());
         }
-        let connection = Rc::clone(self);
-        let write = move || connection.write_streams();
+        let writing = Writing(Rc::clone(self));
+        let write = move || {
+            let Writing(connection) = &writing;
+            connection.write_streams();
+        };
         let fiber = cancel::shield(|| fibra_scheduler::Builder::new().name("rpc stream writer").spawn_local(write))?;
         self.streams().carrier().set_writer(Some(fiber.unparker()));
         self.run_by(0, fiber);
@@ -131,6 +134,20 @@ impl Connection {
         self.streams().carrier().set_writer(None);
         if let Err(error) = ended {
             self.end(End::Io(error));
+        }
+    }
+}
+
+/// The fiber that writes what is sent on streams. If it never runs, since there was no stack for it, the connection is closed: nobody would write what its
+/// handlers send, and no other would be started.
+struct Writing(Rc<Connection>);
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let carrier = self.0.streams().carrier();
+        if carrier.has_writer() {
+            carrier.set_writer(None);
+            self.0.close();
         }
     }
 }
