@@ -5,6 +5,7 @@ use std::time::Duration;
 use fibra::rpc::client::Pending;
 use fibra::rpc::{CallError, Channel, Limits};
 
+use crate::support::streams::{self, TapClient};
 use crate::support::{DeskClient, connect, on_one_worker, on_two_workers, serve};
 
 #[test]
@@ -77,5 +78,25 @@ fn it_gives_way_to_a_call_that_needs_room() {
         counter.turnstile.wait_for(1);
         counter.turnstile.open();
         assert_eq!(echo.join().expect("an echo").len(), 2000);
+    });
+}
+
+/// A call with streams waits for a place that the batch has taken.
+#[test]
+fn and_to_one_that_streams() {
+    on_one_worker(|| {
+        let mut limits = Limits::default();
+        limits.in_flight = 2;
+        let (server, _spring, _) = streams::serve();
+        let builder = Channel::builder().limits(limits).keepalive(None);
+        let channel = builder.connect(server.local_addr()).expect("it listens");
+        let (desk, tap) = (DeskClient::new(channel.clone()), TapClient::new(channel).within(Duration::from_secs(5)));
+        assert_eq!(desk.add(3, 5).expect("a sum"), 8);
+        let sums = desk.batch(|desk| {
+            let sums = [desk.add(1, 2), desk.add(3, 4)];
+            assert_eq!(tap.sum().expect("there is a place in the end").finish().expect("a sum"), 0);
+            sums
+        });
+        assert_eq!(sums.map(|sum| sum.join().expect("a sum")), [3, 7]);
     });
 }

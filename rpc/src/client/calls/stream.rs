@@ -63,7 +63,7 @@ impl Calls {
             }
             let passed_on =
                 if std::mem::take(&mut signalled) && !is_full { state.gate(Gate::Places).next() } else { None };
-            if let (Some(Refused::Full), Some(connection)) = (refused, connection) {
+            if let (Some(Refused::Full), Some(connection)) = (refused, &connection) {
                 drop(state);
                 wake(passed_on);
                 let room = connection.outbox().park_for_room(deadline);
@@ -78,6 +78,10 @@ impl Calls {
             }
             let ticket = state.gate(gate).add();
             drop(state);
+            if let Some(connection) = connection {
+                // As in `begin`, too: what it waits for may wait for its own batch to be written.
+                connection.outbox().wake_writer();
+            }
             wake(passed_on);
             wake(link);
             let parked = park::wait(Reason::Call, deadline);
