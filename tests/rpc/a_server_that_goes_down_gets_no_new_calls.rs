@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use fibra::net::TcpListener;
-use fibra::rpc::Channel;
+use fibra::rpc::{Channel, Executed};
 
 use crate::support::raw::{self, CALL, GOAWAY, REPLY, Raw};
 use crate::support::stub::{self, DRAINING, Stub};
@@ -92,5 +92,26 @@ fn one_that_only_ever_goes_down_is_asked_at_the_pace_of_the_backoff() {
         let accepted = accepted.load(std::sync::atomic::Ordering::SeqCst);
         assert!(accepted <= 12, "10, 20, 40 ms and so on: {accepted}");
         serving.cancel();
+    });
+}
+
+/// What waited at it has ended with its session; that its caller has not asked yet is no reason to stay.
+#[test]
+fn it_is_left_once_its_calls_have_ended_whoever_has_asked() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let connecting = fibra::spawn(move || Channel::connect(addr));
+        let mut first = Raw::accept(&listener, &raw::Opened::default()).0;
+        let desk = DeskClient::new(join(connecting).expect("it listens"));
+        let passing = desk.start().pass();
+        assert_eq!(first.receive().map(|(kind, xid, _)| (kind, xid)), Some((CALL, 1)));
+        first.send(&raw::frame(GOAWAY, 0, &[DRAINING]));
+        wait_until(|| !desk.channel().is_connected());
+        drop(first);
+        let mut second = Raw::accept(&listener, &raw::Opened { server: 2, ..raw::Opened::default() }).0;
+        assert_eq!(second.receive(), None, "nobody waits for anything");
+        let error = passing.join().expect_err("its server has gone");
+        assert_eq!(error.executed(), Executed::Maybe);
     });
 }

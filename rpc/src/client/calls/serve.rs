@@ -56,6 +56,7 @@ impl Calls {
         let posting = state.gate(Gate::Connection).take_all();
         // It may be wider than it was.
         let window = state.gate(Gate::Window).take_all();
+        state.finish_if_retired();
         if state.finished {
             connection.outbox().finish();
         }
@@ -87,8 +88,6 @@ impl Calls {
         let streams = connection.streams().remove_all();
         state.unanswered -= streams;
         wake.extend((0..streams).map_while(|_| state.gate(Gate::Places).next()));
-        state.finish_if_retired();
-        let goes_on = !over && !state.finished;
         state.link = Link::Down(cause.clone());
         self.set_status(&state);
         let mut gates = None;
@@ -96,6 +95,8 @@ impl Calls {
             state.let_go(&mut wake);
             gates = Some(state.open_gates());
         }
+        state.finish_if_retired();
+        let goes_on = !over && !state.finished;
         drop(state);
         gates.into_iter().flatten().for_each(Waiters::wake);
         wake.into_iter().for_each(|caller| caller.unpark());
