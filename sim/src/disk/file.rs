@@ -1,4 +1,7 @@
 //! [`File`]: std's, as far as a disk's file has what a system's has.
+//!
+//! Invariant: the cursor is read and moved on in the step that does the reading or writing, not before or after the time that it takes. So
+//! those who share a file do not get into each other's way.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -96,19 +99,23 @@ impl File {
 
 impl Read for &File {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let at = *self.cursor.lock();
-        let read = self.read_at(buf, at)?;
-        *self.cursor.lock() = at + read as u64;
-        Ok(read)
+        self.disk.operate(Kind::Read, |state| {
+            let mut cursor = self.cursor.lock();
+            let read = state.read(self.file, *cursor, buf)?;
+            *cursor += read as u64;
+            Ok(read)
+        })
     }
 }
 
 impl Write for &File {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let at = *self.cursor.lock();
-        let written = self.write_at(data, at)?;
-        *self.cursor.lock() = at + written as u64;
-        Ok(written)
+        self.disk.operate(Kind::Write, |state| {
+            let mut cursor = self.cursor.lock();
+            let written = state.write(self.file, *cursor, data)?;
+            *cursor += written as u64;
+            Ok(written)
+        })
     }
 
     /// Nothing: what was written is written, if not synced.
