@@ -305,10 +305,14 @@ impl Worker {
         self.running.get().is_some_and(|running| fiber.is(running))
     }
 
-    /// Fires the hook of the running fiber, if it has one.
+    /// Does what comes before a park of the running fiber: fires its hook, if it has one.
+    ///
+    /// # Panics
+    ///
+    /// As the park would, inside a [`fibra_fiber::Context`] that runs on a fiber.
     #[cold]
-    pub(crate) fn fire_running_hook() {
-        if let Some(fiber) = Worker::with(|worker| worker?.running.get()) {
+    pub(crate) fn prepare_running() {
+        if let Some(fiber) = Worker::with(|worker| worker?.running_to_park()) {
             // SAFETY: it runs on this thread, and has not ended.
             hook::fire(unsafe { &fiber.as_ref().owned().hook });
         }

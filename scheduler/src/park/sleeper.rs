@@ -31,12 +31,16 @@ impl Sleeper {
     }
 
     /// The caller, which is about to line up: calls the hook of [`on_first_park`](super::on_first_park), if there is one, so that the park
-    /// itself runs nobody's code.
+    /// itself runs nobody's code, and does not panic.
+    ///
+    /// # Panics
+    ///
+    /// As the park would, inside a [`fibra_fiber::Context`] that runs on a fiber: one in line might be granted something while it unwinds.
     #[inline]
     pub(crate) fn prepared() -> Self {
         let sleeper = Sleeper::current();
-        if sleeper.has_hook() {
-            Worker::fire_running_hook();
+        if sleeper.must_prepare() {
+            Worker::prepare_running();
         }
         sleeper
     }
@@ -51,14 +55,15 @@ impl Sleeper {
         Sleeper::Thread(THREAD.try_with(|thread| NonNull::from(thread)).unwrap_or_else(|_| leak()))
     }
 
-    /// Whether it is inside [`on_first_park`](super::on_first_park) and has not switched away yet. By the sleeper itself.
+    /// Whether it is to be [prepared](Sleeper::prepared) before it lines up: it is inside [`on_first_park`](super::on_first_park) and has not
+    /// switched away yet, or in a context of its own. By the sleeper itself.
     #[inline]
-    pub(crate) fn has_hook(&self) -> bool {
-        match self {
-            // SAFETY: it runs, on this thread.
-            Sleeper::Fiber(fiber) => unsafe { fiber.as_ref().owned() }.hook.get().is_some(),
-            Sleeper::Thread(_) => false,
-        }
+    pub(crate) fn must_prepare(&self) -> bool {
+        let &Sleeper::Fiber(fiber) = self else { return false };
+        // SAFETY: it runs, on this thread.
+        let control = unsafe { fiber.as_ref() };
+        // SAFETY: as above.
+        unsafe { control.owned() }.hook.get().is_some() || !unsafe { control.is_innermost() }
     }
 
     /// One park, no longer than until `deadline`; if `is_cut`, cancellation and the ambient deadline end it, too. By the sleeper itself. May

@@ -94,7 +94,7 @@ mod chosen {
             Sleeper::current()
         }
 
-        pub(crate) fn has_hook(&self) -> bool {
+        pub(crate) fn must_prepare(&self) -> bool {
             false
         }
 

@@ -141,8 +141,8 @@ impl<T> Core<T> {
         E: From<(Failure, T)>,
     {
         let sleeper = Sleeper::current();
-        if sleeper.has_hook() {
-            return self.call_hook_and_send(guard, message, deadline);
+        if sleeper.must_prepare() {
+            return self.prepare_and_send(guard, message, deadline);
         }
         let (failure, slot) =
             match guard.wait(sleeper, SENDERS, End::Back, Some(message), &Reason::Channel, Limit::cut(deadline)) {
@@ -154,7 +154,7 @@ impl<T> Core<T> {
     }
 
     #[cold]
-    fn call_hook_and_send<E>(&self, guard: Locked<'_, T>, message: T, deadline: Option<Instant>) -> Result<(), E>
+    fn prepare_and_send<E>(&self, guard: Locked<'_, T>, message: T, deadline: Option<Instant>) -> Result<(), E>
     where
         E: From<(Failure, T)>,
     {
@@ -166,8 +166,8 @@ impl<T> Core<T> {
     #[inline(never)] // One copy, for all who receive.
     fn wait_for_message<E: From<Failure>>(&self, guard: Locked<'_, T>, deadline: Option<Instant>) -> Result<T, E> {
         let sleeper = Sleeper::current();
-        if sleeper.has_hook() {
-            return self.call_hook_and_receive(guard, deadline);
+        if sleeper.must_prepare() {
+            return self.prepare_and_receive(guard, deadline);
         }
         match guard.wait(sleeper, RECEIVERS, End::Back, None, &Reason::Channel, Limit::cut(deadline)) {
             Ok(slot) => slot.ok_or_else(|| Failure::Disconnected.into()),
@@ -176,7 +176,7 @@ impl<T> Core<T> {
     }
 
     #[cold]
-    fn call_hook_and_receive<E: From<Failure>>(&self, guard: Locked<'_, T>, deadline: Option<Instant>) -> Result<T, E> {
+    fn prepare_and_receive<E: From<Failure>>(&self, guard: Locked<'_, T>, deadline: Option<Instant>) -> Result<T, E> {
         drop(guard);
         Sleeper::prepared();
         self.receive(deadline)
