@@ -45,15 +45,27 @@ impl Request {
     #[inline]
     pub(crate) fn begin(&mut self, method: &Cow<'static, str>, xid: u64, deadline: Option<Instant>) {
         (self.xid, self.deadline) = (Some(xid), deadline);
-        match (&self.method, method) {
-            // As a rule the same text, or the same as before.
-            (_, Cow::Borrowed(name)) => self.method = Cow::Borrowed(name),
-            (Cow::Owned(before), Cow::Owned(name)) if before == name => {}
-            _ => self.method = method.clone(),
+        match (&mut self.method, method) {
+            // As a rule a text of the program.
+            (Cow::Borrowed(before), Cow::Borrowed(name)) => *before = name,
+            _ => self.rename(method),
         }
         if !self.metadata.is_empty() {
-            self.metadata = Metadata::new();
+            self.forget_metadata();
         }
+    }
+
+    // Apart from what most calls need, so that they need not put registers by for it.
+    #[inline(never)]
+    fn rename(&mut self, method: &Cow<'static, str>) {
+        if self.method != *method {
+            self.method = method.clone();
+        }
+    }
+
+    #[inline(never)]
+    fn forget_metadata(&mut self) {
+        self.metadata = Metadata::new();
     }
 
     /// The call that the caller is the handler of; `None` if it is none, such as a fiber that a handler has spawned.
