@@ -82,7 +82,7 @@ pub(super) struct Ran {
 /// Runs a call, whose method's name has been looked up, and puts its reply in `out`. `request` is for whoever asks what call that is.
 #[inline(always)] // Into the one place that most calls come from.
 pub(super) fn run(
-    serving: &Serving<'_>,
+    serving: Serving<'_>,
     call: &mut Call,
     method: Named,
     request: &mut Request,
@@ -90,7 +90,7 @@ pub(super) fn run(
     mut streams: Option<CallStreams>,
     out: &mut Vec<u8>,
 ) -> Ran {
-    let &Serving { registry, middleware, frame_bytes: frame_bytes_max, count } = serving;
+    let Serving { registry, middleware, frame_bytes: frame_bytes_max, count } = serving;
     let Some(target) = registry.target(method) else {
         let message = format!("the server has no method `{}`", call.method.escape_ascii());
         return serving.refuse(call, Code::UnknownMethod, &message, out);
@@ -124,7 +124,7 @@ pub(super) fn run(
 impl Serving<'_> {
     /// Turns a call away that was let in, but cannot be run.
     #[cold]
-    fn refuse(&self, call: &Call, code: Code, message: &str, out: &mut Vec<u8>) -> Ran {
+    fn refuse(self, call: &Call, code: Code, message: &str, out: &mut Vec<u8>) -> Ran {
         Reply::new(out, call.xid, call.one_way, self.frame_bytes).failure(code, message);
         self.count.inspect(|(shard, _)| shard.refuse(code));
         Ran { has_run: false, failure: Some(code) }

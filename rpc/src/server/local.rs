@@ -108,7 +108,7 @@ impl Local {
         let deadline = cancel::deadline();
         let method = registry.named(&call.method, Hint::NONE);
         let mut request = Request::from(Peer::Local);
-        handler::run(&serving, call, method, &mut request, deadline, streams, reply).has_run
+        handler::run(serving, call, method, &mut request, deadline, streams, reply).has_run
     }
 
     /// Who calls in that lane takes its one permit first.

@@ -51,8 +51,9 @@ pub(super) struct Reader {
     last_read_at: Option<Instant>,
     /// When what was read came, or before.
     came_after: Instant,
-    /// From when on calls that were read are late.
+    /// From when on calls that were read are late; and whether one whose turn is at the time above is.
     late_at: Option<Instant>,
+    is_late: bool,
     /// Since when it is waited for the rest of a frame.
     unfinished_since: Option<Instant>,
     /// Of what all connections hold: none, but while its connection keeps it.
@@ -91,6 +92,7 @@ impl Reader {
             last_read_at: None,
             came_after: now,
             late_at: None,
+            is_late: false,
             unfinished_since: None,
             share,
             hint: Hint::NONE,
@@ -137,6 +139,7 @@ impl Reader {
         let came_after = self.stood.after.map(|after| self.last_read_at.map_or(after, |last| after.max(last)));
         self.came_after = came_after.unwrap_or(self.read_at);
         self.late_at = self.target.and_then(|target| self.came_after.checked_add(target));
+        self.is_late = self.is_late_at(self.read_at);
         self.cancelled.clear();
         self.cancelled.extend(self.decoder.cancels().take(CANCELS_AHEAD_MAX));
         Ok(match count {
@@ -181,10 +184,16 @@ impl Reader {
         self.read_at
     }
 
-    /// Whether a call that waits for its turn now is late.
+    /// Whether a call that has waited for its turn until then is late.
     #[inline]
-    pub(super) fn is_late(&self, now: Instant) -> bool {
+    pub(super) fn is_late_at(&self, now: Instant) -> bool {
         self.late_at.is_some_and(|late_at| now > late_at)
+    }
+
+    /// The same, at the time that was told last.
+    #[inline]
+    pub(super) fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// How long a call whose turn is now has waited for it, at most.
@@ -214,8 +223,7 @@ impl Reader {
     #[inline]
     pub(super) fn now(&mut self, timeout: Duration) -> Instant {
         let (now, age) = self.now;
-        let is_late = self.late_at.is_some_and(|late_at| now > late_at);
-        if age >= self.age_max || (age > 0 && (timeout < EXACT_BELOW || is_late)) {
+        if age >= self.age_max || (age > 0 && (timeout < EXACT_BELOW || self.is_late)) {
             return self.now_exactly();
         }
         self.now.1 += 1;
@@ -230,6 +238,7 @@ impl Reader {
         let began = *self.turn_began.get_or_insert(now);
         self.turn_is_over = now.saturating_duration_since(began) >= TURN_TIME_MAX;
         self.now = (now, 1);
+        self.is_late = self.is_late_at(now);
         now
     }
 

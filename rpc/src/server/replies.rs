@@ -42,7 +42,7 @@ pub(super) struct Ended<'a> {
 
 impl Replies {
     /// Adds a reply, if there is one; with what its session is to be told. Whether they are enough for a write.
-    #[inline]
+    #[inline(always)] // Into the way of a call.
     pub(super) fn add(&mut self, mut reply: Vec<u8>, ended: Option<(Xid, bool)>) -> bool {
         let start = self.bytes.len();
         if start == 0 {

@@ -65,7 +65,7 @@ impl Allowance {
     }
 
     /// Whether so many bytes more may be kept; if so they count as kept.
-    #[inline]
+    #[inline(always)] // A few comparisons, in the way of every call.
     pub fn take(&mut self, bytes: usize) -> bool {
         let used = (self.used as usize).saturating_add(bytes);
         if used > self.pool.shared.session_max as usize || (used > (OWN + self.granted) as usize && !self.grow(used)) {

@@ -11,7 +11,7 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    #[inline]
+    #[inline(always)] // Where it is to lie.
     pub(super) fn new(reply: &[u8]) -> Self {
         let mut bytes = [0; IN_PLACE_MAX];
         // Most are a header and a little: two copies that overlap, of a length that the compiler knows, take less than one of any length.

@@ -91,7 +91,7 @@ impl Connection {
             Some(Refusal::InFlight(self.context().limits.in_flight))
         } else if let Some(max) = self.context().load.is_full() {
             Some(Refusal::Waiting(max))
-        } else if reader.is_late(now) {
+        } else if reader.is_late() {
             self.refuses_late(reader, now, call.timeout, deadline)
         } else {
             None
@@ -104,7 +104,7 @@ impl Connection {
             let serving = self.serving(now);
             // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
             let ran = cancel::with_deadline(deadline, || {
-                handler::run(&serving, &mut call, method, request, deadline, None, out)
+                handler::run(serving, &mut call, method, request, deadline, None, out)
             });
             in_session.then_some(ran.has_run)
         })
@@ -158,12 +158,12 @@ impl Connection {
             ended
         });
         let ended = ended.map(|has_run| (xid, has_run));
-        if role.is_some() {
+        if let Some(reader) = role {
             self.in_flight.update(|count| count - 1);
             if waits.is_some() {
                 self.warn_if_refused();
             }
-            return Ok(answered(role, out, ended));
+            return Ok(Step::behind(reader.replies.add(out, ended)));
         }
         if let Some((xid, has_run)) = ended {
             self.session.finish(Ended { xid, reply: &out, has_run });

@@ -57,7 +57,7 @@ impl Connection {
                 let now = clock::now();
                 let refusal = if self.context().stage.is_refusing() {
                     Some(Refusal::Draining)
-                } else if reader.is_late(now) {
+                } else if reader.is_late_at(now) {
                     self.refuses_late(reader, now, call.timeout, deadline)
                 } else {
                     None
@@ -122,7 +122,7 @@ impl Connection {
             let serving = self.serving(now);
             let method = serving.registry.named(&call.method, Hint::NONE);
             let ran = cancel::with_deadline(deadline, || {
-                handler::run(&serving, &mut call, method, request, deadline, None, out)
+                handler::run(serving, &mut call, method, request, deadline, None, out)
             });
             Some(ran.has_run)
         })
@@ -148,7 +148,7 @@ impl Connection {
                     let serving = self.serving(clock::now());
                     let method = serving.registry.named(&call.method, Hint::NONE);
                     let ran = cancel::with_deadline(deadline, || {
-                        handler::run(&serving, &mut call, method, request, deadline, None, out)
+                        handler::run(serving, &mut call, method, request, deadline, None, out)
                     });
                     return Some(ran.has_run);
                 }

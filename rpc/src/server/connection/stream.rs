@@ -96,7 +96,7 @@ impl Connection {
                 let serving = self.serving(now);
                 let method = serving.registry.named(&call.method, Hint::NONE);
                 let _ran = cancel::with_deadline(deadline, || {
-                    handler::run(&serving, &mut call, method, request, deadline, Some(streams), out)
+                    handler::run(serving, &mut call, method, request, deadline, Some(streams), out)
                 });
             });
             // Before the answer is queued, so that no item comes behind it.

@@ -54,11 +54,18 @@ pub(super) enum Step {
     HandedOver,
 }
 
-/// Adds a reply to those of this turn, with what its session is to be told.
-#[inline]
+impl Step {
+    /// Behind a reply that may have made them enough for a write.
+    #[inline]
+    pub(super) fn behind(are_enough: bool) -> Self {
+        if are_enough { Self::Filled } else { Self::Done }
+    }
+}
+
+/// Adds a reply to those of this turn, with what its session is to be told: one that no handler made just now.
+#[inline(never)]
 pub(super) fn answered(role: &mut Role, out: Vec<u8>, ended: Option<(Xid, bool)>) -> Step {
-    let is_enough = role.as_mut().is_some_and(|reader| reader.replies.add(out, ended));
-    if is_enough { Step::Filled } else { Step::Done }
+    Step::behind(role.as_mut().is_some_and(|reader| reader.replies.add(out, ended)))
 }
 
 impl Connection {

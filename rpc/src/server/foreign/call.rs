@@ -164,7 +164,7 @@ impl Foreign {
         let method = registry.named(&call.method, Hint::NONE);
         *out = scratch::take();
         let ran = park::on_first_park(&mut parks, || {
-            cancel::with_deadline(deadline, || handler::run(&serving, call, method, &mut request, deadline, None, out))
+            cancel::with_deadline(deadline, || handler::run(serving, call, method, &mut request, deadline, None, out))
         });
         // Other calls may run on this fiber, or thread, behind it.
         clear_locals();

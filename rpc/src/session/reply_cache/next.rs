@@ -11,7 +11,7 @@ use super::{Arrival, Call, Few, Kept, ReplyCache, Stage};
 
 impl<A, B> ReplyCache<A, B> {
     /// A call arrives. Whether it was the next of its client, so that it is new and concerns no other; if not, it has not arrived.
-    #[inline]
+    #[inline(always)] // Into the way of a call.
     pub(crate) fn arrive_next(&mut self, arrival: &Arrival) -> bool {
         let &Arrival { xid, first_incomplete, fingerprint, turn } = arrival;
         let ShortDeque::Many(calls) = &mut self.calls else { return false };
@@ -34,7 +34,7 @@ impl<A, B> ReplyCache<A, B> {
     }
 
     /// A call has got its answer. Whether it is kept, and concerns no other; if not, nothing is changed.
-    #[inline]
+    #[inline(always)] // Into the way of a call.
     pub(crate) fn finish_alone(&mut self, xid: Xid, reply: &[u8]) -> bool {
         let ShortDeque::Many(calls) = &mut self.calls else { return false };
         if self.rare.is_some() {
