@@ -6,7 +6,7 @@ use std::time::Duration;
 use fibra::net::TcpListener;
 use fibra::rpc::client::Keepalive;
 use fibra::rpc::error::Disconnect;
-use fibra::rpc::{CallError, Channel, Executed};
+use fibra::rpc::{CallError, Channel, Executed, Limits};
 
 use crate::support::raw::{self, CALL, PING, PONG, REPLY, Raw};
 use crate::support::{DeskClient, LOOPBACK, join, on_one_worker};
@@ -116,6 +116,34 @@ fn one_that_is_slow_gets_twice_as_long_each_time() {
         server.send(&raw::frame(REPLY, 1, &[0xc0]));
         join(call).expect("it has waited for long enough");
         assert!((3..=6).contains(&connections), "{connections}");
+    });
+}
+
+/// Nobody would send it later, and then nothing would come.
+#[test]
+fn the_question_waits_for_no_room() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let mut keepalive = Keepalive::default();
+        (keepalive.after, keepalive.timeout) = (Duration::from_millis(20), Duration::from_secs(20));
+        let mut limits = Limits::default();
+        limits.buffered_bytes = 1024;
+        let builder = Channel::builder().keepalive(Some(keepalive)).limits(limits);
+        let connecting = fibra::spawn(move || builder.connect(addr));
+        let mut server = Raw::accept(&listener, &raw::Opened::default()).0;
+        let desk = DeskClient::new(join(connecting).expect("it listens"));
+        let echoes = desk.batch(|desk| {
+            // Each makes room for itself, and leaves none.
+            let echoes = (0..20).map(|_| {
+                let echo = desk.echo("x".repeat(2000));
+                fibra::sleep(Duration::from_millis(7)).expect("nobody cancels it");
+                echo
+            });
+            echoes.collect::<Vec<_>>()
+        });
+        while server.receive().expect("a frame").0 != PING {}
+        drop(echoes);
     });
 }
 
