@@ -73,15 +73,14 @@ impl Outbox {
         Self { state: Mutex::new(state), ..Self::new(buffered_bytes_max) }
     }
 
-    /// Queues the frames in `frames` and leaves it empty. The caller is to [flush](Self::flush), or to see to it that the
-    /// writing fiber does.
+    /// As [`append_and_wake`](Self::append_and_wake), but wakes nobody.
+    #[cfg(test)]
     pub(crate) fn append(&self, frames: &mut Vec<u8>) -> Result<Queued, Refused> {
         self.queue(frames, false)
     }
 
-    /// As [`append`](Self::append), but not refused for being full: for whoever stops bringing frames when [it is](Self::is_full), and for frames of a
-    /// few bytes that are bounded otherwise.
-    /// Returns the bytes now queued; none if the connection is over, and then the frames are dropped.
+    /// As [`append_and_wake`](Self::append_and_wake), but wakes nobody, and not refused for being full: for whoever stops bringing frames
+    /// when [it is](Self::is_full), and for frames of a few bytes that are bounded otherwise. Returns the bytes now queued; none if the connection is over, and then the frames are dropped.
     pub(crate) fn append_anyway(&self, frames: &mut Vec<u8>) -> usize {
         let mut state = self.state.lock();
         if state.is_over() {
@@ -122,12 +121,12 @@ impl Outbox {
         !state.closed && !state.flushing && state.buffered() > 0
     }
 
-    /// As [`append`](Self::append); wakes the writing fiber if nobody else is writing.
+    /// Queues the frames in `frames` and leaves it empty; wakes the writing fiber if nobody else is writing.
     pub(crate) fn append_and_wake(&self, frames: &mut Vec<u8>) -> Result<Queued, Refused> {
         self.queue(frames, true)
     }
 
-    /// As [`append`](Self::append), of a frame that stays with its sender.
+    /// Queues a frame that stays with its sender. The caller is to [flush](Self::flush), or to see to it that the writing fiber does.
     pub(crate) fn append_copy(&self, frame: &[u8]) -> Result<Queued, Refused> {
         let mut state = self.state.lock();
         self.admit(&state)?;

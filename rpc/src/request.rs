@@ -57,6 +57,7 @@ impl Request {
 
     // Apart from what most calls need, so that they need not put registers by for it.
     #[inline(never)]
+    #[expect(clippy::ptr_arg, reason = "a name that lasts for ever is not copied")]
     fn rename(&mut self, method: &Cow<'static, str>) {
         if self.method != *method {
             self.method = method.clone();

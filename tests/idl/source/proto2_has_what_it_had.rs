@@ -35,7 +35,8 @@ fn both_encodings_give_back_what_they_got() {
 
 #[test]
 fn its_enums_have_names_too() {
-    let old = arriving::<Old>(&map([("mood", "MOOD_BAD".into()), ("must_mood", "MOOD_GOOD".into())])).expect("it is one");
+    let old =
+        arriving::<Old>(&map([("mood", "MOOD_BAD".into()), ("must_mood", "MOOD_GOOD".into())])).expect("it is one");
     assert_eq!((old.mood, old.must_mood), (Some(-1), 1));
     let old = arriving::<Old>(&map([("mood", "MOOD_FINE".into())])).expect("it is one");
     assert_eq!(old.mood, Some(1), "a number may have several");
