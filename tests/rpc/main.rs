@@ -14,6 +14,7 @@ mod a_cancel_waits_for_room;
 mod a_cancelled_call_frees_its_handler;
 mod a_cancelled_call_leaves_no_hole;
 mod a_cancelled_caller_stops_waiting;
+mod a_copy_that_comes_too_late_does_not_run;
 mod a_copy_without_room_is_answered;
 mod a_cut_before_the_request_arrives_is_sent_again;
 mod a_cut_connection_ends_its_streams;
