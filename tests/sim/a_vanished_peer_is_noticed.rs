@@ -73,6 +73,32 @@ fn by_a_client_whose_server_is_gone() {
     sim.run().unwrap_or_else(|failure| panic!("{failure}"));
 }
 
+/// Its kernel acknowledges whatever comes, so that only the ping tells.
+#[test]
+fn by_a_client_whose_server_does_nothing_any_more() {
+    let mut sim = Sim::builder().seed(7).build();
+    let hosts = sim.hosts();
+    sim.host("first", serve);
+    sim.host("second", serve);
+    sim.client("alice", move || {
+        let mut keepalive = client::Keepalive::default();
+        (keepalive.after, keepalive.timeout) = (SECOND, SECOND);
+        let channel = Channel::builder().keepalive(Some(keepalive)).connect_to(["first:7000", "second:7000"])?;
+        let bank = BankClient::new(channel).within(60 * SECOND);
+        bank.add(1, 2)?;
+        hosts.pause("first");
+        let begin = fibra::clock::now();
+        for n in 0..20 {
+            assert_eq!(bank.add(n, 1)?, n + 1);
+        }
+        let took = fibra::clock::now() - begin;
+        assert!(took < 5 * SECOND, "{took:?}");
+        hosts.resume("first");
+        Ok(())
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
 /// A client that has asked for keepalive waits for a peer that crashes, and is started anew or not.
 fn waits_for_a_peer_that_crashes(is_started_anew: bool, expected: ErrorKind) {
     let mut sim = Sim::builder().seed(7).latency(Latency::fixed(MILLISECOND)).build();
