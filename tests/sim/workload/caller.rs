@@ -8,7 +8,7 @@ use fibra::rpc::client::Pending;
 use fibra::{cancel, clock};
 
 use super::around::Luggage;
-use super::desk::{DeskClient, Receipt, Task};
+use super::desk::{DeskClient, Place, Receipt, Task};
 use super::history::{Answer, KEYS, Op, Outcome};
 use super::ledger::{Id, Kind, Ledger, Run, is_up};
 use super::plan::{Action, ClientPlan, Dice};
@@ -65,11 +65,15 @@ impl Caller<'_> {
         let (min, max) = self.plan.timeout;
         let id = self.ledger.call(kind, what);
         let bytes = self.plan.metadata.map(|bytes| bytes as u32);
+        let work = match self.plan.work_parts {
+            Some(parts) => self.plan.work * self.dice.below(parts as usize + 1) as u32 / parts,
+            None => self.dice.up_to(self.plan.work),
+        };
         let task = Task {
             id,
             client: self.client,
             luggage: Luggage { call: id, bytes, is_signed: self.plan.around.is_some() },
-            micros: self.dice.up_to(self.plan.work).as_micros() as u32,
+            micros: work.as_micros() as u32,
             bytes: self.dice.below(self.plan.bytes + 1) as u32,
         };
         let timeout = self.dice.between(min, max);
@@ -131,13 +135,31 @@ impl Caller<'_> {
         for _ in 0..count {
             let made = self.make(Kind::Once, "in turn");
             self.ordered += 1;
-            let call = self.within(made).start().in_turn(made.task, self.number, self.ordered);
+            let lane = if self.plan.lanes > 1 { self.dice.below(self.plan.lanes) as u32 } else { 0 };
+            let place = Place { lane, caller: self.number, number: self.ordered };
+            let desk = self.within(made);
+            let call = match lane {
+                0 => desk.start().in_turn(made.task, place),
+                1 => desk.start().in_second_lane(made.task, place),
+                _ => desk.start().in_third_lane(made.task, place),
+            };
+            self.ledger.goes_out(made.id());
             self.started(made);
             // Those before it come first, also when they are joined.
             calls.push((Made { timeout: 8 * self.plan.timeout.1, ..made }, call));
         }
+        let is_impatient = self.plan.patience.is_some();
+        // Some are not sent before they are waited for, or those before them are, or were given up.
+        if is_impatient && self.dice.one_in(3) {
+            calls.reverse();
+        }
         for (made, mut call) in calls {
-            let patience = self.dice.up_to(self.plan.timeout.1);
+            if is_impatient && self.dice.one_in(8) {
+                self.ledger.give_up(made.id());
+                call.cancel();
+                continue;
+            }
+            let patience = self.dice.up_to(self.plan.patience.unwrap_or(self.plan.timeout.1));
             match self.dice.one_in(4) {
                 true => match call.join_timeout(patience) {
                     Some(result) => self.receipt(made, result),

@@ -24,6 +24,16 @@ pub(crate) struct Task {
     pub(crate) bytes: u32,
 }
 
+/// Where an ordered call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// Among the lanes of its session.
+    pub(crate) lane: u32,
+    pub(crate) caller: u64,
+    /// Among its caller's calls in all lanes.
+    pub(crate) number: u64,
+}
+
 /// What a handler has done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipt {
@@ -72,9 +82,15 @@ pub(crate) trait Desk {
     #[rpc(maybe)]
     fn post(&self, task: Task);
 
-    /// In the order in which `caller` makes them: this is its call `number`.
+    /// In the order in which its caller makes those of its lane.
     #[rpc(ordered)]
-    fn in_turn(&self, task: Task, caller: u64, number: u64) -> Receipt;
+    fn in_turn(&self, task: Task, place: Place) -> Receipt;
+
+    #[rpc(ordered = "second")]
+    fn in_second_lane(&self, task: Task, place: Place) -> Receipt;
+
+    #[rpc(ordered = "third")]
+    fn in_third_lane(&self, task: Task, place: Place) -> Receipt;
 
     /// Has an error of its own: the execution's number.
     fn decline(&self, task: Task) -> Result<(), u64>;
@@ -173,9 +189,17 @@ impl Desk for Clerk {
         self.serve(task, false);
     }
 
-    fn in_turn(&self, task: Task, caller: u64, number: u64) -> Receipt {
-        let _turn = self.ledger.turn(task.id, self.life, task.client, caller, number);
+    fn in_turn(&self, task: Task, place: Place) -> Receipt {
+        let _turn = self.ledger.turn(task.id, self.life, task.client, place);
         self.serve(task, true)
+    }
+
+    fn in_second_lane(&self, task: Task, place: Place) -> Receipt {
+        self.in_turn(task, place)
+    }
+
+    fn in_third_lane(&self, task: Task, place: Place) -> Receipt {
+        self.in_turn(task, place)
     }
 
     fn decline(&self, task: Task) -> Result<(), u64> {

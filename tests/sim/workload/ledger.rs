@@ -11,8 +11,12 @@
 //! * Ordered calls of a caller run one at a time, in the order in which it makes them, whichever servers they run at.
 //! * Neither side takes what the other sends for a breach of the protocol.
 //! * Who has all the time there is gets an answer.
+//! * Where nothing disturbs, an ordered call whose turn has come runs at once: it waits for nothing but its lane. One whose turn does not come is
+//!   refused in time.
 //! * No handler of a strict server runs that its middleware has not let through.
 //! * No session has more calls under way than its window, no server more that wait than it may have.
+
+mod turns;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -24,7 +28,9 @@ use fibra::rpc::{CallError, Executed};
 use fibra::seeded::{self, Host};
 use parking_lot::Mutex;
 
+use super::desk::Place;
 use super::history::History;
+use turns::{Lane, LaneOf};
 
 /// How much later than its timeout a call may end: turns of others, at a microsecond each, come before it.
 const LATE: Duration = Duration::from_millis(150);
@@ -38,6 +44,9 @@ const NEVER_TOLD: [&str; 5] = [
     // All replies of a run are less than a session may keep.
     "too large to keep",
 ];
+
+/// A server that gives a held call up before its time is up, of one as long as this, is heard before that.
+const LONG: Duration = Duration::from_secs(1);
 
 /// Nobody has to wait for so long: whatever disturbs has ended before.
 const FOR_EVER: Duration = Duration::from_secs(200);
@@ -70,6 +79,8 @@ struct Call {
     is_given_up: bool,
     /// How long its caller waits.
     timeout: Duration,
+    /// When it was on its way to its server, if that is of interest.
+    out_at: Option<Duration>,
 }
 
 /// What has come of all calls.
@@ -98,9 +109,9 @@ struct Life {
     keeps_sessions: bool,
     /// How many calls its middleware has let through whose handlers have not begun; none if it has no middleware.
     entered: Option<u64>,
-    /// The last ordered call that has begun, by caller, and how many run, by client.
-    turns: BTreeMap<u64, u64>,
-    ordered: BTreeMap<u32, usize>,
+    /// The last ordered call that has begun, by caller and lane.
+    turns: BTreeMap<(u64, u32), u64>,
+    lanes: BTreeMap<LaneOf, Lane>,
 }
 
 #[derive(Debug, Default)]
@@ -109,8 +120,10 @@ struct Book {
     /// Whose each execution was.
     runs: Vec<Id>,
     lives: Vec<Life>,
-    /// The ordered calls that run: caller, number, call, and where.
-    in_turn: Vec<(u64, u64, Id, usize)>,
+    /// The ordered calls that run, and where.
+    in_turn: Vec<(Place, Id, usize)>,
+    /// How soon an ordered call begins that may; `None`: something disturbs.
+    promptness: Option<Duration>,
     broken: Vec<String>,
     is_late_by_pauses: bool,
     tally: Tally,
@@ -142,28 +155,10 @@ impl Drop for Running {
     }
 }
 
-/// An ordered call that runs.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    ledger: Ledger,
-    life: usize,
-    client: u32,
-    id: Id,
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut book = self.ledger.0.lock();
-        let ordered = book.lives[self.life].ordered.entry(self.client).or_default();
-        *ordered = ordered.saturating_sub(1);
-        book.in_turn.retain(|(_, _, id, life)| (*id, *life) != (self.id, self.life));
-    }
-}
-
 impl Ledger {
-    /// `is_late_by_pauses`: whether clients may be paused, and be told late.
-    pub(crate) fn new(is_late_by_pauses: bool) -> Self {
-        Self(Arc::new(Mutex::new(Book { is_late_by_pauses, ..Book::default() })))
+    /// `is_late_by_pauses`: whether clients may be paused, and be told late. `promptness`: how soon an ordered call begins that may.
+    pub(crate) fn new(is_late_by_pauses: bool, promptness: Option<Duration>) -> Self {
+        Self(Arc::new(Mutex::new(Book { is_late_by_pauses, promptness, ..Book::default() })))
     }
 
     /// A server begins: its number.
@@ -177,7 +172,8 @@ impl Ledger {
     /// A call is about to be made.
     pub(crate) fn call(&self, kind: Kind, what: &'static str) -> Id {
         let mut book = self.0.lock();
-        book.calls.push(Call { kind, what, runs: 0, told: None, is_given_up: false, timeout: Duration::MAX });
+        let timeout = Duration::MAX;
+        book.calls.push(Call { kind, what, runs: 0, told: None, is_given_up: false, timeout, out_at: None });
         book.calls.len() as Id - 1
     }
 
@@ -254,39 +250,6 @@ impl Ledger {
         Running { ledger: self.clone(), life, client, id, run }
     }
 
-    /// An ordered call begins: number `number` of a caller's.
-    pub(crate) fn turn(&self, id: Id, life: usize, client: u32, caller: u64, number: u64) -> Turn {
-        let mut guard = self.0.lock();
-        let book = &mut *guard;
-        if is_up() {
-            // What a lost session has let go of may not have been told yet.
-            let is_before = |&&(other, before, call, at): &&(u64, u64, Id, usize)| {
-                let Call { told, is_given_up, .. } = book.calls[call as usize];
-                let is_awaited = told.is_none() && !is_given_up && book.lives[at].keeps_sessions;
-                other == caller && before < number && at != life && is_awaited
-            };
-            if let Some((_, before, ..)) = book.in_turn.iter().find(is_before) {
-                let what = format!("ordered call {number} of caller {caller} runs while {before} does, elsewhere");
-                book.breaks(what);
-            }
-            book.in_turn.push((caller, number, id, life));
-            let place = &mut book.lives[life];
-            let last = place.turns.insert(caller, number).unwrap_or(0);
-            let ordered = place.ordered.entry(client).or_default();
-            *ordered += 1;
-            // The handlers of a lost session run on beside the next one's.
-            let is_alone = *ordered == 1 || !place.keeps_sessions;
-            if number <= last {
-                book.breaks(format!("ordered call {number} of caller {caller} runs behind {last}"));
-            }
-            if !is_alone {
-                book.breaks(format!("ordered call {number} of caller {caller} runs beside another"));
-            }
-        }
-        drop(guard);
-        Turn { ledger: self.clone(), life, client, id }
-    }
-
     /// A caller waits no more, and will not be told.
     pub(crate) fn give_up(&self, id: Id) {
         self.0.lock().calls[id as usize].is_given_up = true;
@@ -328,6 +291,8 @@ impl Ledger {
                 let has_waited = match error {
                     CallError::Timeout { after, .. } => *after > FOR_EVER,
                     CallError::Disconnected { .. } => timeout > FOR_EVER && took >= timeout,
+                    // Its turn has not come.
+                    CallError::Refused { .. } => timeout > FOR_EVER && took > FOR_EVER,
                     _ => false,
                 };
                 if has_waited {
@@ -341,9 +306,15 @@ impl Ledger {
             let what = book.calls[id as usize].what;
             book.breaks(format!("call {id} ({what}) took {took:?}, its timeout was {timeout:?}: {result:?}"));
         }
+        let is_calm = book.promptness.is_some();
         let call = &mut book.calls[id as usize];
         call.told = Some(executed);
         let (runs, what) = (call.runs, call.what);
+        if executed == Executed::Maybe && runs == 0 && is_calm && call.out_at.is_some() && call.timeout > LONG {
+            book.breaks(format!(
+                "call {id} ({what}) was held until nobody waited any more, and not refused: {result:?}"
+            ));
+        }
         match (executed, runs) {
             (Executed::No, 1..) => {
                 book.breaks(format!("call {id} ({what}) has run, its caller was told that it has not: {result:?}"))

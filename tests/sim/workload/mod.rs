@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | this one | [`run`]: a seed's run, and what comes of it |
-//! | `plan` | what is drawn from the seed |
+//! | `plan` | what is drawn from the seed; in `plan/lanes`, of plans that are about ordered calls |
 //! | `roles` | the mains of servers, clients and auditor |
 //! | `stage` | what they know of each other |
 //! | `desk` | the service |

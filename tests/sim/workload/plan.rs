@@ -3,6 +3,8 @@
 //! Swarm testing (Groce, Zhang, Eide, Chen, Regehr: "Swarm Testing", ISSTA 2012): each plan leaves out many kinds of calls, options and faults,
 //! so that what is left comes up more often, and in states that a mix of everything rarely reaches.
 
+mod lanes;
+
 use std::time::Duration;
 
 use fibra::seeded::Rng;
@@ -55,11 +57,17 @@ pub(crate) struct ClientPlan {
     pub(crate) pause: Duration,
     /// How long handlers take, at most.
     pub(crate) work: Duration,
+    /// Of how many parts each takes some, or none, so that many end at the same time; `None`: each takes as long as it likes.
+    pub(crate) work_parts: Option<u32>,
     /// The longest filler of a reply or item, in bytes.
     pub(crate) bytes: usize,
     pub(crate) timeout: (Duration, Duration),
+    /// How long ordered calls are waited for that are then given up; `None`: up to the longest timeout.
+    pub(crate) patience: Option<Duration>,
     pub(crate) window: usize,
     pub(crate) in_flight: usize,
+    /// How much its output may hold, if that is not what is usual.
+    pub(crate) buffered_bytes: Option<usize>,
     pub(crate) attempts: Option<u32>,
     pub(crate) hedge: Option<Duration>,
     pub(crate) keepalive: Option<(Duration, Duration)>,
@@ -67,6 +75,8 @@ pub(crate) struct ClientPlan {
     /// How many bytes beside its number a call has in its metadata, if it has any.
     pub(crate) metadata: Option<usize>,
     pub(crate) around: Option<Around>,
+    /// How many lanes its ordered calls are in.
+    pub(crate) lanes: usize,
 }
 
 /// What a client's middleware does with a call.
@@ -172,6 +182,7 @@ impl Plan {
         }
         let mut plan = Self { seed, servers, clients, until, faults, schedule: Schedule::swarm(seed) };
         plan.draw_more(&mut Dice::new(seed, 1));
+        plan.draw_lanes(&mut Dice::new(seed, 2));
         plan
     }
 
@@ -254,16 +265,20 @@ impl ClientPlan {
             mix,
             pause: millis(dice.of(&[0, 1, 20, 300])),
             work: millis(dice.of(&[0, 0, 2, 50, 1_000])),
+            work_parts: None,
             bytes: dice.of(&[0, 20, 100, 3_000, 40_000]),
             timeout: (shortest, longest.max(shortest)),
+            patience: None,
             window: dice.of(&[1, 4, 512]),
             in_flight: dice.of(&[1, 8, 1_024, 1_024]),
+            buffered_bytes: None,
             attempts: dice.of(&[None, Some(1), Some(10)]),
             hedge: dice.of(&[None, Some(millis(1)), Some(millis(50))]),
             keepalive: dice.of(&[None, Some((millis(20), millis(100))), Some((millis(1_000), millis(500)))]),
             idle_timeout: dice.of(&[None, Some(millis(50))]),
             metadata: None,
             around: None,
+            lanes: 1,
         }
     }
 

@@ -134,6 +134,7 @@ fn connect(stage: &Stage, plan: &ClientPlan) -> Result<DeskClient, fibra::cancel
     loop {
         let mut limits = Limits::default();
         (limits.window, limits.in_flight) = (plan.window, plan.in_flight);
+        limits.buffered_bytes = plan.buffered_bytes.unwrap_or(limits.buffered_bytes);
         let keepalive = plan.keepalive.map(|(after, timeout)| {
             let mut keepalive = Keepalive::default();
             (keepalive.after, keepalive.timeout) = (after, timeout);

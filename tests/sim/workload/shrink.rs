@@ -66,6 +66,9 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         if client.metadata.is_some() || client.around.is_some() {
             with(&|plan| (plan.clients[number].metadata, plan.clients[number].around) = (None, None));
         }
+        if client.lanes > 1 {
+            with(&|plan| plan.clients[number].lanes -= 1);
+        }
         if client.fibers > 1 {
             with(&|plan| plan.clients[number].fibers /= 2);
         }

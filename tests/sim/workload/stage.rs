@@ -43,7 +43,7 @@ impl Stage {
             ..Scene::default()
         };
         let pauses_clients = |fault: &Fault| fault.what == Trouble::Pause && !fault.hosts.is_empty();
-        let ledger = Ledger::new(plan.faults.faults.iter().any(pauses_clients));
+        let ledger = Ledger::new(plan.faults.faults.iter().any(pauses_clients), plan.promptness());
         Self { plan: Rc::new(plan), ledger, scene: Rc::new(RefCell::new(scene)) }
     }
 
