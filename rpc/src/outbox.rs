@@ -80,7 +80,8 @@ impl Outbox {
     }
 
     /// As [`append_and_wake`](Self::append_and_wake), but wakes nobody, and not refused for being full: for whoever stops bringing frames
-    /// when [it is](Self::is_full), and for frames of a few bytes that are bounded otherwise. Returns the bytes now queued; none if the connection is over, and then the frames are dropped.
+    /// when [it is](Self::is_full), and for frames of a few bytes that are bounded otherwise. Returns the bytes now queued; none if the
+    /// connection is over, and then the frames are dropped.
     pub(crate) fn append_anyway(&self, frames: &mut Vec<u8>) -> usize {
         let mut state = self.state.lock();
         if state.is_over() {

@@ -12,8 +12,13 @@ const BUGS: usize = 60;
 struct Bug {
     name: String,
     has_harm: bool,
+    places: Vec<Place>,
+}
+
+/// Lines of a file, and what they are to become.
+#[derive(Default)]
+struct Place {
     file: String,
-    /// The lines of its place, and what they are to become.
     before: Vec<String>,
     after: Vec<String>,
 }
@@ -30,14 +35,19 @@ fn read(list: &str) -> Vec<Bug> {
         match line.split_at_checked(1) {
             None => {}
             Some(("#", _)) => bug.has_harm = true,
-            Some(("@", rest)) => rest.trim_start_matches(['@', ' ']).clone_into(&mut bug.file),
-            Some((" ", text)) => {
-                bug.before.push(text.trim().to_owned());
-                bug.after.push(text.trim().to_owned());
+            Some(("@", rest)) => {
+                bug.places.push(Place { file: rest.trim_start_matches(['@', ' ']).to_owned(), ..Place::default() });
             }
-            Some(("-", text)) => bug.before.push(text.trim().to_owned()),
-            Some(("+", text)) => bug.after.push(text.trim().to_owned()),
-            Some(_) => panic!("`{}`: no line begins so: {line}", bug.name),
+            Some((sign, text)) => {
+                let Some(place) = bug.places.last_mut() else { panic!("`{}` names no file: {line}", bug.name) };
+                assert!([" ", "-", "+"].contains(&sign), "`{}`: no line begins so: {line}", bug.name);
+                if sign != "+" {
+                    place.before.push(text.trim().to_owned());
+                }
+                if sign != "-" {
+                    place.after.push(text.trim().to_owned());
+                }
+            }
         }
     }
     bugs
@@ -53,16 +63,16 @@ fn each_at_one_place() {
             continue;
         }
         for bug in read(&fs::read_to_string(&path).expect("text")) {
-            let Bug { name, has_harm, file, before, after } = bug;
-            assert!(
-                has_harm && !before.is_empty() && before != after,
-                "`{name}` says what it does, and does something"
-            );
-            let source =
-                fs::read_to_string(root.join(&file)).unwrap_or_else(|error| panic!("`{name}`: {file}: {error}"));
-            let lines: Vec<_> = source.lines().map(str::trim).collect();
-            let places = lines.windows(before.len()).filter(|window| *window == before).count();
-            assert_eq!(places, 1, "`{name}`: its place in {file} is to be there, and the only one");
+            let Bug { name, has_harm, places } = bug;
+            assert!(has_harm && !places.is_empty(), "`{name}` says what it does, and where");
+            for Place { file, before, after } in places {
+                assert!(!before.is_empty() && before != after, "`{name}` does something");
+                let source =
+                    fs::read_to_string(root.join(&file)).unwrap_or_else(|error| panic!("`{name}`: {file}: {error}"));
+                let lines: Vec<_> = source.lines().map(str::trim).collect();
+                let found = lines.windows(before.len()).filter(|window| *window == before).count();
+                assert_eq!(found, 1, "`{name}`: its place in {file} is to be there, and the only one");
+            }
             assert!(names.insert(name.clone()), "two bugs have the name `{name}`");
         }
     }
