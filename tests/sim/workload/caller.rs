@@ -11,7 +11,7 @@ use super::around::Luggage;
 use super::desk::{DeskClient, Place, Receipt, Task};
 use super::history::{Answer, KEYS, Op, Outcome};
 use super::ledger::{Id, Kind, Ledger, Run, is_up};
-use super::plan::{Action, ClientPlan, Dice};
+use super::plan::{Action, Around, ClientPlan, Dice};
 
 /// See the [module](self).
 pub(crate) struct Caller<'a> {
@@ -143,7 +143,10 @@ impl Caller<'_> {
                 1 => desk.start().in_second_lane(made.task, place),
                 _ => desk.start().in_third_lane(made.task, place),
             };
-            self.ledger.goes_out(made.id());
+            // A call that is insisted on goes out once more, with what time is left.
+            if self.plan.around != Some(Around::Insist) {
+                self.ledger.goes_out(made.id());
+            }
             self.started(made);
             // Those before it come first, also when they are joined.
             calls.push((Made { timeout: 8 * self.plan.timeout.1, ..made }, call));
