@@ -69,7 +69,7 @@ pub struct Arrival {
 /// What the arrival or the end of one call means to others. Added to, so that one may serve many times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress<A> {
-    /// Held calls that are to be run now.
+    /// Held calls that are to be run now, in no order: each is of another lane.
     pub released: Vec<Xid>,
     /// Held calls that were acknowledged or overtaken: nobody wants them any more, and they will not run.
     pub dropped: Vec<Xid>,
