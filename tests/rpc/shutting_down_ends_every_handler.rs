@@ -14,6 +14,8 @@ fn handlers_that_wait_are_cancelled() {
             })
             .collect();
         counter.turnstile.wait_for(50);
+        // By the time that another call of its connection is answered, whoever has entered waits.
+        proxies.iter().for_each(|proxy| assert_eq!(proxy.add(1, 2).expect("a sum"), 3));
         server.shutdown();
         assert_eq!(server.connections(), 0);
         server.wait().expect("it was told to stop");
