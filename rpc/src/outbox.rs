@@ -73,12 +73,6 @@ impl Outbox {
         Self { state: Mutex::new(state), ..Self::new(buffered_bytes_max) }
     }
 
-    /// As [`append_and_wake`](Self::append_and_wake), but wakes nobody.
-    #[cfg(test)]
-    pub(crate) fn append(&self, frames: &mut Vec<u8>) -> Result<Queued, Refused> {
-        self.queue(frames, false)
-    }
-
     /// As [`append_and_wake`](Self::append_and_wake), but wakes nobody, and not refused for being full: for whoever stops bringing frames
     /// when [it is](Self::is_full), and for frames of a few bytes that are bounded otherwise. Returns the bytes now queued; none if the
     /// connection is over, and then the frames are dropped.
@@ -124,7 +118,17 @@ impl Outbox {
 
     /// Queues the frames in `frames` and leaves it empty; wakes the writing fiber if nobody else is writing.
     pub(crate) fn append_and_wake(&self, frames: &mut Vec<u8>) -> Result<Queued, Refused> {
-        self.queue(frames, true)
+        let mut state = self.state.lock();
+        self.admit(&state)?;
+        // Whoever writes finds the frame by itself.
+        let writer = if !state.flushing { state.writer.clone() } else { None };
+        state.push(frames);
+        let queued = Queued { end: state.end };
+        drop(state);
+        if let Some(writer) = writer {
+            writer.unpark_in_turn();
+        }
+        Ok(queued)
     }
 
     /// Queues a frame that stays with its sender. The caller is to [flush](Self::flush), or to see to it that the writing fiber does.
@@ -168,20 +172,6 @@ impl Outbox {
 
     fn has_much_room(&self, state: &State) -> bool {
         state.buffered() <= self.buffered_bytes_max / 2 && !self.has_no_room(state)
-    }
-
-    fn queue(&self, frames: &mut Vec<u8>, wake: bool) -> Result<Queued, Refused> {
-        let mut state = self.state.lock();
-        self.admit(&state)?;
-        // Whoever writes finds the frame by itself.
-        let writer = if wake && !state.flushing { state.writer.clone() } else { None };
-        state.push(frames);
-        let queued = Queued { end: state.end };
-        drop(state);
-        if let Some(writer) = writer {
-            writer.unpark_in_turn();
-        }
-        Ok(queued)
     }
 
     /// Waits until a frame can be queued, or never again. The caller may find that another was faster.

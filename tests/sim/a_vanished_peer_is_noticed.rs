@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fibra::net::{Keepalive, TcpListener, TcpStream};
 use fibra::rpc::{Channel, Server, client};
-use fibra::sim::{Ending, Latency, Sim};
+use fibra::sim::{Ending, Hosts, Latency, Sim};
 
 use crate::support::{Account, BankClient, BankServer};
 
@@ -49,33 +49,8 @@ fn by_a_server_whose_client_is_gone() {
     sim.run().unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-#[test]
-fn by_a_client_whose_server_is_gone() {
-    let mut sim = Sim::builder().seed(7).build();
-    let hosts = sim.hosts();
-    sim.host("first", serve);
-    sim.host("second", serve);
-    sim.client("alice", move || {
-        let mut keepalive = client::Keepalive::default();
-        (keepalive.after, keepalive.timeout) = (SECOND, SECOND);
-        let channel = Channel::builder().keepalive(Some(keepalive)).connect_to(["first:7000", "second:7000"])?;
-        let bank = BankClient::new(channel);
-        bank.add(1, 2)?;
-        hosts.crash("first");
-        let begin = fibra::clock::now();
-        for n in 0..20 {
-            assert_eq!(bank.add(n, 1)?, n + 1);
-        }
-        let took = fibra::clock::now() - begin;
-        assert!(took < 5 * SECOND, "{took:?}");
-        Ok(())
-    });
-    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
-}
-
-/// Its kernel acknowledges whatever comes, so that only the ping tells.
-#[test]
-fn by_a_client_whose_server_does_nothing_any_more() {
+/// Something happens to the one of a client's two servers: it soon goes on with the other.
+fn a_client_goes_on_when(something_happens_to: fn(&Hosts, &str)) {
     let mut sim = Sim::builder().seed(7).build();
     let hosts = sim.hosts();
     sim.host("first", serve);
@@ -86,7 +61,7 @@ fn by_a_client_whose_server_does_nothing_any_more() {
         let channel = Channel::builder().keepalive(Some(keepalive)).connect_to(["first:7000", "second:7000"])?;
         let bank = BankClient::new(channel).within(60 * SECOND);
         bank.add(1, 2)?;
-        hosts.pause("first");
+        something_happens_to(&hosts, "first");
         let begin = fibra::clock::now();
         for n in 0..20 {
             assert_eq!(bank.add(n, 1)?, n + 1);
@@ -97,6 +72,17 @@ fn by_a_client_whose_server_does_nothing_any_more() {
         Ok(())
     });
     sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn by_a_client_whose_server_is_gone() {
+    a_client_goes_on_when(Hosts::crash);
+}
+
+/// Its kernel acknowledges whatever comes, so that only the ping tells.
+#[test]
+fn by_a_client_whose_server_does_nothing_any_more() {
+    a_client_goes_on_when(Hosts::pause);
 }
 
 /// A client that has asked for keepalive waits for a peer that crashes, and is started anew or not.

@@ -304,9 +304,12 @@ mod tests {
         assert!(!calls.finish_unused(&connection.outbox, made), "a call waits");
         calls.closed(&connection, &opened);
         assert!(!calls.finish_unused(&connection.outbox, made), "one was made");
-        assert!(connection.outbox.append(&mut vec![0]).is_ok());
+        assert!(connection.outbox.append_and_wake(&mut vec![0]).is_ok());
 
         assert!(calls.finish_unused(&connection.outbox, calls.seen().0));
-        assert!(connection.outbox.append(&mut vec![0]).is_err(), "what comes now waits for the next connection");
+        assert!(
+            connection.outbox.append_and_wake(&mut vec![0]).is_err(),
+            "what comes now waits for the next connection"
+        );
     }
 }

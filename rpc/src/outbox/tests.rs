@@ -39,7 +39,7 @@ impl Write for Cut {
 
 fn append(outbox: &Outbox, byte: u8) -> u64 {
     let mut frame = vec![byte; 10];
-    let queued = outbox.append(&mut frame).expect("there is room");
+    let queued = outbox.append_and_wake(&mut frame).expect("there is room");
     assert!(frame.is_empty());
     queued.end
 }
@@ -70,7 +70,7 @@ fn a_frame_that_left_in_part_has_not_left() {
     stream.room = 1000;
     outbox.flush(&mut stream).expect("nothing to do");
     assert_eq!(stream.taken.len(), 25, "no write begins after the end");
-    assert_eq!(outbox.append(&mut vec![5; 10]).map(|queued| queued.end), Err(Refused::Closed));
+    assert_eq!(outbox.append_and_wake(&mut vec![5; 10]).map(|queued| queued.end), Err(Refused::Closed));
 }
 
 #[test]
@@ -95,12 +95,12 @@ fn a_full_outbox_refuses_and_keeps_the_frame_with_its_sender() {
     append(&outbox, 1);
     append(&outbox, 2);
     let mut frame = vec![3; 10];
-    assert_eq!(outbox.append(&mut frame).map(|queued| queued.end), Err(Refused::Full));
+    assert_eq!(outbox.append_and_wake(&mut frame).map(|queued| queued.end), Err(Refused::Full));
     assert_eq!(frame.len(), 10);
 
     outbox.flush(&mut Cut::after(1000)).expect("it takes all");
     outbox.wait_for_room(None).expect("there is room");
-    assert_eq!(outbox.append(&mut frame).map(|queued| queued.end), Ok(30));
+    assert_eq!(outbox.append_and_wake(&mut frame).map(|queued| queued.end), Ok(30));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn what_was_queued_before_the_finish_is_written() {
     let outbox = Outbox::new(1000);
     append(&outbox, 1);
     outbox.finish();
-    assert_eq!(outbox.append(&mut vec![2; 10]).map(|queued| queued.end), Err(Refused::Closed));
+    assert_eq!(outbox.append_and_wake(&mut vec![2; 10]).map(|queued| queued.end), Err(Refused::Closed));
     let mut stream = Cut::after(1000);
     outbox.write_for_ever(&mut stream, || None).expect("it ends");
     assert_eq!(stream.taken, [1; 10]);

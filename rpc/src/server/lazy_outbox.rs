@@ -217,11 +217,11 @@ mod tests {
         lazy.send(&mut b"frame".to_vec(), AtOnce(&stream), make).expect("room");
         assert!(has_outbox(&lazy) && shared.is_empty());
         lazy.close(make);
-        assert_eq!(shared.append(&mut b"frame".to_vec()).err(), Some(Refused::Closed));
+        assert_eq!(shared.append_and_wake(&mut b"frame".to_vec()).err(), Some(Refused::Closed));
         drop(shared);
         let mut late = b"late".to_vec();
         lazy.send(&mut late, AtOnce(&stream), make).expect("nothing is sent");
         assert!(late.is_empty());
-        assert_eq!(lazy.shared(make).append(&mut b"frame".to_vec()).err(), Some(Refused::Closed));
+        assert_eq!(lazy.shared(make).append_and_wake(&mut b"frame".to_vec()).err(), Some(Refused::Closed));
     }
 }

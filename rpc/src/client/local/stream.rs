@@ -241,7 +241,7 @@ mod tests {
 
         let mut item = Vec::new();
         encode::piece(&mut item, OUTSIDE, b"item", false);
-        back.outbox.append(&mut item).expect("there is room");
+        back.outbox.append_and_wake(&mut item).expect("there is room");
         let run = || handler.run(frame, None);
         back.outbox.flush(After(Some(run), Delivery(&back))).expect("it is delivered");
 

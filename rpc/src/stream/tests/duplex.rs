@@ -93,7 +93,7 @@ fn only_what_a_handler_does_says_that_it_has_run() {
 fn who_waits_for_room_waits_no_longer_than_the_call() {
     let send = || {
         let (duplex, carrier) = (Arc::new(duplex()), carrier());
-        carrier.0.append(&mut vec![0; 2_000]).expect("it is empty");
+        carrier.0.append_and_wake(&mut vec![0; 2_000]).expect("it is empty");
         let ends = fibra_scheduler::spawn({
             let duplex = Arc::clone(&duplex);
             move || duplex.close(Gone::Ended)
