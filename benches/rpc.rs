@@ -12,12 +12,12 @@
 
 mod peers;
 
-use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fibra::rpc::codec;
+use fibra::rpc::service::message::Beside;
 use fibra::rpc::service::{Args, Reply};
 use fibra::rpc::session::reply_cache::{Arrival, Progress, ReplyCache};
 use fibra::rpc::session::{WINDOW, Window, fingerprint};
@@ -185,12 +185,12 @@ fn decode_arguments(rounds: u64) -> Duration {
 fn dispatch(rounds: u64) -> Duration {
     let service = CalculatorServer::new(Arithmetic);
     let body = Bytes::from(arguments());
-    let decoding = Cell::new(false);
     let mut out = Vec::new();
     time(|| {
         for xid in 1..=rounds {
             out.clear();
-            let args = Args::new(black_box(&body).clone(), &decoding);
+            let (mut body, mut beside) = (black_box(&body).clone(), Beside::default());
+            let args = Args::new(&mut body, &mut beside);
             let reply = Reply::new(&mut out, xid, false, FRAME_BYTES_MAX);
             let _answer = black_box(service.dispatch(0, args, reply)).expect("a method");
         }

@@ -135,6 +135,9 @@ pub const STREAM_PIECE_BYTES_MIN: usize = 4 * 1024;
 /// Calls of one connection that have been answered while their client could still send items, and whose end has not come.
 pub const STREAM_REMNANTS_MAX: usize = 16 * 1024;
 
+/// A buffer of at most such capacity is kept by who makes one message after the other, also while nothing is in it: for a reply while its handler runs.
+pub const SMALL_BYTES: usize = 256;
+
 /// Buffers that a thread keeps for reuse, each of at most [`FLUSH_BYTES`] capacity.
 pub const SCRATCH_BUFFERS_MAX: usize = 256;
 

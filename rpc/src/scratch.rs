@@ -6,11 +6,12 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::limits::{FLUSH_BYTES, SCRATCH_BUFFERS_MAX};
+use crate::limits::{FLUSH_BYTES, SCRATCH_BUFFERS_MAX, SMALL_BYTES};
 
 thread_local! {
     /// The one that was given last: nearly always the next to be taken, at a third of what it costs to have it from the others.
     static LAST: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SMALL: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static OTHERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -40,6 +41,27 @@ pub(crate) fn give(mut buffer: Vec<u8>) {
             give_other(before);
         }
     });
+}
+
+/// An empty buffer that [is small](is_small), with the capacity of the last one that was given.
+pub(crate) fn take_small() -> Vec<u8> {
+    SMALL.try_with(Cell::take).unwrap_or_default()
+}
+
+/// Gives back what [`take_small`] gave, perhaps grown.
+pub(crate) fn give_small(mut buffer: Vec<u8>) {
+    if is_small(&buffer) {
+        buffer.clear();
+        let _ = SMALL.try_with(|small| small.set(buffer));
+    } else {
+        give(buffer);
+    }
+}
+
+/// Whether it takes no more to hold on to a buffer than to ask for another, and less to copy what is in it than to hand it over.
+#[inline]
+pub(crate) fn is_small(buffer: &Vec<u8>) -> bool {
+    buffer.capacity() <= SMALL_BYTES
 }
 
 #[inline(never)]

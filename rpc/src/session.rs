@@ -19,7 +19,7 @@
 //! | [`lanes`] | which calls of a lane run, wait, or come too late |
 //! | [`allowance`] | how much of its replies a session may keep, and all of them together |
 //! | [`reply_cache`] | the server's half: what has run, what runs, what was answered |
-//! | `kept`, `short_deque`, `few` | a reply that it keeps, its calls, who waits for one: small, since most sessions are idle |
+//! | `kept`, `short_deque`, `ring`, `few` | a reply that it keeps, its calls, who waits for one: small, since most sessions are idle |
 //! | [`table`] | all clients of a server: whose session it is, incarnations, leases |
 //!
 //! Source: RIFL (Lee et al., SOSP 2015, doi:10.1145/2815400.2815416) for identity, window and acknowledgement; the slots of NFSv4.1
@@ -35,6 +35,7 @@ pub mod fingerprint;
 mod kept;
 pub mod lanes;
 pub mod reply_cache;
+mod ring;
 mod short_deque;
 pub mod table;
 pub mod verdict;

@@ -26,6 +26,7 @@
 //! On a plain thread nothing parks in the scheduler's sense, so the role stays and calls run one after the other.
 
 mod call;
+mod desk;
 mod extras;
 mod lane;
 mod output;
@@ -43,6 +44,7 @@ use std::time::Instant;
 use fibra_net::{Shutdown, TcpStream};
 use fibra_scheduler::{JoinHandle, cancel, clock, in_fiber};
 
+use desk::Desk;
 use extras::Extras;
 use peer::PeerAddr;
 pub(super) use turn::Turn;

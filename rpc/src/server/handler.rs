@@ -4,7 +4,6 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ use crate::metadata::Metadata;
 use crate::metrics::Shard;
 use crate::middleware::{Chain, Denial, Kind, Outcome};
 use crate::request::Request;
-use crate::service::message::Answered;
+use crate::service::message::{Answered, Beside};
 use crate::service::{Answer, Args, CallStreams, Rejected, Reply};
 use crate::session;
 use crate::wire::bytes::Bytes;
@@ -87,7 +86,7 @@ pub(super) fn run(
     method: Named,
     request: &mut Request,
     deadline: Option<Instant>,
-    mut streams: Option<CallStreams>,
+    streams: Option<CallStreams>,
     out: &mut Vec<u8>,
 ) -> Ran {
     let Serving { registry, middleware, frame_bytes: frame_bytes_max, count } = serving;
@@ -109,7 +108,8 @@ pub(super) fn run(
         }
     }
     count.inspect(|(shard, _)| shard.begin(target.index(), call.args.len()));
-    let mut turn = Turn { target: &target, call, streams: &mut streams, frame_bytes_max, out, has_run: false };
+    let beside = Beside { is_decoding: false, streams };
+    let mut turn = Turn { target: &target, call, beside, frame_bytes_max, out, has_run: false };
     let ran = if middleware.is_empty() && !CallSpan::is_wanted(request) {
         turn.run(request)
     } else {
@@ -135,7 +135,7 @@ impl Serving<'_> {
 struct Turn<'a> {
     target: &'a Target<'a>,
     call: &'a mut Call,
-    streams: &'a mut Option<CallStreams>,
+    beside: Beside,
     frame_bytes_max: usize,
     out: &'a mut Vec<u8>,
     has_run: bool,
@@ -245,35 +245,48 @@ impl Turn<'_> {
     /// Runs the method. What it answers lies in `out`; why it has no answer is returned.
     #[inline(always)] // Into the way of a call without middleware.
     fn dispatch(&mut self, request: &Request) -> Result<Answered, (Code, String)> {
-        let decoding = Cell::new(false);
+        // What comes out is moved only if it is no value, as few are: a move that follows upon the writing waits for it.
+        let mut other = None;
         // The service sees only what it was given, and what it wrote is cleared if it panics: nothing half-changed is seen.
-        let outcome = catch_unwind(AssertUnwindSafe(|| request.serve(|| self.hand_over(&decoding))));
-        match outcome {
-            Ok(Ok(answer)) => {
+        let is_value = catch_unwind(AssertUnwindSafe(|| {
+            request.serve(|| match self.hand_over() {
+                Ok(Answer(Answered::Value)) => true,
+                outcome => {
+                    other = Some(outcome);
+                    false
+                }
+            })
+        }));
+        match (is_value, other) {
+            (Err(panic), _) => Err(self.panicked(request, panic)),
+            (_, Some(Err(Rejected::Method))) => Err((Code::UnknownMethod, Rejected::Method.to_string())),
+            (_, Some(Err(Rejected::Arguments(reason)))) => Err((Code::BadArguments, reason)),
+            (_, Some(Ok(answer))) => {
                 self.has_run = true;
                 Ok(answer.0)
             }
-            Ok(Err(Rejected::Method)) => Err((Code::UnknownMethod, Rejected::Method.to_string())),
-            Ok(Err(Rejected::Arguments(reason))) => Err((Code::BadArguments, reason)),
-            Err(panic) => Err(self.panicked(request, decoding.get(), panic)),
+            (_, None) => {
+                self.has_run = true;
+                Ok(Answered::Value)
+            }
         }
     }
 
     /// Hands the call to its service. What that takes is made only here: `catch_unwind` would move it.
     #[inline(always)]
-    fn hand_over(&mut self, decoding: &Cell<bool>) -> Result<Answer, Rejected> {
-        let args = Args::new(mem::take(&mut self.call.args), decoding).with_streams(self.streams.as_mut());
+    fn hand_over(&mut self) -> Result<Answer, Rejected> {
+        let args = Args::new(&mut self.call.args, &mut self.beside);
         let reply = Reply::new(self.out, self.call.xid, self.call.one_way, self.frame_bytes_max);
         self.target.service.dispatch(self.target.number(), args, reply)
     }
 
     /// How a call has failed that panicked: while its arguments were decoded, or in its handler.
     #[cold]
-    fn panicked(&mut self, request: &Request, decoding: bool, panic: Box<dyn Any + Send>) -> (Code, String) {
+    fn panicked(&mut self, request: &Request, panic: Box<dyn Any + Send>) -> (Code, String) {
         let message = panic_message(panic.as_ref());
         tracing::error!(method = request.method(), peer = %request.peer(), panic = message, "a handler panicked");
         // It may have been the arguments' own `Deserialize`; then the handler never began.
-        self.has_run = !decoding;
+        self.has_run = !self.beside.is_decoding;
         let code = if self.has_run { Code::Panicked } else { Code::BadArguments };
         let message = message.to_owned();
         discard(panic);

@@ -10,7 +10,7 @@
 
 use std::mem;
 
-use crate::limits::FLUSH_BYTES;
+use crate::limits::{FLUSH_BYTES, SMALL_BYTES};
 use crate::scratch;
 use crate::session::Xid;
 
@@ -41,21 +41,42 @@ pub(super) struct Ended<'a> {
 }
 
 impl Replies {
-    /// Adds a reply, if there is one; with what its session is to be told. Whether they are enough for a write.
+    /// Adds a reply, if there is one, and leaves its buffer empty; with what its session is to be told. Whether they are enough for a write.
     #[inline(always)] // Into the way of a call.
-    pub(super) fn add(&mut self, mut reply: Vec<u8>, ended: Option<(Xid, bool)>) -> bool {
+    pub(super) fn add(&mut self, reply: &mut Vec<u8>, ended: Option<(Xid, bool)>) -> bool {
         let start = self.bytes.len();
-        if start == 0 {
-            mem::swap(&mut self.bytes, &mut reply);
+        if scratch::is_small(reply) && self.bytes.capacity() > 0 {
+            self.bytes.extend_from_slice(reply);
+            reply.clear();
         } else {
-            self.bytes.extend_from_slice(&reply);
+            self.add_otherwise(reply);
         }
-        scratch::give(reply);
         let end = self.bytes.len();
         if let Some((xid, has_run)) = ended {
             self.ended = Some(Place { xid, start, end, has_run });
         }
         end >= FLUSH_BYTES
+    }
+
+    /// Adds the first, or one that is long, and is taken as it is if that is enough; the next one is to be likewise.
+    #[inline(never)]
+    fn add_otherwise(&mut self, reply: &mut Vec<u8>) {
+        if self.bytes.capacity() == 0 {
+            self.bytes = scratch::take();
+        }
+        if scratch::is_small(reply) {
+            self.bytes.extend_from_slice(reply);
+            reply.clear();
+            return;
+        }
+        let next = if reply.len() <= SMALL_BYTES { Vec::with_capacity(SMALL_BYTES) } else { Vec::new() };
+        let mut reply = mem::replace(reply, next);
+        if self.bytes.is_empty() {
+            mem::swap(&mut self.bytes, &mut reply);
+        } else {
+            self.bytes.extend_from_slice(&reply);
+        }
+        scratch::give(reply);
     }
 
     /// What the session is to be told.

@@ -312,7 +312,9 @@ impl store::Session<Sessions> for Held {
 
 /// Puts a reply that was kept in `out`.
 fn copy(reply: &[u8], out: &mut Vec<u8>) {
-    *out = scratch::take();
+    if out.capacity() == 0 {
+        *out = scratch::take();
+    }
     out.extend_from_slice(reply);
 }
 

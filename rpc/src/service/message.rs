@@ -5,7 +5,6 @@
 //!   part of its connection's input.
 //! * A [`Reply`] becomes exactly one frame, whatever happens to the value on the way; none if the call is one-way.
 
-use std::cell::Cell;
 use std::fmt;
 
 use serde::Serialize;
@@ -19,27 +18,26 @@ use crate::wire::bytes::Bytes;
 use crate::wire::encode::{self, Body};
 use crate::wire::failure::Code;
 
-/// The arguments of a call, not yet looked at.
+/// The arguments of a call, not yet looked at. In two words, which travel in registers.
 #[derive(Debug)]
 pub struct Args<'a> {
-    body: Bytes,
-    decoding: &'a Cell<bool>,
-    streams: Option<&'a mut CallStreams>,
+    body: &'a mut Bytes,
+    beside: &'a mut Beside,
+}
+
+/// What there is beside the bytes of [`Args`].
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// A panic at any other time is one of the handler, which has then run.
+    pub(crate) is_decoding: bool,
+    pub(crate) streams: Option<CallStreams>,
 }
 
 impl<'a> Args<'a> {
-    /// Arguments that came some way or other. `decoding` is true while they are decoded: a panic at any other time is one of the handler,
-    /// which has then run.
+    /// Arguments that came some way or other.
     #[inline]
-    pub fn new(body: Bytes, decoding: &'a Cell<bool>) -> Self {
-        Self { body, decoding, streams: None }
-    }
-
-    /// With the streams of the call.
-    #[inline]
-    pub(crate) fn with_streams(mut self, streams: Option<&'a mut CallStreams>) -> Self {
-        self.streams = streams;
-        self
+    pub fn new(body: &'a mut Bytes, beside: &'a mut Beside) -> Self {
+        Self { body, beside }
     }
 
     /// The items that the client sends, if the call has such a stream and they have not been asked for before.
@@ -48,7 +46,7 @@ impl<'a> Args<'a> {
     ///
     /// [`Rejected::Arguments`] if not.
     pub fn receiver<T: DeserializeOwned>(&mut self) -> Result<Receiver<T>, Rejected> {
-        let receiver = self.streams.as_mut().and_then(|streams| streams.receiver());
+        let receiver = self.beside.streams.as_mut().and_then(|streams| streams.receiver());
         receiver.ok_or_else(|| Rejected::Arguments("the call has no stream of the client's".to_owned()))
     }
 
@@ -58,7 +56,7 @@ impl<'a> Args<'a> {
     ///
     /// [`Rejected::Arguments`] if not.
     pub fn sender<T: Serialize>(&mut self) -> Result<Sender<T>, Rejected> {
-        let sender = self.streams.as_mut().and_then(|streams| streams.sender());
+        let sender = self.beside.streams.as_mut().and_then(|streams| streams.sender());
         sender.ok_or_else(|| Rejected::Arguments("the call has no stream of the server's".to_owned()))
     }
 
@@ -83,10 +81,17 @@ impl<'a> Args<'a> {
 
     #[inline]
     fn decode_by<T>(self, decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>) -> Result<T, Rejected> {
-        self.decoding.set(true);
-        let args = decode(&self.body).map_err(Rejected::from);
-        self.decoding.set(false);
+        self.beside.is_decoding = true;
+        let args = decode(self.body).map_err(Rejected::from);
+        self.beside.is_decoding = false;
         args
+    }
+}
+
+impl Drop for Args<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.body = Bytes::default();
     }
 }
 
@@ -212,7 +217,7 @@ impl<'a> Reply<'a> {
         Answer(Answered::Unsent(Box::new((code, message))))
     }
 
-    /// Takes a buffer only now: a handler that parks for long holds none.
+    /// Takes a buffer only now, if there is none: a handler that parks for long holds a [small](scratch::is_small) one at most.
     #[inline]
     fn ready(&mut self) {
         if self.out.capacity() == 0 {

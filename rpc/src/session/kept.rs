@@ -11,23 +11,32 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    #[inline(always)] // Where it is to lie.
+    pub(super) const EMPTY: Self = Self::Short { len: 0, bytes: [0; IN_PLACE_MAX] };
+
     pub(super) fn new(reply: &[u8]) -> Self {
-        let mut bytes = [0; IN_PLACE_MAX];
-        // Most are a header and a little: two copies that overlap, of a length that the compiler knows, take less than one of any length.
-        if let (Some(head), Some(tail)) = (reply.first_chunk::<16>(), reply.last_chunk::<16>())
-            && let Some(place) = bytes.get_mut(reply.len() - 16..reply.len())
-        {
-            place.copy_from_slice(tail);
-            bytes[..16].copy_from_slice(head);
-            return Self::Short { len: reply.len() as u8, bytes };
-        }
-        match (bytes.get_mut(..reply.len()), u8::try_from(reply.len())) {
-            (Some(place), Ok(len)) => {
-                place.copy_from_slice(reply);
-                Self::Short { len, bytes }
+        let mut kept = Self::EMPTY;
+        kept.keep(reply);
+        kept
+    }
+
+    /// Keeps `reply` instead, made where it is to lie: to move what has just been written takes longer than to write it.
+    #[inline(always)]
+    pub(super) fn keep(&mut self, reply: &[u8]) {
+        match self {
+            Self::Short { len, bytes } if reply.len() <= IN_PLACE_MAX => {
+                *len = reply.len() as u8;
+                // Most are a header and a little: two copies that overlap, of a length that the compiler knows, take less than one of any
+                // length.
+                if let (Some(head), Some(tail)) = (reply.first_chunk::<16>(), reply.last_chunk::<16>())
+                    && let Some(place) = bytes.get_mut(reply.len() - 16..reply.len())
+                {
+                    place.copy_from_slice(tail);
+                    bytes[..16].copy_from_slice(head);
+                } else if let Some(place) = bytes.get_mut(..reply.len()) {
+                    place.copy_from_slice(reply);
+                }
             }
-            _ => Self::Long(reply.into()),
+            _ => *self = Self::Long(reply.into()),
         }
     }
 

@@ -2,17 +2,17 @@
 //!
 //! Invariant: once it has held more than one, all that it holds is in a box, and it is a deque as any other.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::ops::{Index, IndexMut};
 
+use super::ring::Ring;
+
 /// See the [module](self).
 #[derive(Clone, Debug)]
-#[expect(clippy::box_collection, reason = "a pointer instead of four words, and nearly always none")]
 pub(super) enum ShortDeque<T> {
     Empty,
     One(T),
-    Many(Box<VecDeque<T>>),
+    Many(Box<Ring<T>>),
 }
 
 impl<T> ShortDeque<T> {
@@ -112,6 +112,8 @@ impl<T> IndexMut<usize> for ShortDeque<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use proptest::collection::vec;
     use proptest::prelude::*;
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is refused for a limit has been looked up before: a call that runs or has run is never said not to have.
 
+use std::mem;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -13,23 +14,17 @@ use super::super::reader::Reader;
 use super::super::replies::Ended;
 use super::super::store::{self, Arrived, Session, StillRuns, Waited};
 use super::turn::answered;
-use super::{Connection, End, Role, Step};
+use super::{Connection, Desk, End, Role, Step};
 use crate::metrics::Shard;
-use crate::request::Request;
 use crate::session::reply_cache::Arrival;
 use crate::wire::frame::Call;
 
 impl Connection {
     /// Runs, refuses or repeats a call. Leaves the role, unless the handler parked.
     #[inline(always)] // Where calls are taken from the input, so that they are not moved.
-    pub(super) fn take_call(
-        self: &Rc<Self>,
-        role: &mut Role,
-        request: &mut Request,
-        mut call: Call,
-    ) -> Result<Step, End> {
+    pub(super) fn take_call(self: &Rc<Self>, role: &mut Role, desk: &mut Desk, mut call: Call) -> Result<Step, End> {
         if call.is_stream() {
-            return self.take_stream(role, request, call);
+            return self.take_stream(role, desk, call);
         }
         let Some(reader) = role else { return Ok(Step::HandedOver) };
         let (xid, one_way) = (call.xid, call.one_way);
@@ -38,18 +33,17 @@ impl Connection {
             self.glitches.earn(1);
             return Ok(Step::Done);
         }
-        let mut out = Vec::new();
         let deadline = reader.deadline(&call);
         let in_session = call.in_session();
         let method = reader.named(&self.context().registry, &call.method);
         if in_session {
             let arrival = store::arrival(&call, method.hash);
-            match self.session.arrive(&self.context().sessions, reader.replies.take_ended(), arrival, &mut out) {
+            match self.session.arrive(&self.context().sessions, reader.replies.take_ended(), arrival, &mut desk.out) {
                 Ok(Arrived::New) => {}
                 Ok(Arrived::Done) => {
                     self.glitches.spend(reader.read_at())?;
                     self.count(|shard| shard.replay());
-                    return Ok(answered(role, out, None));
+                    return Ok(answered(role, &mut desk.out, None));
                 }
                 Ok(Arrived::InProgress | Arrived::Held { .. }) => {
                     if self.has_to_postpone() {
@@ -61,12 +55,12 @@ impl Connection {
                     self.count(|shard| shard.attach());
                     // The input buffer is not held meanwhile.
                     drop(call);
-                    return self.attach(role, one_way, arrival, deadline);
+                    return self.attach(role, desk, one_way, arrival, deadline);
                 }
                 Err(refused) => {
                     self.glitches.spend(reader.read_at())?;
-                    self.refuse(xid, one_way, Refusal::Session(refused), &mut out);
-                    return Ok(answered(role, out, None));
+                    self.refuse(xid, one_way, Refusal::Session(refused), &mut desk.out);
+                    return Ok(answered(role, &mut desk.out, None));
                 }
             }
         } else if let Some(ended) = reader.replies.take_ended() {
@@ -97,14 +91,14 @@ impl Connection {
             None
         };
         if let Some(refusal) = refusal {
-            self.refuse(xid, one_way, refusal, &mut out);
-            return Ok(answered(role, out, in_session.then_some((xid, false))));
+            self.refuse(xid, one_way, refusal, &mut desk.out);
+            return Ok(answered(role, &mut desk.out, in_session.then_some((xid, false))));
         }
+        let Desk { request, out } = desk;
         self.run_to_park(role, xid, out, |out| {
-            let serving = self.serving(now);
             // What the handler waits for, its own calls included, ends when nobody waits for the handler any more.
             let ran = cancel::with_deadline(deadline, || {
-                handler::run(serving, &mut call, method, request, deadline, None, out)
+                handler::run(self.serving(now), &mut call, method, request, deadline, None, out)
             });
             in_session.then_some(ran.has_run)
         })
@@ -115,11 +109,12 @@ impl Connection {
     pub(super) fn attach(
         self: &Rc<Self>,
         role: &mut Role,
+        desk: &mut Desk,
         one_way: bool,
         arrival: Arrival,
         deadline: Option<Instant>,
     ) -> Result<Step, End> {
-        self.run_to_park(role, arrival.xid, Vec::new(), |out| {
+        self.run_to_park(role, arrival.xid, &mut desk.out, |out| {
             let refusal = match self.session.wait(&self.context().sessions, arrival, deadline, out) {
                 Ok(Ok(Waited::Answered)) => return None,
                 Ok(Ok(Waited::Abandoned)) => {
@@ -142,7 +137,7 @@ impl Connection {
         self: &Rc<Self>,
         role: &mut Role,
         xid: u64,
-        mut out: Vec<u8>,
+        out: &mut Vec<u8>,
         work: impl FnOnce(&mut Vec<u8>) -> Option<bool>,
     ) -> Result<Step, End> {
         self.in_flight.update(|count| count + 1);
@@ -152,7 +147,7 @@ impl Connection {
             *role = self.pass_on(xid, role.take());
         };
         let ended = park::on_first_park(&mut pass_on, || {
-            let ended = work(&mut out);
+            let ended = work(out);
             // Other calls run on this fiber before it and behind it.
             clear_locals();
             ended
@@ -166,10 +161,10 @@ impl Connection {
             return Ok(Step::behind(reader.replies.add(out, ended)));
         }
         if let Some((xid, has_run)) = ended {
-            self.session.finish(Ended { xid, reply: &out, has_run });
+            self.session.finish(Ended { xid, reply: out, has_run });
         }
         // Whoever gave up on what ran here has not given up on the connection.
-        let answered = cancel::shield(|| self.answer(out));
+        let answered = cancel::shield(|| self.answer(mem::take(out)));
         // Only now: a reply that waits for room counts as in flight, so that their number is bounded.
         self.in_flight.update(|count| count - 1);
         drop(waits);

@@ -12,9 +12,8 @@ use fibra_scheduler::park::{self, Reason};
 use fibra_scheduler::{cancel, clock};
 
 use super::turn::answered;
-use super::{Connection, End, Role, Step};
+use super::{Connection, Desk, End, Role, Step};
 use crate::limits::SESSION_HELD_MAX;
-use crate::request::Request;
 use crate::scratch;
 use crate::server::handler::{self, Refusal};
 use crate::server::held::{self, Bell, Due, Fate, HeldCall, HeldCalls, Waiting};
@@ -28,12 +27,7 @@ use crate::wire::frame::Call;
 impl Connection {
     /// Runs, refuses, repeats or holds back a call that has a place in a lane.
     #[inline(never)]
-    pub(super) fn take_ordered(
-        self: &Rc<Self>,
-        role: &mut Role,
-        request: &mut Request,
-        call: Call,
-    ) -> Result<Step, End> {
+    pub(super) fn take_ordered(self: &Rc<Self>, role: &mut Role, desk: &mut Desk, call: Call) -> Result<Step, End> {
         let Some(reader) = role else { return Ok(Step::HandedOver) };
         let (xid, read_at) = (call.xid, reader.read_at());
         // One thing after the other: what has ended may be what this call comes after.
@@ -50,8 +44,7 @@ impl Connection {
             return Ok(Step::Done);
         }
         let deadline = reader.deadline(&call);
-        let mut out = Vec::new();
-        let refusal = match self.arrive_in_lane(&call, arrival, deadline, &mut out) {
+        let refusal = match self.arrive_in_lane(&call, arrival, deadline, &mut desk.out) {
             Ok(Arrived::New) => {
                 self.glitches.earn(1);
                 let now = clock::now();
@@ -62,11 +55,11 @@ impl Connection {
                 } else {
                     None
                 };
-                return self.run_in_turn(role, request, (call, deadline), now, refusal);
+                return self.run_in_turn(role, desk, (call, deadline), now, refusal);
             }
             Ok(Arrived::Held { again: false, .. }) => {
                 self.glitches.earn(1);
-                return Ok(answered(role, out, None));
+                return Ok(answered(role, &mut desk.out, None));
             }
             Ok(Arrived::Held { again: true, .. }) => None,
             Ok(Arrived::Done) => {
@@ -83,28 +76,27 @@ impl Connection {
                 let copy = HeldCall::copy(&call);
                 // The input buffer is not held meanwhile.
                 drop(call);
-                return self.attach_in_lane(role, request, (copy, deadline), arrival);
+                return self.attach_in_lane(role, desk, (copy, deadline), arrival);
             }
             Err(refused) => Some(Refusal::Session(refused)),
         };
         self.glitches.spend(read_at)?;
         if let Some(refusal) = refusal {
-            self.refuse(xid, false, refusal, &mut out);
+            self.refuse(xid, false, refusal, &mut desk.out);
         }
-        Ok(answered(role, out, None))
+        Ok(answered(role, &mut desk.out, None))
     }
 
     /// Runs a call whose turn has come, unless there is a reason not to.
     fn run_in_turn(
         self: &Rc<Self>,
         role: &mut Role,
-        request: &mut Request,
+        desk: &mut Desk,
         (mut call, deadline): (Call, Option<Instant>),
         now: Instant,
         refusal: Option<Refusal>,
     ) -> Result<Step, End> {
         let xid = call.xid;
-        let mut out = Vec::new();
         let refusal = if deadline.is_some_and(|deadline| deadline <= now) {
             Some(Refusal::Expired)
         } else if self.is_full() {
@@ -115,9 +107,10 @@ impl Connection {
             refusal
         };
         if let Some(refusal) = refusal {
-            self.refuse(xid, false, refusal, &mut out);
-            return Ok(answered(role, out, Some((xid, false))));
+            self.refuse(xid, false, refusal, &mut desk.out);
+            return Ok(answered(role, &mut desk.out, Some((xid, false))));
         }
+        let Desk { request, out } = desk;
         self.run_to_park(role, xid, out, |out| {
             let serving = self.serving(now);
             let method = serving.registry.named(&call.method, Hint::NONE);
@@ -132,11 +125,12 @@ impl Connection {
     fn attach_in_lane(
         self: &Rc<Self>,
         role: &mut Role,
-        request: &mut Request,
+        desk: &mut Desk,
         (mut call, deadline): (Call, Option<Instant>),
         arrival: Arrival,
     ) -> Result<Step, End> {
-        self.run_to_park(role, arrival.xid, Vec::new(), |out| {
+        let Desk { request, out } = desk;
+        self.run_to_park(role, arrival.xid, out, |out| {
             let refusal = match self.session.wait(&self.context().sessions, arrival, deadline, out) {
                 Ok(Ok(Waited::Answered)) => return None,
                 Ok(Ok(Waited::Abandoned)) if deadline.is_some_and(|deadline| deadline <= clock::now()) => {
@@ -268,19 +262,19 @@ impl Connection {
     ///
     /// As for any call.
     #[inline]
-    pub(super) fn take_held(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<Step, End> {
+    pub(super) fn take_held(self: &Rc<Self>, role: &mut Role, desk: &mut Desk) -> Result<Step, End> {
         match self.held() {
-            Some(held) if held.attend() => self.take_due(role, request, held),
+            Some(held) if held.attend() => self.take_due(role, desk, held),
             _ => Ok(Step::Done),
         }
     }
 
     #[cold]
-    fn take_due(self: &Rc<Self>, role: &mut Role, request: &mut Request, held: &HeldCalls) -> Result<Step, End> {
+    fn take_due(self: &Rc<Self>, role: &mut Role, desk: &mut Desk, held: &HeldCalls) -> Result<Step, End> {
         let mut step = Ok(Step::Done);
         let mut now = look_at_clock(role);
         while let Some(due) = held.next_due(now) {
-            step = self.take_one(role, request, due);
+            step = self.take_one(role, desk, due);
             now = look_at_clock(role);
             match step {
                 Ok(Step::Done) if role.as_ref().is_some_and(|reader| !reader.turn_is_over()) => {}
@@ -300,49 +294,49 @@ impl Connection {
         step
     }
 
-    fn take_one(self: &Rc<Self>, role: &mut Role, request: &mut Request, due: Due) -> Result<Step, End> {
-        let mut out = Vec::new();
+    fn take_one(self: &Rc<Self>, role: &mut Role, desk: &mut Desk, due: Due) -> Result<Step, End> {
         match due {
             Due::Decided(HeldCall { call, deadline, .. }, Fate::Released) => {
-                return self.run_in_turn(role, request, (call, deadline), clock::now(), None);
+                return self.run_in_turn(role, desk, (call, deadline), clock::now(), None);
             }
             // It may have been decided just now: then there is another look.
             Due::Expired(held) => {
                 let xid = held.call.xid;
-                self.refuse(xid, false, Refusal::NotItsTurn, &mut out);
-                match self.session.give_up(xid, &held.waiting, &out) {
+                self.refuse(xid, false, Refusal::NotItsTurn, &mut desk.out);
+                match self.session.give_up(xid, &held.waiting, &desk.out) {
                     GivenUp::Answered => {}
                     GivenUp::Copy => {
-                        out.clear();
-                        self.refuse(xid, false, Refusal::InProgress, &mut out);
+                        desk.out.clear();
+                        self.refuse(xid, false, Refusal::InProgress, &mut desk.out);
                     }
                     GivenUp::Decided => {
+                        desk.out.clear();
                         let fate = held.waiting.fate();
-                        return self.take_one(role, request, Due::Decided(held, fate));
+                        return self.take_one(role, desk, Due::Decided(held, fate));
                     }
                 }
             }
             Due::Decided(held, Fate::Over) => {
-                match self.session.arrive(&self.context().sessions, None, held.arrival, &mut out) {
+                match self.session.arrive(&self.context().sessions, None, held.arrival, &mut desk.out) {
                     // By another connection's cancel.
                     Ok(Arrived::Done) => {}
                     // It was let go for one behind it, which has not run either: its connection was lost.
                     Ok(Arrived::New) => {
-                        return self.run_in_turn(role, request, (held.call, held.deadline), clock::now(), None);
+                        return self.run_in_turn(role, desk, (held.call, held.deadline), clock::now(), None);
                     }
                     // Likewise, and another copy of it was faster.
                     Ok(Arrived::InProgress | Arrived::Held { .. }) => {
-                        return self.take_one(role, request, Due::Decided(held, Fate::Copied));
+                        return self.take_one(role, desk, Due::Decided(held, Fate::Copied));
                     }
-                    Err(refused) => self.refuse(held.arrival.xid, false, Refusal::Session(refused), &mut out),
+                    Err(refused) => self.refuse(held.arrival.xid, false, Refusal::Session(refused), &mut desk.out),
                 }
             }
             Due::Decided(HeldCall { call, arrival, deadline, .. }, _) if !self.is_full() => {
-                return self.attach_in_lane(role, request, (call, deadline), arrival);
+                return self.attach_in_lane(role, desk, (call, deadline), arrival);
             }
-            Due::Decided(held, _) => self.refuse(held.call.xid, false, Refusal::InProgress, &mut out),
+            Due::Decided(held, _) => self.refuse(held.call.xid, false, Refusal::InProgress, &mut desk.out),
         }
-        Ok(answered(role, out, None))
+        Ok(answered(role, &mut desk.out, None))
     }
 
     /// Lets go of all that is held: the connection has ended.

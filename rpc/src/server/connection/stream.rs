@@ -19,9 +19,8 @@ use super::super::registry::Hint;
 use super::super::store::Session;
 use super::super::streams::Streams;
 use super::turn::answered;
-use super::{Connection, End, Role, Step};
+use super::{Connection, Desk, End, Role, Step};
 use crate::limits::GLITCHES_PER_STREAM;
-use crate::request::Request;
 use crate::stream::Gone;
 use crate::wire::frame::Call;
 
@@ -46,12 +45,7 @@ impl Connection {
 
     /// Runs or refuses a call. Leaves the role, unless the handler parked.
     #[cold] // Not in the way of the others.
-    pub(super) fn take_stream(
-        self: &Rc<Self>,
-        role: &mut Role,
-        request: &mut Request,
-        mut call: Call,
-    ) -> Result<Step, End> {
+    pub(super) fn take_stream(self: &Rc<Self>, role: &mut Role, desk: &mut Desk, mut call: Call) -> Result<Step, End> {
         let Some(reader) = role else { return Ok(Step::HandedOver) };
         let xid = call.xid;
         self.glitches.earn(GLITCHES_PER_STREAM);
@@ -79,10 +73,10 @@ impl Connection {
         } else {
             self.start_writer().err().map(|_| Refusal::NoFiberLeft)
         };
-        let mut out = Vec::new();
+        let Desk { request, out } = desk;
         if let Some(refusal) = refusal {
             self.streams().refuse(&call)?;
-            self.refuse(xid, false, refusal, &mut out);
+            self.refuse(xid, false, refusal, out);
             return Ok(answered(role, out, None));
         }
         let (duplex, streams) = self.streams().begin(&call)?;

@@ -7,12 +7,10 @@ use std::rc::Rc;
 
 use fibra_scheduler::clock;
 
-use super::{Connection, End};
+use super::{Connection, Desk, End};
 use crate::buffered::Share;
 use crate::error::Peer;
 use crate::outbox::AtOnce;
-use crate::request::Request;
-use crate::scratch;
 use crate::server::reader::{Input, Reader};
 use crate::server::store::Session;
 use crate::session::Xid;
@@ -64,7 +62,7 @@ impl Step {
 
 /// Adds a reply to those of this turn, with what its session is to be told: one that no handler made just now.
 #[inline(never)]
-pub(super) fn answered(role: &mut Role, out: Vec<u8>, ended: Option<(Xid, bool)>) -> Step {
+pub(super) fn answered(role: &mut Role, out: &mut Vec<u8>, ended: Option<(Xid, bool)>) -> Step {
     Step::behind(role.as_mut().is_some_and(|reader| reader.replies.add(out, ended)))
 }
 
@@ -89,14 +87,14 @@ impl Connection {
     fn try_turn(self: &Rc<Self>, role: &mut Role) -> Result<Turn, End> {
         let mut input = None;
         let mut has_acted = false;
-        let mut request = Request::from(Peer::Remote(self.peer()));
+        let mut desk = Desk::new(Peer::Remote(self.peer()));
         if self.outbox.is_full()
             && let Some(reader) = role
             && !self.make_room(&mut reader.replies)?
         {
             return Ok(role.take().map_or(Turn::HandedOver, |reader| self.pause(reader)));
         }
-        let mut step = self.take_held(role, &mut request)?;
+        let mut step = self.take_held(role, &mut desk)?;
         loop {
             let Some(reader) = role else { return Ok(Turn::HandedOver) };
             let has_room = match step {
@@ -131,7 +129,7 @@ impl Connection {
             if !has_room {
                 return Ok(role.take().map_or(Turn::HandedOver, |reader| self.pause(reader)));
             }
-            step = self.step(role, &mut request)?;
+            step = self.step(role, &mut desk)?;
             has_acted |= step != Step::Empty;
         }
     }
@@ -164,9 +162,9 @@ impl Connection {
             self.tell_of_drain();
         }
         let mut role = Some(Box::new(Reader::new(self.context().limits.frame_bytes, None, Share::default())));
-        let mut request = Request::from(Peer::Remote(self.peer()));
+        let mut desk = Desk::new(Peer::Remote(self.peer()));
         let ended = loop {
-            if let Err(end) = self.step_by_thread(&mut role, &mut request) {
+            if let Err(end) = self.step_by_thread(&mut role, &mut desk) {
                 break end;
             }
         };
@@ -178,8 +176,8 @@ impl Connection {
         }
     }
 
-    fn step_by_thread(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<(), End> {
-        let step = self.step(role, request)?;
+    fn step_by_thread(self: &Rc<Self>, role: &mut Role, desk: &mut Desk) -> Result<(), End> {
+        let step = self.step(role, desk)?;
         let Some(reader) = role else { return Err(End::Eof) };
         match step {
             Step::Done => reader.is_not_unfinished(),
@@ -219,29 +217,29 @@ impl Connection {
 
     /// Acts on the next frame of what has been read. All of the way of a call that does not park is in its place here.
     #[inline(always)]
-    fn step(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<Step, End> {
+    fn step(self: &Rc<Self>, role: &mut Role, desk: &mut Desk) -> Result<Step, End> {
         let Some(reader) = role else { return Ok(Step::HandedOver) };
         match reader.decoder().next_plain_call() {
-            Some(call) => self.take_call(role, request, call),
-            None => self.step_otherwise(role, request),
+            Some(call) => self.take_call(role, desk, call),
+            None => self.step_otherwise(role, desk),
         }
     }
 
     /// As [`step`](Self::step), of whatever comes next.
     #[inline(never)]
-    fn step_otherwise(self: &Rc<Self>, role: &mut Role, request: &mut Request) -> Result<Step, End> {
+    fn step_otherwise(self: &Rc<Self>, role: &mut Role, desk: &mut Desk) -> Result<Step, End> {
         let Some(reader) = role else { return Ok(Step::HandedOver) };
         match reader.decoder().next_frame()? {
             None => Ok(Step::Empty),
-            Some(frame) => self.act_on(role, request, frame),
+            Some(frame) => self.act_on(role, desk, frame),
         }
     }
 
-    fn act_on(self: &Rc<Self>, role: &mut Role, request: &mut Request, frame: Frame) -> Result<Step, End> {
+    fn act_on(self: &Rc<Self>, role: &mut Role, desk: &mut Desk, frame: Frame) -> Result<Step, End> {
         let read_at = role.as_ref().map_or_else(clock::now, |reader| reader.read_at());
         let (kind, xid) = match frame {
-            Frame::Call(call) if call.ordered.is_some() => return self.take_ordered(role, request, call),
-            Frame::Call(call) => return self.take_call(role, request, call),
+            Frame::Call(call) if call.ordered.is_some() => return self.take_ordered(role, desk, call),
+            Frame::Call(call) => return self.take_call(role, desk, call),
             Frame::Cancel { xid } => {
                 self.glitches.spend(read_at)?;
                 // What has not parked has ended by now.
@@ -266,9 +264,8 @@ impl Connection {
             }
             Frame::Ping { echo } => {
                 self.glitches.spend(read_at)?;
-                let mut pong = scratch::take();
-                encode::pong(&mut pong, echo);
-                return Ok(answered(role, pong, None));
+                encode::pong(&mut desk.out, echo);
+                return Ok(answered(role, &mut desk.out, None));
             }
             Frame::Acknowledge { first_incomplete, wanted } => {
                 self.glitches.spend(read_at)?;

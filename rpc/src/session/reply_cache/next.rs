@@ -19,9 +19,17 @@ impl<A, B> ReplyCache<A, B> {
             return false;
         }
         while self.first_incomplete < first_incomplete {
-            let done = calls.pop_front_if(|call| matches!(call.stage, Stage::Done { .. }));
-            let Some(Call { stage: Stage::Done { reply }, .. }) = done else { return false };
-            self.kept.give(reply.bytes().len());
+            let kept = &mut self.kept;
+            let is_done = calls.drop_front_if(|call| match &call.stage {
+                Stage::Done { reply } => {
+                    kept.give(reply.bytes().len());
+                    true
+                }
+                _ => false,
+            });
+            if !is_done {
+                return false;
+            }
             self.first_incomplete += 1;
         }
         // An earlier one is none of them.
@@ -47,7 +55,10 @@ impl<A, B> ReplyCache<A, B> {
             return false;
         }
         // Forgotten instead of dropped: there is nothing to drop, which the compiler does not see.
-        mem::forget(mem::replace(stage, Stage::Done { reply: Kept::new(reply) }));
+        mem::forget(mem::replace(stage, Stage::Done { reply: Kept::EMPTY }));
+        if let Stage::Done { reply: kept } = stage {
+            kept.keep(reply);
+        }
         true
     }
 }
