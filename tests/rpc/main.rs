@@ -22,6 +22,7 @@ mod a_dead_server_costs_little;
 mod a_deadline_that_passes_is_a_typed_timeout;
 mod a_deadline_travels_with_its_call;
 mod a_denial_is_the_calls_one_answer;
+mod a_drain_answers_what_it_has_read;
 mod a_drain_lets_others_run;
 mod a_drained_server_answers_what_it_has;
 mod a_flood_closes_its_connection_only;

@@ -92,6 +92,7 @@ pub(super) fn serve(seat: Seat, peer: SocketAddr) {
         postponed: Cell::new(false),
         has_fibers: Cell::new(false),
         paused: Cell::new(false),
+        has_more: Cell::new(false),
         told: Cell::new(false),
         timed: Cell::new(false),
         read_at: Cell::new(None),
@@ -130,6 +131,8 @@ pub(super) struct Connection {
     has_fibers: Cell<bool>,
     /// It is out of the line until there is room.
     paused: Cell<bool>,
+    /// What it keeps of its input may be more than a frame in part.
+    has_more: Cell<bool>,
     /// The client knows that the server drains.
     told: Cell<bool>,
     /// Its worker is to look whether a frame of it takes too long.
@@ -205,8 +208,10 @@ impl Connection {
         self.read_at.set(Some(at.into()));
     }
 
-    /// Keeps what has been read and not yet acted on. Whether it may: for the limit on all connections it may be too much.
-    pub(super) fn keep_input(&self, mut reader: Box<Reader>) -> bool {
+    /// Keeps what has been read and not yet acted on; or of which a frame has come in part, unless it `has_more`. Whether it may: for the limit on
+    /// all connections it may be too much.
+    pub(super) fn keep_input(&self, mut reader: Box<Reader>, has_more: bool) -> bool {
+        self.has_more.set(has_more);
         let bytes = reader.is_kept();
         self.input.set(Some(reader));
         let Context { load, roster, .. } = &**self.context();
@@ -230,9 +235,10 @@ impl Connection {
         }
     }
 
-    /// Whether calls of it are under way, or answers.
+    /// Whether calls of it are under way, or answers, or are to be found in what it has sent.
     pub(super) fn is_busy(&self) -> bool {
-        self.in_flight.get() > 0 || self.holds_any() || self.postponed.get() || !self.outbox.is_empty()
+        let has_more = self.has_more.get() && self.keeps_input();
+        self.in_flight.get() > 0 || has_more || self.holds_any() || self.postponed.get() || !self.outbox.is_empty()
     }
 
     /// Nothing more is read or written. Wakes whoever waits for either.

@@ -224,7 +224,7 @@ impl Dispatch {
                         self.release(key);
                         continue;
                     }
-                    if !self.put_aside(reader, &connection) {
+                    if !self.put_aside(reader, &connection, false) {
                         self.release(key);
                         continue;
                     }
@@ -235,7 +235,7 @@ impl Dispatch {
                 }
                 Turn::Filled(reader) => {
                     self.turn_ended(&reader, &connection, true);
-                    if self.put_aside(reader, &connection) {
+                    if self.put_aside(reader, &connection, true) {
                         self.line_up(key);
                     } else {
                         self.release(key);
@@ -244,7 +244,7 @@ impl Dispatch {
                 Turn::Cut(reader) => {
                     self.turn_ended(&reader, &connection, true);
                     // However much it is: it waits for this side.
-                    connection.keep_input(reader);
+                    connection.keep_input(reader, true);
                     self.line_up(key);
                 }
                 Turn::Paused => {}
@@ -426,13 +426,18 @@ impl Dispatch {
 
     /// Keeps the input with its connection if a frame has come in part, else for the next connection. False if that was too much, and the
     /// connection has been closed for it.
-    fn put_aside(&self, reader: Box<Reader>, connection: &Rc<Connection>) -> bool {
+    fn put_aside(&self, reader: Box<Reader>, connection: &Rc<Connection>, has_more: bool) -> bool {
         if !reader.is_empty() {
-            let may_keep = connection.keep_input(reader);
+            let may_keep = connection.keep_input(reader, has_more);
             if !may_keep {
                 connection.held_too_much();
             }
             return may_keep;
+        }
+        if has_more && self.context.stage.is_draining() {
+            // By which who drains knows that it is not done with. It holds nothing: it cannot be too much.
+            connection.keep_input(reader, has_more);
+            return true;
         }
         let mut readers = self.readers.borrow_mut();
         if readers.len() < READERS_MAX {

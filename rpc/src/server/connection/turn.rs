@@ -145,7 +145,7 @@ impl Connection {
             (Input::End, Some(reader)) if self.holds_any() => {
                 // Nothing follows: there is no need for a buffer meanwhile.
                 if !reader.is_empty() {
-                    self.keep_input(reader);
+                    self.keep_input(reader, false);
                 }
                 Ok(Turn::Paused)
             }
@@ -288,7 +288,7 @@ impl Connection {
         // Until there is room it is not the peer who is waited for.
         reader.is_not_unfinished();
         // However much it is, the peer has not caused it alone.
-        self.keep_input(reader);
+        self.keep_input(reader, true);
         self.paused.set(true);
         // It may have been made while this was under way.
         self.resume();
