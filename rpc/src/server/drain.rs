@@ -16,6 +16,7 @@
 //! * It ends, when the time is up at the latest, but for handlers that ignore that they are cancelled.
 //! * Whoever shuts down goes on when all has ended, however many do so at once: one waits for fibers and threads, the others for that one.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -55,6 +56,7 @@ pub(super) struct DrainStage(AtomicU8);
 
 const DRAINING: u8 = 1;
 const REFUSING: u8 = 2;
+const OVER: u8 = 3;
 
 impl DrainStage {
     /// Whether clients are to be told.
@@ -66,6 +68,16 @@ impl DrainStage {
     #[inline]
     pub(super) fn is_refusing(&self) -> bool {
         self.0.load(Ordering::Acquire) >= REFUSING
+    }
+
+    /// Fails once the server shuts down: then nothing is answered any more, for what would be may have been cancelled, and have ended for that.
+    #[inline]
+    pub(super) fn may_answer(&self) -> io::Result<()> {
+        if self.0.load(Ordering::Acquire) < OVER { Ok(()) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
+    }
+
+    fn come_to(&self, stage: u8) {
+        self.0.fetch_max(stage, Ordering::AcqRel);
     }
 }
 
@@ -135,6 +147,8 @@ impl Drain {
 
     fn stop_resting(&self, rest: impl FnMut()) {
         self.health.end();
+        // Before anything is cancelled, wherever that runs and whenever it parks.
+        self.context.stage.come_to(OVER);
         self.acceptor.stop();
         self.context.roster.close(rest);
         self.context.leaders.close();
@@ -195,7 +209,7 @@ impl Drain {
         let deadline = begin.checked_add(timeout);
         let refuses_at = begin + DRAIN_GRACE.min(timeout / 2);
         self.health.end();
-        stage.0.store(DRAINING, Ordering::Release);
+        stage.come_to(DRAINING);
         self.acceptor.stop();
         // It ends at once, and a failure is told by `Server::wait`.
         let _ = self.acceptor.wait();
@@ -231,7 +245,7 @@ impl Drain {
                 }
             } else if refuses_at <= now {
                 refuses = true;
-                stage.0.store(REFUSING, Ordering::Release);
+                stage.come_to(REFUSING);
                 for (stream, _) in roster.drain() {
                     // What has come is still answered.
                     let _ = stream.shutdown(Shutdown::Read);

@@ -17,6 +17,12 @@ use crate::server::replies::Replies;
 use crate::server::store::Session;
 
 impl Connection {
+    /// Nothing leaves once the server shuts down: a handler may have been cancelled for that, and have ended for it.
+    #[inline]
+    fn may_answer(&self) -> io::Result<()> {
+        self.context().stage.may_answer()
+    }
+
     /// The replies of this turn, once the session knows of all of them.
     fn leaving(&self, replies: &mut Replies) -> Vec<u8> {
         if let Some(ended) = replies.take_ended() {
@@ -28,7 +34,7 @@ impl Connection {
     /// Queues the replies of this turn, for who writes next.
     pub(super) fn queue(&self, replies: &mut Replies) {
         let mut leaving = self.leaving(replies);
-        if !leaving.is_empty() {
+        if !leaving.is_empty() && self.may_answer().is_ok() {
             self.shared_outbox().append_anyway(&mut leaving);
         }
         scratch::give(leaving);
@@ -36,6 +42,7 @@ impl Connection {
 
     /// Sends a reply, by who does not have the role.
     pub(super) fn answer(&self, mut reply: Vec<u8>) -> io::Result<()> {
+        self.may_answer()?;
         while self.outbox.is_full() && !reply.is_empty() {
             self.flush()?;
             // Without a deadline it ends by a cancellation only. How long a peer may take is bounded by the write timeout.
@@ -108,6 +115,7 @@ impl Connection {
     /// Writes the replies of this turn, and what is queued, as far as the peer takes it at once.
     pub(super) fn send(self: &Rc<Self>, replies: &mut Replies) -> io::Result<()> {
         let mut leaving = self.leaving(replies);
+        self.may_answer()?;
         let sent = self.send_at_once(&mut leaving);
         scratch::give(leaving);
         sent?;

@@ -31,6 +31,7 @@ impl Foreign {
     }
 
     fn try_queue(&self, answer: &mut Vec<u8>) -> io::Result<()> {
+        self.context.stage.may_answer()?;
         self.wait_for_room()?;
         let is_enough = self.outbox.append_anyway(answer) >= FLUSH_BYTES;
         // A thread is not told before it blocks, as a fiber is.
