@@ -34,6 +34,7 @@
 //! | `admission` | which calls are refused when more come than can be served |
 //! | `farewell` | how a connection ends on which there are last words |
 //! | `load` | what all connections have under way, and how much of it there may be |
+//! | `postponed` | the connections of a worker that wait for that to be less |
 //! | `drain`, `sigterm` | going down without failing a call |
 //! | `roster` | who serves which connection, so that shutting down reaches all |
 //!
@@ -56,6 +57,7 @@ mod leaders;
 mod load;
 mod local;
 mod opening;
+mod postponed;
 mod reader;
 mod registry;
 mod replies;

@@ -4,7 +4,7 @@
 use fibra::rpc::limits::PUSHBACK_FULL;
 use fibra::rpc::{CallError, Executed, Server};
 
-use crate::support::raw::{self, FAILURE, REPLY, Raw, Session};
+use crate::support::raw::{self, CANCEL, FAILURE, PING, PONG, REPLY, Raw, Session};
 use crate::support::{connect, join, on_one_worker, serve_with, wait_until};
 
 fn gauge(server: &Server) -> usize {
@@ -82,5 +82,33 @@ fn a_copy_of_one_that_runs_is_not_refused() {
             assert_eq!(second.receive(), Some((REPLY, 1, vec![0xc0])));
         }
         assert_eq!(counter.turnstile.entered(), 1);
+    });
+}
+
+/// Not until one of its own connection has ended, which may take long.
+#[test]
+fn a_copy_waits_no_longer_than_until_there_is_room() {
+    on_one_worker(|| {
+        let (server, counter) = serve_with(Server::builder().waiting_max(4));
+        let mut clients = [(); 4].map(|()| Raw::connect(server.local_addr()));
+        let wait = raw::call(1, std::time::Duration::from_secs(60), "desk.wait_for_ever", &[0x90]);
+        clients.iter_mut().for_each(|client| client.send(&wait));
+        wait_until(|| gauge(&server) == 4);
+        let [first, second, others @ ..] = &mut clients;
+        let (ping, pong) = (raw::frame(PING, 0, &[7; 8]), Some((PONG, 0, vec![7; 8])));
+        for client in [&mut *first, second] {
+            // The copy is put off, and with it what is behind it.
+            client.send(&[&*wait, &*ping].concat());
+        }
+        for client in others.iter_mut() {
+            // Whose turn comes behind theirs.
+            client.send(&ping);
+            assert_eq!(client.receive(), pong);
+        }
+        others.iter_mut().for_each(|client| client.send(&raw::frame(CANCEL, 1, &[])));
+        for client in [first, second] {
+            assert_eq!(client.receive(), pong);
+        }
+        assert_eq!(counter.turnstile.entered(), 4);
     });
 }

@@ -34,6 +34,7 @@ use super::accept::Context;
 use super::admission::{Admission, Late, Line};
 use super::connection::{Connection, Turn};
 use super::leaders::{Leader, Seen};
+use super::postponed::Postponed;
 use super::reader::Reader;
 use super::tenants::{Tenant, Tenants};
 use super::unfinished::Unfinished;
@@ -67,6 +68,7 @@ pub(super) struct Dispatch {
     first_alarm: Cell<Option<Instant>>,
     admission: RefCell<Admission>,
     unfinished: RefCell<Unfinished<Key>>,
+    postponed: Postponed,
     /// What is looked at for who drains, and how far that has come.
     look: Cell<Option<Look>>,
 }
@@ -101,6 +103,9 @@ impl Key {
 
     /// No connection's: what stood in line before it has had its turn.
     const MARK: Self = Self(u64::MAX - 1);
+
+    /// No connection's: fewer calls wait at the server than may.
+    pub(super) const ROOM: Self = Self(u64::MAX - 2);
 
     /// Of who is in that place, as the generation says.
     pub(super) fn new(place: u32, generation: u32) -> Self {
@@ -142,6 +147,7 @@ impl Dispatch {
             first_alarm: Cell::new(None),
             admission: RefCell::new(Admission::new(context.queue_delay_max)),
             unfinished: RefCell::new(Unfinished::new(context.frame_timeout)),
+            postponed: Postponed::default(),
             look: Cell::new(None),
         });
         dispatch.clone().spawn_leader().inspect_err(|_| context.leaders.leave(&dispatch.leader))?;
@@ -188,14 +194,8 @@ impl Dispatch {
         let mut led = None;
         let mut looks = false;
         while let Ok((key, is_due)) = self.next(&mut looks) {
-            if key == Key::LOOK {
-                self.look();
-                continue;
-            }
-            if key == Key::MARK {
-                if self.line.borrow_mut().passes(clock::now) {
-                    self.line_up(Key::MARK);
-                }
+            if key >= Key::ROOM {
+                self.attend_to(key);
                 continue;
             }
             if has_led_for_long(&mut led) {
@@ -253,6 +253,29 @@ impl Dispatch {
             }
         }
         self.abandon(yield_now);
+    }
+
+    /// Does what one of those keys stands for that are no connection's.
+    fn attend_to(&self, key: Key) {
+        match key {
+            Key::LOOK => self.look(),
+            Key::MARK => {
+                if self.line.borrow_mut().passes(clock::now) {
+                    self.line_up(Key::MARK);
+                }
+            }
+            _ => {
+                if let Some(connection) = self.postponed.next().and_then(|key| self.find(key)) {
+                    connection.told_of_room();
+                }
+                self.postponed.await_room(&self.context.load, &self.set);
+            }
+        }
+    }
+
+    /// A connection, which is paused, gets back in line when fewer calls wait at the server than may.
+    pub(super) fn postpone(&self, key: Key) {
+        self.postponed.add(key, &self.context.load, &self.set);
     }
 
     /// Who is next in line; or one whose frame should have come as a whole by now, and who has a turn for that reason.

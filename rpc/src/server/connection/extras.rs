@@ -21,6 +21,8 @@ pub(super) struct Extras {
     pub(super) warned: Cell<bool>,
     /// A fiber writes what the peer did not take at once.
     pub(super) draining: Cell<bool>,
+    /// It gets back in line when fewer calls wait at the server.
+    pub(super) awaits_room: Cell<bool>,
     /// Where the peer is, if that is of IPv6.
     pub(super) peer: Option<SocketAddrV6>,
 }

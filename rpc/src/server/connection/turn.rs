@@ -301,10 +301,30 @@ impl Connection {
             return;
         }
         let has_room = self.outbox.has_room() && (!self.postponed.get() || !self.has_to_postpone());
-        if has_room && self.paused.replace(false) {
+        if has_room {
+            self.paused.set(false);
             self.postponed.set(false);
             self.line_up();
+        } else if self.postponed.get() && self.context().load.is_full().is_some() {
+            self.await_room();
         }
+    }
+
+    /// Has the worker look when calls of other connections have ended, too.
+    #[cold]
+    fn await_room(&self) {
+        if let Some((dispatch, key)) = self.place.get()
+            && let Some(dispatch) = dispatch.upgrade()
+            && !self.extras().awaits_room.replace(true)
+        {
+            dispatch.postpone(*key);
+        }
+    }
+
+    /// That has come to pass.
+    pub(in crate::server) fn told_of_room(&self) {
+        self.extras().awaits_room.set(false);
+        self.resume();
     }
 
     pub(super) fn line_up(&self) {
