@@ -2,9 +2,11 @@
 //! their turn when it hangs up keep nothing alive.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fibra::rpc::{Channel, Limits, Server, client};
+use fibra::rpc::middleware::{Denial, Next};
+use fibra::rpc::{CallError, Channel, Limits, Request, Server, client};
 use fibra::sim::{Faults, Latency, Sim};
 use parking_lot::Mutex;
 
@@ -17,6 +19,9 @@ trait Diary {
     /// Takes so long, and answers with so many bytes.
     #[rpc(ordered)]
     fn write(&self, entry: u64, millis: u64, bytes: usize) -> Vec<u8>;
+
+    /// Of no lane: takes so long.
+    fn rest(&self, millis: u64);
 }
 
 /// What was written, and whether something is being written.
@@ -32,6 +37,10 @@ impl Diary for Pages {
         let _ = fibra::sleep(MILLISECOND * millis as u32);
         self.0.lock().1 = false;
         vec![7; bytes]
+    }
+
+    fn rest(&self, millis: u64) {
+        let _ = fibra::sleep(MILLISECOND * millis as u32);
     }
 }
 
@@ -74,6 +83,53 @@ fn under_a_swarm_of_faults() {
         sim.run().unwrap_or_else(|failure| panic!("{failure}"));
         let written = &pages.0.lock().0;
         assert!(written.is_sorted_by(|before, after| before < after), "seed {seed}: {written:?}");
+    }
+}
+
+/// There is one place among the calls under way, for which a call that was refused waits as another is made.
+#[test]
+fn also_those_that_are_made_again() {
+    for seed in seeds(60) {
+        let mut sim = Sim::builder().seed(seed).build();
+        let pages = Pages::default();
+        sim.host("diary", {
+            let pages = pages.clone();
+            move || {
+                let calls = AtomicU64::new(0);
+                let refusing = move |request: &mut Request, next: Next<'_>| {
+                    if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+                        return Denial::overloaded("not now", None).into();
+                    }
+                    next.run(request)
+                };
+                let builder = Server::builder().service(DiaryServer::new(pages.clone())).middleware(refusing);
+                builder.bind("0.0.0.0:7000")?.wait()?;
+                Ok(())
+            }
+        });
+        sim.client("alice", || {
+            fibra::sleep(MILLISECOND)?;
+            let mut limits = Limits::default();
+            limits.in_flight = 1;
+            let diary = DiaryClient::new(Channel::connect_with("diary:7000", limits)?);
+            let diary = diary.retry(client::RetryPolicy::default().backoff(MILLISECOND, MILLISECOND));
+            let mut first = diary.start().write(1, 0, 0);
+            while diary.channel().stats().in_flight > 0 {
+                fibra::sleep(MILLISECOND)?;
+            }
+            assert!(first.try_join().is_none(), "it is made again");
+            diary.start().rest(100).join()?;
+            diary.start().write(2, 0, 0).join()?;
+            match first.join() {
+                Ok(_) => {}
+                Err(error) => assert!(matches!(error, CallError::Overloaded { .. }), "{error}"),
+            }
+            assert_eq!(diary.channel().stats().in_flight, 0);
+            Ok(())
+        });
+        sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+        let written = &pages.0.lock().0;
+        assert!(written.is_sorted(), "seed {seed}: {written:?}");
     }
 }
 

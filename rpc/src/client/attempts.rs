@@ -37,10 +37,13 @@ pub(super) struct Attempts<'a> {
 pub(super) type Ended = Result<Outcome, Unanswered>;
 
 impl Attempts<'_> {
-    /// The first attempt has not brought a value. What the call ends with: that, or what `attempt` brings, given the frame once more.
+    /// The first attempt has not brought a value. What the call ends with: that, or what `attempt` brings, given the frame once more, and whether the
+    /// call is one that was refused.
     #[cold]
-    pub(super) fn go_on(&self, mut ended: Ended, mut attempt: impl FnMut(Vec<u8>) -> Ended) -> Ended {
+    pub(super) fn go_on(&self, mut ended: Ended, mut attempt: impl FnMut(Vec<u8>, bool) -> Ended) -> Ended {
         let mut number = 1;
+        // What it was refused with last.
+        let mut refused = None;
         let mut may_have_run = false;
         loop {
             let (frame, wait) = match &mut ended {
@@ -68,8 +71,13 @@ impl Attempts<'_> {
                         if entered {
                             self.common.count_retry();
                         }
-                        ended = attempt(frame);
+                        ended = attempt(frame, refused.is_some());
                         continue;
+                    }
+                    if matches!(end.why, Why::Overtaken)
+                        && let Some(refused) = refused
+                    {
+                        return refused;
                     }
                     if may_have_run {
                         end.executed = Executed::Maybe;
@@ -93,7 +101,8 @@ impl Attempts<'_> {
             }
             number += 1;
             self.common.count_retry();
-            ended = attempt(frame);
+            let again = attempt(frame, true);
+            refused = Some(std::mem::replace(&mut ended, again));
         }
     }
 

@@ -114,6 +114,8 @@ pub(super) enum Why {
         /// It had an xid here.
         entered: bool,
     },
+    /// It was to be made again, and another of its lane has been made meanwhile.
+    Overtaken,
 }
 
 /// A call that has begun.

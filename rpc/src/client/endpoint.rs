@@ -28,7 +28,7 @@ use super::calls::{Status, Unanswered, Why};
 use super::chosen::{Chosen, Current};
 use super::common::Common;
 use super::health::Health;
-use super::lanes::{Hold, Lanes, Place};
+use super::lanes::{Hold, Lanes, Place, Ticket};
 use super::link::Link;
 use super::opening;
 use super::target::Target;
@@ -131,6 +131,7 @@ impl Endpoints {
     pub(super) fn choose_in_lane(
         &self,
         lane: Lane,
+        ticket: Ticket,
         avoid: Option<usize>,
         deadline: Option<Instant>,
     ) -> Result<(Chosen<'_>, usize, Hold), Unanswered> {
@@ -145,7 +146,7 @@ impl Endpoints {
                     }
                 },
             };
-            if let Some(hold) = Lanes::hold(&self.common, lane, Place::of(chosen.link(), endpoint)) {
+            if let Some(hold) = Lanes::hold(&self.common, lane, ticket, Place::of(chosen.link(), endpoint)) {
                 return Ok((chosen, endpoint, hold));
             }
         }

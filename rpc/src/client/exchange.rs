@@ -200,8 +200,10 @@ impl<'a> Exchange<'a> {
             Why::Interrupted(Interrupted::TimedOut) => self.timed_out(executed),
             Why::Interrupted(_) => CallError::Cancelled { callee, executed },
             Why::Lost(cause) => CallError::Disconnected { callee, cause, executed },
-            // Who makes it again asks for another link first.
-            Why::Moved { .. } => CallError::Disconnected { callee, cause: Disconnect::ClosedByPeer, executed },
+            // Who makes it again asks for another link first, and tells what it was refused with.
+            Why::Moved { .. } | Why::Overtaken => {
+                CallError::Disconnected { callee, cause: Disconnect::ClosedByPeer, executed }
+            }
         }
     }
 }

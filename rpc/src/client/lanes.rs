@@ -52,13 +52,27 @@ impl Place {
     }
 }
 
-/// How many calls of its lane had been made when a call was, itself included.
-pub(super) type Ticket = u64;
+/// When a call of a lane was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    /// How many of its lane had been made by then, itself included.
+    made: u64,
+    /// It was refused, and is made again.
+    is_again: bool,
+}
 
-/// A call of a lane that is under way.
+impl Ticket {
+    /// The same for a further attempt, which is not to come behind calls that were made later.
+    pub(super) fn again(self) -> Self {
+        Self { is_again: true, ..self }
+    }
+}
+
+/// A call of a lane that is under way, or about to be.
 pub(super) struct Hold {
     common: Arc<Common>,
     pub(super) lane: Lane,
+    ticket: Ticket,
 }
 
 impl Lanes {
@@ -67,12 +81,12 @@ impl Lanes {
         let mut seats = self.seats.lock();
         let seat = seats.entry(lane).or_default();
         seat.made += 1;
-        seat.made
+        Ticket { made: seat.made, is_again: false }
     }
 
     /// It is to be made again. `false`: it would come after one that was made later.
     pub(super) fn is_last(&self, lane: Lane, ticket: Ticket) -> bool {
-        self.seats.lock().get(&lane).is_none_or(|seat| seat.made == ticket)
+        self.seats.lock().get(&lane).is_none_or(|seat| seat.made == ticket.made)
     }
 
     /// Where the lane has to stay; `None`: it may go anywhere. If it `awaits` that, there is a [change](Common::changed) then.
@@ -84,7 +98,7 @@ impl Lanes {
     }
 
     /// A call goes there; `None`: the lane is elsewhere.
-    pub(super) fn hold(common: &Arc<Common>, lane: Lane, at: Place) -> Option<Hold> {
+    pub(super) fn hold(common: &Arc<Common>, lane: Lane, ticket: Ticket, at: Place) -> Option<Hold> {
         let mut seats = common.lanes.seats.lock();
         let seat = seats.entry(lane).or_default();
         if seat.calls > 0 && seat.at != at {
@@ -92,7 +106,15 @@ impl Lanes {
         }
         seat.at = at;
         seat.calls += 1;
-        Some(Hold { common: Arc::clone(common), lane })
+        Some(Hold { common: Arc::clone(common), lane, ticket })
+    }
+}
+
+impl Hold {
+    /// Whether it is made again, and would come after one that was made later. To be asked under the lock under which calls get their xids: what
+    /// is made from then on gets a later one.
+    pub(super) fn is_overtaken(&self) -> bool {
+        self.ticket.is_again && !self.common.lanes.is_last(self.lane, self.ticket)
     }
 }
 

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use fibra_scheduler::cancel::Interrupted;
 use fibra_scheduler::park::{self, Reason, Unparker};
+use parking_lot::MutexGuard;
 
 use super::super::connection::Connection;
 use super::super::lanes::Hold;
 use super::entry::Entry;
 use super::freed::wake;
-use super::table::{Gate, Link};
+use super::table::{Gate, Link, State};
 use super::{Begun, Calls, Unanswered, Why};
 use crate::outbox::Refused;
 use crate::scratch;
@@ -42,10 +43,10 @@ impl Calls {
                 Gate::Places
             } else if let Some(xid) = state.next_xid(in_session) {
                 // If the output is full, it is sent in `wait`.
-                let entry = Entry::new(frame, in_session, deadline, caller);
                 let queued_at = match hold {
-                    None => state.enter(xid, entry),
-                    Some(hold) => state.enter_in_lane(xid, entry, hold),
+                    None => state.enter(xid, Entry::new(frame, in_session, deadline, caller)),
+                    Some(hold) if hold.is_overtaken() => return Err(overtaken(state, xid, frame, signalled)),
+                    Some(hold) => state.enter_in_lane(xid, Entry::new(frame, in_session, deadline, caller), hold),
                 };
                 let queued_at = queued_at.ok().flatten();
                 return Ok(Begun { xid, queued_at, alone: state.unanswered == 1 });
@@ -144,4 +145,15 @@ impl Calls {
         wake(next);
         Err(why)
     }
+}
+
+/// A call is not made again: it leaves its xid, and the place that it was told of.
+#[cold]
+fn overtaken(mut state: MutexGuard<'_, State>, xid: Xid, frame: Vec<u8>, signalled: Option<Gate>) -> Unanswered {
+    state.window.complete(xid);
+    let passed_on = signalled.and_then(|by| state.gate(by).next());
+    drop(state);
+    wake(passed_on);
+    scratch::give(frame);
+    Unanswered::unsent(Why::Overtaken)
 }

@@ -7,6 +7,7 @@ use super::{Exchange, Output, To, tell};
 use crate::client::attempts::{Attempts, Ended};
 use crate::client::calls::{Outcome, Unanswered, Why};
 use crate::client::endpoint::Endpoints;
+use crate::client::lanes::Ticket;
 use crate::client::local;
 use crate::client::race::Race;
 use crate::error::CallError;
@@ -90,7 +91,13 @@ impl Exchange<'_> {
             idempotent: !self.in_session(),
             deadline: self.deadline,
         };
-        attempts.go_on(ended, |frame| self.send(endpoints, frame)).map_err(|end| self.unanswered(end))
+        let attempt = |frame, again| {
+            if again {
+                self.ticket.set(self.ticket.get().map(Ticket::again));
+            }
+            self.send(endpoints, frame)
+        };
+        attempts.go_on(ended, attempt).map_err(|end| self.unanswered(end))
     }
 
     /// Sends the call once, or as often as connections are lost meanwhile, and waits for the answer.

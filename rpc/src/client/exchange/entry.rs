@@ -41,10 +41,9 @@ impl Exchange<'_> {
             self.place.set(Some(place));
             return Ok((chosen, None));
         };
-        if self.ticket.get().is_none() {
-            self.ticket.set(Some(endpoints.common().lanes.ticket(lane)));
-        }
-        let (chosen, place, hold) = endpoints.choose_in_lane(lane, self.place.get(), self.deadline)?;
+        let ticket = self.ticket.get().unwrap_or_else(|| endpoints.common().lanes.ticket(lane));
+        self.ticket.set(Some(ticket));
+        let (chosen, place, hold) = endpoints.choose_in_lane(lane, ticket, self.place.get(), self.deadline)?;
         self.place.set(Some(place));
         Ok((chosen, Some(hold)))
     }
