@@ -100,3 +100,25 @@ fn and_to_one_that_streams() {
         assert_eq!(sums.map(|sum| sum.join().expect("a sum")), [3, 7]);
     });
 }
+
+/// Who only looks whether one of its calls has ended would look for ever.
+#[test]
+fn and_to_who_looks_at_one_of_its_calls() {
+    on_one_worker(|| {
+        let (server, _counter) = serve();
+        // Without a keepalive, for which the writer's fiber wakes from time to time.
+        let channel = Channel::builder().keepalive(None).connect(server.local_addr()).expect("it listens");
+        let desk = DeskClient::new(channel).within(Duration::from_secs(5));
+        assert_eq!(desk.add(3, 5).expect("a sum"), 8);
+        let sum = desk.batch(|desk| {
+            let mut sum = desk.add(1, 2);
+            loop {
+                if let Some(result) = sum.try_join() {
+                    return result;
+                }
+                fibra::yield_now();
+            }
+        });
+        assert_eq!(sum.expect("a sum"), 3);
+    });
+}

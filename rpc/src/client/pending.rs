@@ -80,7 +80,7 @@ struct Call<T, E> {
     at: Stay,
     method: Cow<'static, Method>,
     xid: Xid,
-    /// Whether its frame was left to be sent with others.
+    /// Whether its frame was left to be sent with others, and may not have been.
     held: bool,
     terms: Terms,
     read: Read<T, E>,
@@ -127,7 +127,7 @@ impl<T, E> Pending<T, E> {
     #[track_caller]
     pub fn join(mut self) -> Result<T, CallError<E>> {
         match mem::replace(&mut self.stage, Stage::Given) {
-            Stage::UnderWay(call) => {
+            Stage::UnderWay(mut call) => {
                 call.subscribe();
                 let answer = call.calls().wait(call.xid, call.terms.deadline);
                 let (call, ended) = call.ended(answer);
@@ -161,7 +161,7 @@ impl<T, E> Pending<T, E> {
 
     /// The result, if it is there. `None` also if it has been given before.
     pub fn try_join(&mut self) -> Option<Result<T, CallError<E>>> {
-        let result = self.take(|call| call.calls().try_join(call.xid, call.terms.deadline));
+        let result = self.take(Call::look);
         if result.is_some() {
             return result;
         }
@@ -224,8 +224,8 @@ impl<T, E> Pending<T, E> {
     }
 
     /// Ends the call if `answer` has one; if that is not its last, it goes on, and there is no result yet.
-    fn take(&mut self, answer: impl FnOnce(&Call<T, E>) -> Option<Answer>) -> Option<Result<T, CallError<E>>> {
-        let answer = match &self.stage {
+    fn take(&mut self, answer: impl FnOnce(&mut Call<T, E>) -> Option<Answer>) -> Option<Result<T, CallError<E>>> {
+        let answer = match &mut self.stage {
             Stage::UnderWay(call) => Some(answer(call)?),
             Stage::Ended(_) => None,
             Stage::Followed(_) | Stage::Given => return None,
@@ -262,13 +262,28 @@ impl<T, E> Pending<T, E> {
 
 impl<T, E> Call<T, E> {
     /// From now on the answer wakes the caller. Whether it is there already.
-    fn subscribe(&self) -> bool {
+    fn subscribe(&mut self) -> bool {
         let is_there = self.calls().subscribe(self.xid);
-        if self.held && !is_there {
-            // Within the batch: who waits for one of its calls waits no longer for the others.
-            self.at.endpoints().write_now();
+        if !is_there {
+            self.send();
         }
         is_there
+    }
+
+    /// The answer, if it is there, or the call's time is up.
+    fn look(&mut self) -> Option<Answer> {
+        let answer = self.calls().try_join(self.xid, self.terms.deadline);
+        if answer.is_none() {
+            self.send();
+        }
+        answer
+    }
+
+    /// Within the batch: who waits for one of its calls, or looks for its answer, waits no longer for the others.
+    fn send(&mut self) {
+        if mem::take(&mut self.held) {
+            self.at.endpoints().write_now();
+        }
     }
 
     fn calls(&self) -> &Calls {
@@ -332,7 +347,7 @@ impl<T, E> Joinable for Pending<T, E> {
     }
 
     fn subscribe(&mut self) -> bool {
-        match &self.stage {
+        match &mut self.stage {
             Stage::UnderWay(call) => call.subscribe(),
             Stage::Followed(call) => call.follower.subscribe(),
             Stage::Ended(_) => true,

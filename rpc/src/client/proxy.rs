@@ -184,7 +184,7 @@ impl Proxy {
     }
 
     /// Sends the calls that `f` starts all at once, with one write, when `f` has returned. They may go out earlier if there are more than there
-    /// is room for, or if `f` waits for one.
+    /// is room for, or if `f` waits for one or [looks](Pending::try_join) whether it has ended.
     pub fn batch<'a, R>(&'a self, f: impl FnOnce(Starter<'a>) -> R) -> R {
         /// Also when `f` panics: what has been queued may be waited for elsewhere.
         struct Send<'a>(&'a Channel);

@@ -70,7 +70,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
 
             /// Sends the calls that `f` starts all at once, with one write, and returns what `f` does: their handles.
             ///
-            /// Each call has an outcome of its own. To wait for one within `f` sends those before it.
+            /// Each call has an outcome of its own. To wait for one within `f`, or to look whether it has ended, sends those before it.
             pub fn batch<R>(&self, f: impl ::core::ops::FnOnce(#start<'_>) -> R) -> R {
                 self.proxy.batch(|proxy| f(#start { proxy }))
             }
