@@ -1,6 +1,7 @@
 //! What a trait declares can be asked of its proxy's type: names, semantics, arguments.
 
 use fibra::rpc::service::{Argument, Semantics};
+use serde::{Deserialize, Serialize};
 
 use crate::support::{DeskClient, Refusal};
 
@@ -42,11 +43,19 @@ fn a_name_on_the_wire_and_lanes() {
     assert_eq!((look.full_name(), look.lane()), ("town.bank.start", None));
 }
 
-/// Whatever an argument is called, the generated code does not trip over it.
+/// Whatever an argument or its type is called, the generated code does not trip over it.
 #[fibra::service]
 pub(crate) trait Names {
     fn awkward(&self, args: u8, reply: u8, number: u8, method: u8, proxy: u8, r#type: u8) -> u8;
+
+    fn wrapped(&self, t: T) -> T {
+        t
+    }
 }
+
+/// Called as type parameters are.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct T(u8);
 
 struct Sum;
 
@@ -57,12 +66,13 @@ impl Names for Sum {
 }
 
 #[test]
-fn argument_names_are_free() {
+fn names_are_free() {
     crate::support::on_one_worker(|| {
         let server =
             fibra::rpc::Server::builder().service(NamesServer::new(Sum)).bind("127.0.0.1:0").expect("a free port");
         let proxy = NamesClient::connect(server.local_addr()).expect("the server listens");
         assert_eq!(proxy.awkward(1, 2, 3, 4, 5, 6).expect("a sum"), 21);
+        assert_eq!(proxy.wrapped(T(8)).expect("a value"), T(8));
         assert_eq!(NamesClient::DESCRIPTOR.methods()[0].arguments().last().map(Argument::name), Some("type"));
     });
 }

@@ -1,7 +1,8 @@
 //! The generated code.
 //!
 //! Invariants:
-//! * Every name of ours that meets a name of the user's in one scope is hygienic (`mixed_site`).
+//! * Every name of ours that meets a name of the user's in one scope is hygienic (`mixed_site`), or one that no user gives: what is no variable is not
+//!   hygienic.
 //! * Every path starts at the configured crate or at `::core`: what the user has in scope makes no difference.
 
 pub(crate) mod client;
@@ -20,6 +21,11 @@ use crate::model::Model;
 /// A local name that no user's name can meet.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
+}
+
+/// As [`local`], of a constant or a type: nobody gives such a name.
+fn item(name: &str) -> Ident {
+    format_ident!("__{name}", span = Span::mixed_site())
 }
 
 /// The arguments of a call, as one value. What is not serde's is reported at the type that the user wrote.

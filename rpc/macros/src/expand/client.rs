@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Path, Type};
 
-use super::{arguments, client_ident, descriptor, local, options, server_ident, start_ident};
+use super::{arguments, client_ident, descriptor, item, options, server_ident, start_ident};
 use crate::model::{Method, Model, Output};
 use crate::options::Semantics;
 
@@ -88,7 +88,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
 fn call(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStream {
     let Method { attrs, ident, options, output, .. } = method;
     let (names, types) = method.names_and_types();
-    let descriptor = local("METHOD");
+    let descriptor = item("METHOD");
     let args = arguments(&names, &types);
     let (how, value, error) = match (options.semantics, output) {
         (Semantics::Maybe, _) => (quote!(call_one_way), quote!(()), quote!(#krate::CallError)),
@@ -117,7 +117,7 @@ fn call(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStr
 fn streaming(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStream {
     let Method { attrs, ident, output, streams, .. } = method;
     let (names, types) = method.names_and_types();
-    let descriptor = local("METHOD");
+    let descriptor = item("METHOD");
     let args = arguments(&names, &types);
     let items = |stream: &Option<(Ident, Type)>| match stream {
         Some((_, item)) => quote!(#item),

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Path, Type};
 
-use super::local;
+use super::item;
 use crate::model::{Method, Model, Output};
 use crate::options::Semantics;
 use crate::travel::spelled;
@@ -13,7 +13,7 @@ use crate::travel::spelled;
 /// An expression of type `&'static Descriptor`.
 pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
     let Model { name, docs, methods, .. } = model;
-    let list = local("METHODS");
+    let list = item("METHODS");
     let methods = methods.iter().map(|method| expand_method(method, name, krate));
     // A list of its own: what could have to be dropped is constant only as the value of a constant.
     quote! {{

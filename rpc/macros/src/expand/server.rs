@@ -5,14 +5,14 @@ use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned;
 
-use super::{client_ident, local, server_ident, spans};
+use super::{client_ident, item, local, server_ident, spans};
 use crate::model::{Method, Model, Output};
 
 pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
     let Model { vis, ident, methods, .. } = model;
     let server = server_ident(model);
     let client = client_ident(model);
-    let (number, args, reply) = (local("number"), local("args"), local("reply"));
+    let (number, args, reply, own) = (local("number"), local("args"), local("reply"), item("T"));
     let arms = methods.iter().enumerate().map(|(index, method)| {
         let run = arm(model, method);
         quote!(#index => { #run })
@@ -31,7 +31,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
         }
 
         #[allow(deprecated, unused_mut, unused_variables)]
-        impl<T: #ident + ::core::marker::Send + ::core::marker::Sync + 'static> #krate::service::Service for #server<T> {
+        impl<#own: #ident + ::core::marker::Send + ::core::marker::Sync + 'static> #krate::service::Service for #server<#own> {
             fn descriptor(&self) -> &'static #krate::service::Descriptor {
                 #client::DESCRIPTOR
             }
@@ -53,7 +53,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
 
 /// Decodes one method's arguments, runs it, answers.
 fn arm(model: &Model, method: &Method) -> TokenStream {
-    let (args, reply) = (local("args"), local("reply"));
+    let (args, reply, own) = (local("args"), local("reply"), item("T"));
     let service = &model.ident;
     let ident = &method.ident;
     let count = method.arguments.len();
@@ -83,6 +83,6 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
         #receiver
         #sender
         #decode
-        ::core::result::Result::Ok(#reply.#answer(&<T as #service>::#ident(&self.0, #(#parameters),*)))
+        ::core::result::Result::Ok(#reply.#answer(&<#own as #service>::#ident(&self.0, #(#parameters),*)))
     }
 }

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned;
 
-use super::{arguments, client_ident, local, start_ident};
+use super::{arguments, client_ident, item, start_ident};
 use crate::model::{Method, Model, Output};
 use crate::options::Semantics;
 
@@ -34,7 +34,7 @@ pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
 fn expand_method(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStream {
     let Method { attrs, ident, options, output, .. } = method;
     let (names, types) = method.names_and_types();
-    let descriptor = local("METHOD");
+    let descriptor = item("METHOD");
     let args = arguments(&names, &types);
     let (how, value, error) = match (options.semantics, output) {
         (Semantics::Maybe, _) => (quote!(post), quote!(()), quote!(::core::convert::Infallible)),
