@@ -377,11 +377,11 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for CallError<E> {
+/// Whatever the method's own error is: also text, and values of which nothing is known. So of an [`Application`](CallError::Application) there is no
+/// source.
+impl<E: fmt::Debug + fmt::Display> Error for CallError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // Shown in place of this error, so its source is this one's.
-            Self::Application(error) => error.source(),
             Self::Disconnected { cause, .. } => cause.source(),
             _ => None,
         }
