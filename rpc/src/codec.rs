@@ -59,6 +59,12 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     T::deserialize(&mut deserializer).map_err(|error| DecodeError(error.to_string()))
 }
 
+/// What stands for no arguments, beside an empty array: `()` as serde has it.
+const NIL: u8 = 0xc0;
+
+/// No arguments.
+const NO_ARGS: &[u8] = &[0x90];
+
 /// Reads the `count` arguments of a call, as a tuple `T` of that many.
 ///
 /// # Errors
@@ -68,7 +74,8 @@ pub fn decode_args<T: DeserializeOwned>(body: &[u8], count: usize) -> Result<T, 
     match array_len(body) {
         Some(got) if got == count => decode(body),
         Some(got) => Err(DecodeError(format!("the method takes {count} arguments, not {got}"))),
-        None => Err(DecodeError("the arguments are not a MessagePack array".to_owned())),
+        None if body == [NIL] => decode_args(NO_ARGS, count),
+        None => Err(no_array()),
     }
 }
 
@@ -80,8 +87,13 @@ pub fn decode_args<T: DeserializeOwned>(body: &[u8], count: usize) -> Result<T, 
 pub fn decode_all_args<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     match array_len(body) {
         Some(_) => decode(body),
-        None => Err(DecodeError("the arguments are not a MessagePack array".to_owned())),
+        None if body == [NIL] => decode(NO_ARGS),
+        None => Err(no_array()),
     }
+}
+
+fn no_array() -> DecodeError {
+    DecodeError("the arguments are not a MessagePack array".to_owned())
 }
 
 /// Why a value did not become a body.

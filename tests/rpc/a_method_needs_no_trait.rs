@@ -30,7 +30,7 @@ fn a_generated_proxy_calls_closures() {
 #[test]
 fn what_is_served_by_a_trait_is_called_by_name() {
     on_one_worker(|| {
-        let (server, _counter) = serve();
+        let (server, counter) = serve();
         let proxy = Proxy::connect(server.local_addr()).expect("it listens");
         let name = format!("desk.{}", "add");
         let sum: i64 = proxy.call_by_name(&name, &(3, 5)).expect("a sum");
@@ -40,6 +40,13 @@ fn what_is_served_by_a_trait_is_called_by_name() {
         let error = proxy.call_by_name::<_, u64>("desk.withdraw", &(101_u64,)).expect_err("too much");
         let CallError::Application(value) = error else { panic!("{error:?}") };
         assert_eq!(value.to_string(), "{\"NotEnough\": {\"missing\": 1}}");
+
+        for none in [Value::Nil, Value::Array(vec![])] {
+            proxy.call_by_name::<_, ()>("desk.wait_a_while", &none).expect_err("it takes one");
+        }
+        counter.turnstile.open();
+        proxy.call_by_name::<_, ()>("desk.pass", &()).expect("`()` are no arguments");
+        proxy.call_by_name::<_, ()>("desk.pass", &[(); 0]).expect("nor is an empty array");
 
         let later = proxy.starter().start::<_, String>(Method::named("desk.echo", Semantics::AtMostOnce), &("hi",));
         assert_eq!(later.join().expect("an echo"), "hi");
@@ -56,6 +63,7 @@ fn arguments_are_checked_as_everywhere() {
         .method("sum.two", |(a, b): (i64, i64)| a + b);
     let proxy = Proxy::new(Channel::local_server(server).expect("their names differ"));
     assert_eq!(proxy.call_by_name::<_, i64>("sum.of", &(1, 2, 3, "four")).expect("a sum"), 6);
+    assert_eq!(proxy.call_by_name::<_, i64>("sum.of", &()).expect("a sum"), 0);
     for error in [
         proxy.call_by_name::<_, i64>("sum.two", &(1, 2, 3)).expect_err("one too many"),
         proxy.call_by_name::<_, i64>("sum.two", &("one", 2)).expect_err("no number"),

@@ -90,7 +90,7 @@ impl Proxy {
         Self { channel: self.channel.clone(), options: self.options.with(change) }
     }
 
-    /// Calls a method that has no error of its own. `args` is a tuple, or `[(); 0]` for none.
+    /// Calls a method that has no error of its own. `args` is a tuple, `(3,)` for one argument, and `()` for none.
     ///
     /// # Errors
     ///
@@ -115,8 +115,8 @@ impl Proxy {
         read_result(&exchange, exchange.call(args, self.channel.middleware()).map_err(CallError::widen)?)
     }
 
-    /// Calls a method of which nothing is known but its name: at most once, and its error, if it has one, is any value. `args` is a tuple, or
-    /// `[(); 0]` for none.
+    /// Calls a method of which nothing is known but its name: at most once, and its error, if it has one, is any value. `args` is a tuple, `(3,)` for one
+    /// argument, and `()` for none.
     ///
     /// ```
     /// use fibra_rpc::CallError;
