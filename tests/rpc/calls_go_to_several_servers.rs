@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fibra::rpc::{Channel, ConnectError, Server};
+use fibra::rpc::{CallError, Channel, ConnectError, Executed, Server};
 
 use crate::support::{Counter, DeskClient, DeskServer, on_one_worker, raw, serve, wait_until};
 
@@ -123,5 +123,24 @@ fn who_waits_for_the_first_can_be_interrupted() {
         let error = crate::support::join(connecting);
         assert!(matches!(error, ConnectError::Io { .. }), "{error:?}");
         drop(accepted);
+    });
+}
+
+/// A list of servers may have one entry. Then there is nothing to choose, also while that server is away.
+#[test]
+fn of_which_there_may_be_only_one() {
+    on_one_worker(|| {
+        let (server, _counter) = serve();
+        let addr = server.local_addr();
+        let desk = DeskClient::new(Channel::connect_to([addr]).expect("it listens"));
+        assert_eq!(desk.add(3, 5).expect("a sum"), 8);
+        server.shutdown();
+        wait_until(|| !desk.channel().is_connected());
+        let error = desk.within(Duration::from_millis(50)).add(3, 5).expect_err("nobody is there");
+        assert!(matches!(error, CallError::Disconnected { .. }), "{error:?}");
+        assert_eq!(error.executed(), Executed::No);
+        let _again =
+            Server::builder().service(DeskServer::new(Counter::default())).bind(addr).expect("it is free again");
+        assert_eq!(desk.add(3, 5).expect("it is back"), 8);
     });
 }

@@ -99,7 +99,7 @@ impl Builder {
         Channel::open(addr, self.settings)
     }
 
-    /// Connects to several servers of the same services, each with a session of its own; at most 64. Each call goes to one of them: of two that are
+    /// Connects to several servers of the same services, each with a session of its own: to the first 64 that are named. Each call goes to one of them: of two that are
     /// drawn, the one with fewer calls under way. One that fails several calls in a row is left alone for a while, and one that is going
     /// down gets no new calls. A call that has not left moves to another server when its connection is lost; an at-most-once call that may
     /// have left stays.

@@ -61,7 +61,13 @@ impl Endpoints {
     }
 
     /// Connects to the first of several that answers; to the others soon.
-    pub(super) fn several(targets: Vec<Target>, common: Arc<Common>) -> Result<Self, ConnectError> {
+    pub(super) fn several(mut targets: Vec<Target>, common: Arc<Common>) -> Result<Self, ConnectError> {
+        // Then there is nowhere else to go: calls wait at its link.
+        if targets.len() == 1
+            && let Some(only) = targets.pop()
+        {
+            return Self::one(only, common);
+        }
         let links = opening::connect_to_one(targets, &common).inspect_err(|_| common.finish())?;
         links.iter().for_each(|link| link.calls().seek());
         Ok(Self { all: links.into_iter().map(Endpoint::new).collect(), common })
