@@ -1,7 +1,7 @@
 //! Connecting to where nobody listens is a typed error of one line.
 
 use fibra::net::TcpListener;
-use fibra::rpc::ConnectError;
+use fibra::rpc::{Channel, ConnectError};
 
 use crate::support::{DeskClient, LOOPBACK, on_one_worker};
 
@@ -25,5 +25,9 @@ fn the_name_has_no_address() {
     on_one_worker(|| {
         let error = DeskClient::connect("no port").expect_err("not an address");
         assert!(matches!(error, ConnectError::Resolve(_)), "{error:?}");
+        assert!(error.to_string().contains("no port"), "{error}");
+        let error = Channel::connect_to(Vec::<String>::new()).expect_err("there is none");
+        assert!(matches!(error, ConnectError::Resolve(_)), "{error:?}");
+        assert!(error.to_string().ends_with("no server was named"), "{error}");
     });
 }

@@ -43,7 +43,7 @@ pub(super) fn connect_to_one(targets: Vec<Target>, common: &Arc<Common>) -> Resu
         let failed = links.iter().take(dialled).filter(has_failed).count();
         let Some(next) = links.get(dialled) else {
             if failed == links.len() {
-                let nowhere = || ConnectError::Resolve(io::ErrorKind::NotFound.into());
+                let nowhere = || ConnectError::Resolve(io::Error::new(io::ErrorKind::NotFound, "no server was named"));
                 return Err(links.last().and_then(|link| link.calls().failure()).unwrap_or_else(nowhere));
             }
             wait(&links, None, begun_at)?;

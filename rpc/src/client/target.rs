@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use fibra_net::ToSocketAddrs;
+use fibra_scheduler::cancel;
 
 use crate::error::ConnectError;
 
@@ -26,9 +27,9 @@ impl Target {
     ///
     /// [`ConnectError::Resolve`]: nowhere.
     pub(super) fn of(addr: impl ToSocketAddrs) -> Result<Self, ConnectError> {
-        let addrs: Vec<_> = addr.to_socket_addrs().map_err(ConnectError::Resolve)?.collect();
+        let addrs: Vec<_> = addr.to_socket_addrs().map_err(|error| unresolved(&addr, error))?.collect();
         if addrs.is_empty() {
-            return Err(ConnectError::Resolve(io::Error::new(io::ErrorKind::NotFound, "it has no addresses")));
+            return Err(unresolved(&addr, io::Error::new(io::ErrorKind::NotFound, "it has no addresses")));
         }
         Ok(Self { addrs, name: addr.name() })
     }
@@ -71,6 +72,14 @@ impl Target {
     }
 }
 
+/// Says which name it was. Who was interrupted is told just that.
+fn unresolved(addr: &impl ToSocketAddrs, error: io::Error) -> ConnectError {
+    ConnectError::Resolve(match addr.name().filter(|_| cancel::check().is_ok()) {
+        Some(name) => io::Error::new(error.kind(), format!("{name}: {error}")),
+        None => error,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +114,13 @@ mod tests {
     fn no_name_no_look_up() {
         let mut target = Target::of(addr(1)).expect("one");
         target.look_up_by(|_| unreachable!("it is an address"));
-        assert!(matches!(Target::of(&[][..]), Err(ConnectError::Resolve(_))));
+        let error = Target::of(&[][..]).expect_err("there is none");
+        assert_eq!(error.to_string(), "cannot resolve the server's address: it has no addresses");
+    }
+
+    #[test]
+    fn an_error_says_which_name_it_was() {
+        let error = Target::of("no port").expect_err("it has none");
+        assert!(error.to_string().starts_with("cannot resolve the server's address: no port: "), "{error}");
     }
 }
