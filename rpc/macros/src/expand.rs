@@ -13,10 +13,9 @@ pub(crate) mod start;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned;
 
-use crate::model::Model;
+use crate::model::{Method, Model, Output};
 
 /// A local name that no user's name can meet.
 fn local(name: &str) -> Ident {
@@ -28,10 +27,14 @@ fn item(name: &str) -> Ident {
     format_ident!("__{name}", span = Span::mixed_site())
 }
 
-/// The arguments of a call, as one value. What is not serde's is reported at the type that the user wrote.
-fn arguments(names: &[&Ident], types: &[&Type]) -> TokenStream {
+/// A reference to the arguments of a call, as one value. What is not serde's is reported at the type that the user wrote.
+fn arguments(method: &Method) -> TokenStream {
     // serde has no empty tuple that is an array; an empty array is one.
-    if names.is_empty() { quote!([(); 0]) } else { quote_spanned!(spans(types)=> (#(#names,)*)) }
+    if method.arguments.is_empty() {
+        return quote!(&[(); 0]);
+    }
+    let values = method.arguments.iter().map(|(name, _)| name);
+    quote_spanned!(cause(method)=> &(#(#values,)*))
 }
 
 fn server_ident(model: &Model) -> Ident {
@@ -46,9 +49,19 @@ fn client_ident(model: &Model) -> Ident {
     format_ident!("{}Client", model.ident)
 }
 
-/// From the first type to the last, as far as the compiler can join them.
-fn spans(types: &[&Type]) -> Span {
-    let mut spans = types.iter().map(|ty| ty.span());
-    let first = spans.next().unwrap_or_else(Span::call_site);
-    spans.fold(first, |all, span| all.join(span).unwrap_or(all))
+/// Where to report what is wrong with one of a method's arguments: at its type if there is one. Of several a span covers none but the first: so at the
+/// method, rather than at one that is innocent.
+fn cause(method: &Method) -> Span {
+    match &method.arguments[..] {
+        [(_, ty)] => ty.span(),
+        _ => method.ident.span(),
+    }
+}
+
+/// The same of what it returns.
+fn cause_of_output(method: &Method) -> Span {
+    match &method.output {
+        Output::Value(value) => value.span(),
+        Output::Fallible { .. } => method.ident.span(),
+    }
 }

@@ -30,7 +30,7 @@ mod travel;
 
 use proc_macro::TokenStream;
 use quote::quote;
-use syn::ItemTrait;
+use syn::{Item, ItemTrait};
 
 use model::Model;
 use options::ServiceOptions;
@@ -121,7 +121,7 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
     };
     let mut item: ItemTrait = match syn::parse(item.clone()) {
         Ok(item) => item,
-        Err(error) => return with_item(&error, item),
+        Err(error) => return with_item(&no_trait(error, item.clone()), item),
     };
     // Takes the helper attributes out of the trait: what remains is the user's own.
     match Model::take(&mut item, options.name.as_ref()) {
@@ -132,6 +132,19 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
             quote!(#item #server #client #start).into()
         }
         Err(error) => with_item(&error, quote!(#item).into()),
+    }
+}
+
+/// What is wrong with an item that is no trait.
+fn no_trait(error: syn::Error, item: TokenStream) -> syn::Error {
+    match syn::parse::<Item>(item) {
+        Ok(item @ (Item::Struct(_) | Item::Enum(_) | Item::Impl(_) | Item::Mod(_) | Item::Fn(_))) => {
+            syn::Error::new_spanned(
+                item,
+                "a service is a trait: write `#[service]` above one, which this then implements",
+            )
+        }
+        _ => error,
     }
 }
 

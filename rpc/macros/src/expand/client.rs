@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Path, Type};
 
-use super::{arguments, client_ident, descriptor, item, options, server_ident, start_ident};
+use super::{arguments, cause_of_output, client_ident, descriptor, item, options, server_ident, start_ident};
 use crate::model::{Method, Model, Output};
 use crate::options::Semantics;
 
@@ -89,12 +89,13 @@ fn call(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStr
     let Method { attrs, ident, options, output, .. } = method;
     let (names, types) = method.names_and_types();
     let descriptor = item("METHOD");
-    let args = arguments(&names, &types);
+    let args = arguments(method);
+    let cause = cause_of_output(method);
     let (how, value, error) = match (options.semantics, output) {
         (Semantics::Maybe, _) => (quote!(call_one_way), quote!(()), quote!(#krate::CallError)),
-        (_, Output::Value(value)) => (quote_spanned!(value.span()=> call), quote!(#value), quote!(#krate::CallError)),
+        (_, Output::Value(value)) => (quote_spanned!(cause=> call), quote!(#value), quote!(#krate::CallError)),
         (_, Output::Fallible { value, error }) => {
-            (quote_spanned!(value.span()=> call_fallible), quote!(#value), quote!(#krate::CallError<#error>))
+            (quote_spanned!(cause=> call_fallible), quote!(#value), quote!(#krate::CallError<#error>))
         }
     };
     if method.streams.first().is_some() {
@@ -108,7 +109,7 @@ fn call(client: &Ident, method: &Method, index: usize, krate: &Path) -> TokenStr
         /// A `CallError` that says what happened, and whether the call ran.
         pub fn #ident(&self, #(#names: #types),*) -> ::core::result::Result<#value, #error> {
             const #descriptor: &#krate::service::Method = &#client::DESCRIPTOR.methods()[#index];
-            self.proxy.#how(#descriptor, &#args)
+            self.proxy.#how(#descriptor, #args)
         }
     }
 }
@@ -118,7 +119,7 @@ fn streaming(client: &Ident, method: &Method, index: usize, krate: &Path) -> Tok
     let Method { attrs, ident, output, streams, .. } = method;
     let (names, types) = method.names_and_types();
     let descriptor = item("METHOD");
-    let args = arguments(&names, &types);
+    let args = arguments(method);
     let items = |stream: &Option<(Ident, Type)>| match stream {
         Some((_, item)) => quote!(#item),
         None => quote!(#krate::client::Nothing),
@@ -141,7 +142,7 @@ fn streaming(client: &Ident, method: &Method, index: usize, krate: &Path) -> Tok
             #(#names: #types),*
         ) -> ::core::result::Result<#krate::client::Streaming<#sent, #taken, #value, #error>, #krate::CallError<#error>> {
             const #descriptor: &#krate::service::Method = &#client::DESCRIPTOR.methods()[#index];
-            self.proxy.#how(#descriptor, &#args)
+            self.proxy.#how(#descriptor, #args)
         }
     }
 }

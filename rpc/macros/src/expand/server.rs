@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned;
 
-use super::{client_ident, item, local, server_ident, spans};
+use super::{cause, cause_of_output, client_ident, item, local, server_ident};
 use crate::model::{Method, Model, Output};
 
 pub(crate) fn expand(model: &Model, krate: &Path) -> TokenStream {
@@ -71,13 +71,14 @@ fn arm(model: &Model, method: &Method) -> TokenStream {
     let decode = if names.is_empty() {
         quote!(let [] = #args.decode::<[(); 0]>(0)?;)
     } else {
-        let tuple = quote_spanned!(spans(&types)=> (#(#types,)*));
-        quote!(let (#(#names,)*) = #args.decode::<#tuple>(#count)?;)
+        let decode = quote_spanned!(cause(method)=> decode);
+        quote!(let (#(#names,)*): (#(#types,)*) = #args.#decode(#count)?;)
     };
     // What is not serde's is reported at the type that the user wrote.
+    let place = cause_of_output(method);
     let answer = match &method.output {
-        Output::Value(value) => quote_spanned!(value.span()=> value),
-        Output::Fallible { value, .. } => quote_spanned!(value.span()=> result),
+        Output::Value(_) => quote_spanned!(place=> value),
+        Output::Fallible { .. } => quote_spanned!(place=> result),
     };
     quote! {
         #receiver

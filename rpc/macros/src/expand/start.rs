@@ -3,9 +3,8 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Path;
-use syn::spanned::Spanned;
 
-use super::{arguments, client_ident, item, start_ident};
+use super::{arguments, cause_of_output, client_ident, item, start_ident};
 use crate::model::{Method, Model, Output};
 use crate::options::Semantics;
 
@@ -35,21 +34,22 @@ fn expand_method(client: &Ident, method: &Method, index: usize, krate: &Path) ->
     let Method { attrs, ident, options, output, .. } = method;
     let (names, types) = method.names_and_types();
     let descriptor = item("METHOD");
-    let args = arguments(&names, &types);
+    let args = arguments(method);
+    let cause = cause_of_output(method);
     let (how, value, error) = match (options.semantics, output) {
         (Semantics::Maybe, _) => (quote!(post), quote!(()), quote!(::core::convert::Infallible)),
         (_, Output::Value(value)) => {
-            (quote_spanned!(value.span()=> start), quote!(#value), quote!(::core::convert::Infallible))
+            (quote_spanned!(cause=> start), quote!(#value), quote!(::core::convert::Infallible))
         }
         (_, Output::Fallible { value, error }) => {
-            (quote_spanned!(value.span()=> start_fallible), quote!(#value), quote!(#error))
+            (quote_spanned!(cause=> start_fallible), quote!(#value), quote!(#error))
         }
     };
     quote! {
         #(#attrs)*
         pub fn #ident(&self, #(#names: #types),*) -> #krate::client::Pending<#value, #error> {
             const #descriptor: &#krate::service::Method = &#client::DESCRIPTOR.methods()[#index];
-            self.proxy.#how(#descriptor, &#args)
+            self.proxy.#how(#descriptor, #args)
         }
     }
 }
