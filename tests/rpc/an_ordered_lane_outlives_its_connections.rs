@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use fibra::net::TcpListener;
 use fibra::rpc::client::{Pending, RetryPolicy};
-use fibra::rpc::{CallError, Channel, Executed};
+use fibra::rpc::{CallError, Channel, Executed, Limits};
 
 use crate::support::ledger::{LedgerClient, connect, serve};
 use crate::support::proxy::Proxy;
 use crate::support::raw::{self, CALL, CANCEL, REPLY, Raw};
 use crate::support::stub::{self, Stub};
-use crate::support::{LOOPBACK, join, on_one_worker, on_two_workers, wait_until};
+use crate::support::{DeskClient, LOOPBACK, join, on_one_worker, on_two_workers, wait_until};
 
 const UNDER_WAY: usize = 32;
 const FOR: Duration = Duration::from_millis(1500);
@@ -170,5 +170,35 @@ fn what_is_made_again_is_not_made_out_of_order() {
         assert_eq!(error.executed(), Executed::No);
         assert_eq!(third.expect("an answer"), 7);
         assert_eq!(server.calls(), 4);
+    });
+}
+
+/// The output is full until its time is up, and nobody has looked at it since.
+#[test]
+fn nor_does_one_that_was_never_sent() {
+    on_one_worker(|| {
+        let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+        let addr = listener.local_addr().expect("it is bound");
+        let accepting = fibra::spawn(move || Raw::accept(&listener, &raw::Opened::default()).0);
+        let mut limits = Limits::default();
+        // More than any socket's buffers hold.
+        limits.frame_bytes = 32 << 20;
+        limits.buffered_bytes = 1024;
+        let channel = Channel::connect_with(addr, limits).expect("it listens");
+        let (desk, ledger) = (DeskClient::new(channel.clone()), LedgerClient::new(channel));
+        let mut server = join(accepting);
+
+        let filling = desk.start().echo("x".repeat(limits.frame_bytes - 1024));
+        let first = ledger.within(Duration::from_millis(20)).start().write(1);
+        let second = fibra::spawn(move || ledger.within(Duration::from_secs(5)).write(2));
+        assert_eq!(server.receive().map(|(kind, xid, _)| (kind, xid)), Some((CALL, 1)));
+        let (kind, xid, body) = server.receive().expect("a call");
+        assert_eq!((kind, xid, body.last(), &body[9..17]), (CALL, 3, Some(&2), &[0; 8][..]), "it comes after none");
+        server.send(&raw::frame(REPLY, 3, &[2]));
+        assert_eq!(join(second).expect("an answer"), 2);
+        let error = first.join().expect_err("its time is up");
+        assert!(matches!(error, CallError::Timeout { .. }), "{error:?}");
+        assert_eq!(error.executed(), Executed::No);
+        drop(filling);
     });
 }

@@ -10,6 +10,7 @@ use fibra_scheduler::{cancel, clock, park};
 
 use super::super::connection::Connection;
 use super::entry::{Entry, Slot};
+use super::freed::Freed;
 use super::send::dispatch;
 use super::table::Link;
 use super::{Calls, Outcome, Unanswered};
@@ -22,11 +23,20 @@ impl Calls {
     /// Queues a call for which there was no connection or no room: asks for the one, waits for the other.
     pub(in super::super) fn push(&self, xid: Xid, deadline: Option<Instant>) {
         while let Err(full) = dispatch(self.state.lock(), xid) {
-            if full.outbox().park_for_room(deadline).is_err() {
-                // Joining it says why.
-                return;
+            match full.outbox().park_for_room(deadline) {
+                Ok(_) => {}
+                // Joining it says why, whenever that is.
+                Err(cancel::Interrupted::TimedOut) => return self.leave_lane(xid),
+                Err(_) => return,
             }
         }
+    }
+
+    /// The time of a call is up that was never sent: those behind it in its lane, if it has one, do not wait until somebody looks at it.
+    #[cold]
+    fn leave_lane(&self, xid: Xid) {
+        let freed = self.state.lock().leave_lane(xid, Freed::default());
+        freed.wake();
     }
 
     /// As [`wait`](Self::wait), but for no longer than until `until`: `None` if the call is still under way then.

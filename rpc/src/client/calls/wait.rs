@@ -32,6 +32,10 @@ impl Calls {
                 parked = park::wait(Reason::Call, deadline);
                 continue;
             }
+            if !entry.is_some_and(Entry::is_unsent) {
+                // Its time is up: it is not sent any more.
+                return self.take_out(state, xid, Err(Interrupted::TimedOut));
+            }
             parked = match dispatch(state, xid) {
                 Ok(()) => park::wait(Reason::Call, deadline),
                 // It may move meanwhile.
