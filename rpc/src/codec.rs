@@ -34,6 +34,26 @@ pub fn encode<T: Serialize + ?Sized>(body: &mut Body<'_>, value: &T) -> Result<(
     }
 }
 
+/// Appends a call's arguments: a tuple, or `()` for none.
+///
+/// # Errors
+///
+/// As [`encode`].
+pub(crate) fn encode_args<A: Serialize>(body: &mut Body<'_>, args: &A) -> Result<(), EncodeError> {
+    // Of no size: so others do not pay for the question.
+    if size_of::<A>() == 0 && is_nil(args) {
+        body.push(NO_ARGS);
+        return if body.is_too_large() { Err(EncodeError::TooLarge) } else { Ok(()) };
+    }
+    encode(body, args)
+}
+
+fn is_nil<A: Serialize>(args: &A) -> bool {
+    let mut byte = [0];
+    let encoded = args.serialize(&mut rmp_serde::Serializer::new(&mut byte[..]));
+    encoded.is_ok() && byte == [NIL]
+}
+
 /// A value as bytes of their own, at most so many.
 ///
 /// # Errors
@@ -127,3 +147,26 @@ impl fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{encode, header};
+
+    fn args(args: &impl Serialize) -> Vec<u8> {
+        let mut frame = Vec::new();
+        let mut body = encode::item(&mut frame, 1, 1024);
+        encode_args(&mut body, args).expect("they are short");
+        body.finish().expect("they are short");
+        frame.split_off(header::LEN)
+    }
+
+    #[test]
+    fn no_arguments_are_an_empty_array_however_they_are_said() {
+        assert_eq!((args(&()), args(&[(); 0])), (vec![0x90], vec![0x90]));
+        assert_eq!(args(&((),)), [0x91, 0xc0], "one that says nothing");
+        assert_eq!(args(&(7,)), [0x91, 7]);
+        assert_eq!(decode_args::<[(); 0]>(&[NIL], 0), Ok([]));
+        assert!(decode_args::<((),)>(&[NIL], 1).is_err());
+    }
+}

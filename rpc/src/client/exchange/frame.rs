@@ -16,7 +16,7 @@ use crate::wire::header::{self, FLAG_CLIENT_STREAM};
 impl Exchange<'_> {
     /// The call's frame, in a buffer of the pool.
     pub(super) fn encode<A: Serialize>(&self, args: &A, flags: u8, metadata: &Metadata) -> Result<Vec<u8>, CallError> {
-        self.encode_with(flags, None, metadata, |body| codec::encode(body, args))
+        self.encode_with(flags, None, metadata, |body| codec::encode_args(body, args))
     }
 
     /// The frame of a call with streams, and with these encoded `args`.
@@ -40,7 +40,7 @@ impl Exchange<'_> {
         let max = self.to.frame_bytes();
         let mut bytes = Vec::new();
         let mut body = encode::item(&mut bytes, 0, max);
-        let encoded = codec::encode(&mut body, args);
+        let encoded = codec::encode_args(&mut body, args);
         let encoded = encoded.and_then(|()| body.finish().map_err(|_| EncodeError::TooLarge));
         encoded.map_err(|error| self.unencodable(error))?;
         bytes.drain(..header::LEN.min(bytes.len()));
