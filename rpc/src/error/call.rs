@@ -314,8 +314,20 @@ impl<E> CallError<E> {
 }
 
 impl CallError {
-    /// The same error, of a method that has one of its own.
-    pub(crate) fn widen<E>(self) -> CallError<E> {
+    /// The same error, as of a method that has one of its own.
+    ///
+    /// ```
+    /// # #[fibra_rpc::service(crate = fibra_rpc)]
+    /// # pub trait Bank { fn rate(&self) -> u64; fn deposit(&self, cents: u64) -> Result<u64, String>; }
+    /// use fibra_rpc::CallError;
+    ///
+    /// fn save(bank: &BankClient) -> Result<u64, CallError<String>> {
+    ///     let rate = bank.rate().map_err(CallError::widen)?;
+    ///     bank.deposit(100 * rate)
+    /// }
+    /// # let _ = save;
+    /// ```
+    pub fn widen<E>(self) -> CallError<E> {
         self.map_application(|never| match never {})
     }
 }
