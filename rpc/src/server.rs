@@ -98,6 +98,7 @@ use sigterm::Sigterm;
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "a server stops when it is dropped: wait for it, or keep it"]
 pub struct Server {
     local_addr: SocketAddr,
     acceptor: Arc<Acceptor>,

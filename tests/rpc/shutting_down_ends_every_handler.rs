@@ -27,7 +27,7 @@ fn handlers_that_wait_are_cancelled() {
             join(call).expect_err("the server is gone");
         }
         server.shutdown();
-        Server::builder().bind(server.local_addr()).expect("the address is free again");
+        let _again = Server::builder().bind(server.local_addr()).expect("the address is free again");
     });
 }
 
