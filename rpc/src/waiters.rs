@@ -29,6 +29,12 @@ impl Waiters {
         Ticket(self.last)
     }
 
+    /// Puts the caller back where it was, who has been signalled and has come too late.
+    pub(crate) fn add_again(&mut self, ticket: Ticket) {
+        let place = self.queue.partition_point(|(number, _)| *number < ticket.0);
+        self.queue.insert(place, (ticket.0, park::current()));
+    }
+
     /// Takes the caller out; whether it had been signalled before.
     pub(crate) fn leave(&mut self, ticket: Ticket) -> bool {
         match self.queue.binary_search_by_key(&ticket.0, |(number, _)| *number) {

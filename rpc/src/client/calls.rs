@@ -131,7 +131,7 @@ impl Calls {
     /// Calls that have not left, and idempotent ones, are `mobile` if there is another link for them when this one has no connection.
     pub(super) fn new(in_flight_max: usize, mobile: bool) -> Self {
         Self {
-            state: Mutex::new(State::new(mobile)),
+            state: Mutex::new(State::new(in_flight_max, mobile)),
             in_flight_max,
             status: AtomicU8::new(Status::Down as u8),
             sought: AtomicBool::new(false),

@@ -32,17 +32,46 @@ impl Calls {
         deadline: Option<Instant>,
         caller: Option<Unparker>,
     ) -> Result<Begun, Unanswered> {
+        let mut state = self.state.lock();
+        if hold.is_none()
+            && state.admits()
+            && state.unanswered < state.admitted
+            && let Some(xid) = state.next_xid(in_session)
+        {
+            // If the output is full, it is sent in `wait`.
+            let queued_at = state.enter(xid, Entry::new(frame, in_session, deadline, caller)).ok().flatten();
+            return Ok(Begun { xid, queued_at, alone: state.unanswered == 1 });
+        }
+        drop(state);
+        self.begin_in_line(frame, in_session, hold, deadline, caller)
+    }
+
+    /// As [`begin`](Self::begin), of a call that may have to wait, or has a lane.
+    #[cold]
+    fn begin_in_line(
+        &self,
+        frame: Vec<u8>,
+        in_session: bool,
+        hold: Option<Hold>,
+        deadline: Option<Instant>,
+        caller: Option<Unparker>,
+    ) -> Result<Begun, Unanswered> {
+        // Before the lock, which is so released before the place in line is left.
+        let mut line = InLine { calls: self, at: None };
         // Whom a signal of a gate has reached that another gate holds back passes it on, for it is of no use here.
         let mut signalled = None;
+        // Where it has waited last, and as which: who comes too late does not begin anew.
+        let mut waited = None::<(Gate, Ticket)>;
         loop {
             let mut state = self.state.lock();
             if !state.admits() {
                 return Err(state.refusal(frame));
             }
-            let gate = if state.unanswered >= self.in_flight_max {
-                Gate::Places
+            let gate = if state.unanswered >= state.admitted
+                && let Some(gate) = self.gate_before(&state, in_session, &line)
+            {
+                gate
             } else if let Some(xid) = state.next_xid(in_session) {
-                // If the output is full, it is sent in `wait`.
                 let queued_at = match hold {
                     None => state.enter(xid, Entry::new(frame, in_session, deadline, caller)),
                     Some(hold) if hold.is_overtaken() => return Err(overtaken(state, xid, frame, signalled)),
@@ -54,7 +83,15 @@ impl Calls {
                 Gate::Window
             };
             let passed_on = signalled.take().filter(|&by| by != gate).and_then(|by| state.gate(by).next());
-            let ticket = state.gate(gate).add();
+            let left = line.move_to(&mut state, gate);
+            let ticket = match waited.filter(|&(at, _)| at == gate) {
+                Some((_, ticket)) => {
+                    state.gate(gate).add_again(ticket);
+                    ticket
+                }
+                None => state.gate(gate).add(),
+            };
+            waited = Some((gate, ticket));
             // What it waits for may wait for its own batch to be written.
             let connection = state.connection();
             drop(state);
@@ -62,6 +99,7 @@ impl Calls {
                 connection.outbox().wake_writer();
             }
             wake(passed_on);
+            wake(left);
 
             let parked = park::wait(Reason::Call, deadline);
             match self.leave(gate, ticket, parked) {
@@ -69,6 +107,19 @@ impl Calls {
                 Ok(false) => {}
                 Err(why) => return Err(Unanswered { frame, ..Unanswered::unsent(why) }),
             }
+        }
+    }
+
+    /// What a call has to wait at: where there is no room, or others were there before, unless it has waited itself.
+    #[cold]
+    fn gate_before(&self, state: &State, in_session: bool, line: &InLine<'_>) -> Option<Gate> {
+        let is_passed = |gate| line.at.is_none() && state.lines.of(gate) > 0;
+        if state.unanswered >= self.in_flight_max || is_passed(Gate::Places) {
+            Some(Gate::Places)
+        } else if in_session && (!state.window.is_open() || is_passed(Gate::Window)) {
+            Some(Gate::Window)
+        } else {
+            None
         }
     }
 
@@ -156,4 +207,33 @@ fn overtaken(mut state: MutexGuard<'_, State>, xid: Xid, frame: Vec<u8>, signall
     wake(passed_on);
     scratch::give(frame);
     Unanswered::unsent(Why::Overtaken)
+}
+
+/// A caller's place in line, from when it first waits at a gate until it goes on or gives up. While there is a line, nobody who comes goes past it: who has just
+/// been answered, and calls again, would else always be there before those who were woken.
+struct InLine<'a> {
+    calls: &'a Calls,
+    at: Option<Gate>,
+}
+
+impl InLine<'_> {
+    /// Stands in the line of that gate. Returns who may go on because it leaves that of another.
+    fn move_to(&mut self, state: &mut State, gate: Gate) -> Option<Unparker> {
+        let before = self.at.replace(gate);
+        if before == Some(gate) {
+            return None;
+        }
+        state.line_up(gate);
+        state.step_out(before?, self.calls.in_flight_max)
+    }
+}
+
+impl Drop for InLine<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(gate) = self.at {
+            let next = self.calls.state.lock().step_out(gate, self.calls.in_flight_max);
+            wake(next);
+        }
+    }
 }

@@ -49,9 +49,19 @@ pub(super) struct State {
     pub(super) connections: u64,
     /// `None`: there has been no call of a lane.
     pub(super) lanes: Option<Box<Lanes>>,
+    /// New calls are entered while there are fewer than so many: as many as there may be, or 0 while callers stand in [line](Lines).
+    pub(super) admitted: usize,
+    pub(super) lines: Lines,
     places: Waiters,
     places_of_window: Waiters,
     connection: Waiters,
+}
+
+/// How many callers have waited, and neither gone on nor given up.
+#[derive(Default)]
+pub(super) struct Lines {
+    places: usize,
+    window: usize,
 }
 
 /// What callers wait at before they can send.
@@ -75,8 +85,10 @@ pub(super) enum Link {
 }
 
 impl State {
-    pub(super) fn new(mobile: bool) -> Self {
+    pub(super) fn new(in_flight_max: usize, mobile: bool) -> Self {
         Self {
+            admitted: in_flight_max,
+            lines: Lines::default(),
             mobile,
             retired: false,
             calls: HashMap::default(),
@@ -159,6 +171,27 @@ impl State {
         }
     }
 
+    /// A caller waits at a gate, and did not before.
+    pub(super) fn line_up(&mut self, gate: Gate) {
+        self.lines.add(gate, 1);
+        self.admitted = 0;
+    }
+
+    /// It has gone on, or given up. Returns who may go on, too, if there is still room: who came meanwhile was not told of it.
+    #[cold]
+    pub(super) fn step_out(&mut self, gate: Gate, in_flight_max: usize) -> Option<Unparker> {
+        self.lines.add(gate, -1);
+        if self.lines.are_empty() {
+            self.admitted = in_flight_max;
+        }
+        let has_room = match gate {
+            Gate::Places => self.unanswered < in_flight_max,
+            Gate::Window => self.window.is_open(),
+            Gate::Connection => false,
+        };
+        if has_room { self.gate(gate).next() } else { None }
+    }
+
     /// `None`: the window is full.
     pub(super) fn next_xid(&mut self, in_session: bool) -> Option<Xid> {
         if in_session {
@@ -222,5 +255,33 @@ impl State {
             (Link::Down(cause) | Link::Over(cause), Interrupted::TimedOut) => Why::Lost(cause.clone()),
             _ => Why::Interrupted(interrupted),
         }
+    }
+}
+
+impl Lines {
+    fn at(&mut self, gate: Gate) -> Option<&mut usize> {
+        match gate {
+            Gate::Places => Some(&mut self.places),
+            Gate::Window => Some(&mut self.window),
+            Gate::Connection => None,
+        }
+    }
+
+    fn add(&mut self, gate: Gate, count: isize) {
+        if let Some(callers) = self.at(gate) {
+            *callers = callers.saturating_add_signed(count);
+        }
+    }
+
+    pub(super) fn of(&self, gate: Gate) -> usize {
+        match gate {
+            Gate::Places => self.places,
+            Gate::Window => self.window,
+            Gate::Connection => 0,
+        }
+    }
+
+    fn are_empty(&self) -> bool {
+        self.places == 0 && self.window == 0
     }
 }
