@@ -8,7 +8,7 @@ mod seeded;
 mod sleep;
 
 use std::ptr::NonNull;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fibra_fiber::{Context, Resumed};
 
@@ -25,6 +25,8 @@ use pace::SWITCHES_MAX;
 
 /// How soon a busy worker asks its driver again: its system call costs as much as a hundred switches. Timers and the inbox are
 /// looked at every round. The longer pause follows a question that woke nobody; with the round that it may end in, it stays under 100 us.
+/// Before those whom the driver woke have had their turn it is not asked at all, unless a timer expires: whom it would wake would
+/// only stand behind them.
 const DRIVER_PAUSE_MIN: Duration = Duration::from_micros(20);
 const DRIVER_PAUSE_MAX: Duration = Duration::from_micros(50);
 
@@ -225,20 +227,28 @@ impl Worker {
         true
     }
 
+    /// Lets the driver dispatch what is ready, waiting up to `timeout` for it. What time it is then.
+    fn ask(&self, driver: &mut dyn Driver, timeout: Option<Duration>) -> Instant {
+        let wakes = self.counts.wakes.get();
+        if let Err(error) = driver.poll(timeout) {
+            tracing::error!(worker = self.index, %error, "the driver failed");
+            std::thread::park_timeout(DRIVER_BACKOFF);
+        }
+        let now = clock::now();
+        let woken = self.counts.wakes.get() - wakes;
+        let pause = if woken == 0 { DRIVER_PAUSE_MAX } else { DRIVER_PAUSE_MIN };
+        self.pace.asked(woken, now + pause);
+        now
+    }
+
     /// Fires timers and lets the driver dispatch what is ready, waiting up to `timeout` for it.
     fn look_outside(&self, driver: &mut dyn Driver, timeout: Option<Duration>) {
         let before = clock::now();
         let mut now = before;
         let waits = timeout != Some(Duration::ZERO);
-        if waits || before >= self.pace.ask_at.get() {
-            let wakes = self.counts.wakes.get();
-            if let Err(error) = driver.poll(timeout) {
-                tracing::error!(worker = self.index, %error, "the driver failed");
-                std::thread::park_timeout(DRIVER_BACKOFF);
-            }
-            now = clock::now();
-            let pause = if self.counts.wakes.get() == wakes { DRIVER_PAUSE_MAX } else { DRIVER_PAUSE_MIN };
-            self.pace.ask_at.set(now + pause);
+        // What has come before its waiter's deadline is not to be missed, so no timer fires before the driver has been asked.
+        if waits || self.pace.ends_round(before) || self.timers.borrow().next(before) == Some(Duration::ZERO) {
+            now = self.ask(driver, timeout);
         }
         loop {
             let expired = self.timers.borrow_mut().pop_expired(now);

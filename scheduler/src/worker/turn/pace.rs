@@ -24,14 +24,23 @@ pub(in crate::worker) struct Pace {
     /// When the round began, in nanoseconds since `start`.
     since: Cell<u64>,
     start: Instant,
-    /// When the driver is to be asked next.
-    pub(super) ask_at: Cell<Instant>,
+    /// When the driver is to be asked next, at the earliest.
+    ask_at: Cell<Instant>,
+    /// How many fibers that it woke when it was last asked are still to have their turn, at most.
+    woken: Cell<u64>,
 }
 
 impl Pace {
     pub(in crate::worker) fn new(now: Instant, tally: Arc<Tally>) -> Self {
         tally.grant(SWITCHES_MAX);
-        Pace { tally, round: Cell::new(SWITCHES_MAX), since: Cell::new(0), start: now, ask_at: Cell::new(now) }
+        Pace {
+            tally,
+            round: Cell::new(SWITCHES_MAX),
+            since: Cell::new(0),
+            start: now,
+            ask_at: Cell::new(now),
+            woken: Cell::new(0),
+        }
     }
 
     /// When the worker last looked outside: what it knows of the time without reading a clock, right to about [`TURN_MAX`]. In
@@ -60,6 +69,18 @@ impl Pace {
     #[inline]
     pub(super) fn is_due(&self) -> bool {
         !self.tally.take_turn()
+    }
+
+    /// A round of switches has ended `now`: whether the driver is to be asked.
+    pub(super) fn ends_round(&self, now: Instant) -> bool {
+        self.woken.set(self.woken.get().saturating_sub(self.round.get().into()));
+        self.woken.get() == 0 && now >= self.ask_at.get()
+    }
+
+    /// The driver has been asked, and has woken so many. It is not to be asked again before `ask_at`, nor before they have had their turn.
+    pub(super) fn asked(&self, woken: u64, ask_at: Instant) {
+        self.woken.set(woken);
+        self.ask_at.set(ask_at);
     }
 
     /// A round of switches ended at `end`; the next begins `now`, behind the look outside.
