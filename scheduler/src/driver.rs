@@ -6,7 +6,7 @@
 //! ```text
 //!   worker loop ── run queue empty ──▶ Driver::poll(timeout) ── readiness ──▶ Unparker::unpark(fiber)
 //!        ▲                                   ▲
-//!        └── every 61 switches: poll(0) ─────┘          another thread ──▶ DriverWaker::wake()
+//!        └── now and then: poll(0) ──────────┘          another thread ──▶ DriverWaker::wake()
 //! ```
 //!
 //! Invariants:

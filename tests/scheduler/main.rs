@@ -59,6 +59,7 @@ mod sigquit_prints_the_dump;
 mod spans_stay_with_their_fiber;
 mod spawns_from_outside_reach_every_worker;
 mod stacks_are_measured_by_spawn_site;
+mod the_driver_is_asked_in_turn;
 mod the_hook_fires_on_the_first_park;
 mod too_many_fibers_are_refused;
 mod what_crosses_threads_must_be_send;
