@@ -11,54 +11,50 @@
 //!   Resumed::Suspended ◀────────────────────────────────────────────────────── suspend()
 //! ```
 //!
-//! The switch itself is in [`switch`](crate::switch). This file gives it an owner and an end. [`suspend`] is ambient: it finds the
+//! | file | holds |
+//! |---|---|
+//! | this one | a context: its states and its stack |
+//! | `entry` | its closure, on the stack before it runs |
+//! | `running` | which context runs, and the ways in and out: [`suspend`], [`hand_over`] |
+//! | `visit` | a closure that runs on the stack of one that is suspended |
+//!
+//! The switch itself is in [`switch`](crate::switch); here it gets an owner and an end. [`suspend`] is ambient: it finds the
 //! running context through a thread-local, so that code deep inside a handler can suspend without being handed anything.
-//! [`hand_over`] lets a scheduler go from one fiber straight to the next: one switch where suspend and resume are two. A suspended
-//! context can be [visited](Context::visit): a closure runs on its stack, inside `suspend`, which is how a backtrace is taken of a
-//! fiber that waits. And a context that is dropped in the middle is *leaked*, never unwound: a forced unwind runs destructors that may
-//! want to suspend again, is swallowed by `catch_unwind`, and cannot exist under `panic = "abort"`. Whoever owns contexts drives them
-//! to their end.
+//! [`hand_over`] lets a scheduler go from one fiber straight to the next: one switch where suspend and resume are two. A
+//! [visit](Context::visit) is how a backtrace is taken of a fiber that waits. And a context that is dropped in the middle is *leaked*,
+//! never unwound: a forced unwind runs destructors that may want to suspend again, is swallowed by `catch_unwind`, and cannot exist under
+//! `panic = "abort"`. Whoever owns contexts drives them to their end.
 //!
 //! Invariants:
-//! * `RUNNING` is the innermost context that runs on this thread, null outside. Who switches to a context sets it before, and
-//!   [`Context::resume`] restores it after; during a visit it is null.
 //! * `at` is not 0 exactly while the context can be switched to. Taking it is the right to do so, so a context is never on two
 //!   stacks of calls.
 //! * A context is resumed only by the thread that made it, because it is not `Send`. So nothing on its stack ever sees
 //!   another thread's thread-locals, and `Rc` on its stack is fine.
 
+mod entry;
+mod running;
+mod visit;
+
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop, offset_of};
+use std::mem::{ManuallyDrop, offset_of};
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::{self, NonNull};
-use std::{process, thread};
+use std::thread;
 
 use crate::layout::Layout;
 use crate::memory::{give_back, page_size};
 use crate::sanitizer;
 use crate::stack::Stack;
-use crate::switch::{self, prepare, switch};
+use crate::switch;
 
-/// What to run inside [`suspend`] before suspending again; null: nothing, go on. The message of a switch to a context.
-type Visitor = *mut &'static mut dyn FnMut();
-
-/// What a switch back to the resumer brings: null if the context has suspended, or how its closure ended, which lies on its stack.
-type Outcome = *const thread::Result<()>;
-
-/// What a closure may take of the stack that it runs on, in bytes; a larger one is boxed.
-const ENTRY_SIZE_MAX: usize = 512;
+pub use running::{hand_over, in_context, suspend};
 
 /// How much [`Context::prefetch`] fetches: the frames of a fiber that waits for a socket, in a release build, and a little of its caller's.
 const PREFETCHED_LINES: usize = 10;
 
 /// The size of a cache line, in bytes.
 const LINE: usize = 64;
-
-thread_local! {
-    static RUNNING: Cell<*const Context> = const { Cell::new(ptr::null()) };
-}
 
 /// What a [`Context::resume`] ended with.
 #[derive(Debug)]
@@ -135,20 +131,8 @@ impl Context {
     where
         F: FnOnce() + 'static,
     {
-        // The closure is moved to the stack's top, where a large one would take the place of what it calls.
-        if size_of::<F>() > ENTRY_SIZE_MAX || align_of::<F>() > switch::ALIGN {
-            let boxed: Box<dyn FnOnce()> = Box::new(entry);
-            return Self::new(stack, boxed);
-        }
-        let closure = (stack.range().end - size_of::<F>().next_multiple_of(switch::ALIGN)) as *mut F;
-        // SAFETY: the stack is unused, aligned, and far larger than a closure of this size and what `prepare` puts below it. The word
-        // right below the closure is ours.
-        let at = unsafe {
-            closure.write(entry);
-            let at = prepare(closure.cast(), run::<F>);
-            closure.cast::<usize>().sub(1).write(drop_unstarted::<F> as *const () as usize);
-            at
-        };
+        // SAFETY: whoever has a `Stack` has it alone; the context keeps this one until the closure has ended, or was dropped unstarted.
+        let at = unsafe { entry::place(&stack, entry) };
         Context {
             at: Cell::new(at),
             resumer: Cell::new(0),
@@ -176,21 +160,6 @@ impl Context {
         Resumed::Finished(unsafe { outcome.read() })
     }
 
-    #[inline(always)]
-    fn enter(&self, visitor: Visitor) -> Outcome {
-        let at = self.take_turn();
-        let outer = RUNNING.replace(self);
-        #[cfg(feature = "sanitizer")]
-        self.outer.set(outer);
-        // SAFETY: `at` is where it goes on, and was taken, so this is the only switch there; its stack is ours. We stay until one of
-        // those who run in its place switches to `resumer`.
-        let outcome = sanitizer::around(self.stack.range(), || unsafe {
-            switch(self.resumer.as_ptr(), at, visitor.expose_provenance())
-        });
-        RUNNING.set(outer);
-        ptr::with_exposed_provenance(outcome)
-    }
-
     /// Has the cache fetch what a suspended context will touch first when it goes on: the frames above its stack pointer. For a scheduler
     /// that knows some time ahead; it changes nothing else, and does nothing useful for a context that runs.
     #[inline]
@@ -199,55 +168,6 @@ impl Context {
         for line in 0..PREFETCHED_LINES {
             switch::prefetch(at.wrapping_add(line * LINE));
         }
-    }
-
-    /// The right to switch to it.
-    #[inline(always)]
-    fn take_turn(&self) -> usize {
-        let at = self.at.replace(0);
-        if at == 0 {
-            self.panic_not_suspended();
-        }
-        at
-    }
-
-    #[cold]
-    fn panic_not_suspended(&self) -> ! {
-        match self.is_finished() {
-            true => panic!("the context has ended"),
-            false => panic!("the context runs already"),
-        }
-    }
-
-    /// Runs `f` on the stack of a suspended context, on top of what is suspended there, which notices nothing. `None`: the
-    /// context is not suspended.
-    ///
-    /// For looking at a stack from the inside: a backtrace taken by `f` begins with the frames of `f` and goes on with those that
-    /// suspended. `f` needs room on the stack: see [`stack_room`](Context::stack_room). It cannot [`suspend`].
-    ///
-    /// # Panics
-    ///
-    /// If `f` panics, with its payload.
-    ///
-    /// ```
-    /// # use fibra_fiber::{Context, StackPool, suspend};
-    /// let context = Context::new(StackPool::new().take(64 << 10)?, suspend);
-    /// assert_eq!(context.visit(|| 42), None);
-    /// let _ = context.resume();
-    /// assert_eq!(context.visit(|| 42), Some(42));
-    /// # let _ = context.resume();
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn visit<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
-        if !self.is_suspended() {
-            return None;
-        }
-        let (mut f, mut result) = (Some(f), None);
-        let mut call = || result = f.take().map(|f| catch_unwind(AssertUnwindSafe(f)));
-        let mut call: &mut dyn FnMut() = &mut call;
-        // Only the lifetime is erased: `receive` calls it before the switch below returns, and forgets it.
-        self.enter((&raw mut call).cast());
-        result.map(|result| result.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 
     /// Gives the memory of its stack that a suspended context does not use back to the kernel: whole pages below where it
@@ -312,14 +232,6 @@ impl Context {
         self.progress.get() == Progress::Started && self.at.get() != 0
     }
 
-    /// Whether the caller runs in this context, and not in another inside it.
-    ///
-    /// A scheduler asks before it parks a fiber: what runs in a context of its own *inside* a fiber would suspend only that.
-    #[inline]
-    pub fn is_innermost(&self) -> bool {
-        ptr::eq(RUNNING.get(), self)
-    }
-
     /// Takes the stack out of a context that has finished, for the next one.
     ///
     /// # Panics
@@ -348,18 +260,6 @@ impl Context {
         // SAFETY: nobody takes it again, as the caller says.
         unsafe { ptr::read(&*self.stack) }
     }
-
-    /// The stack of whoever goes on when this context suspends.
-    #[cfg(feature = "sanitizer")]
-    fn resumer_stack(&self) -> Range<usize> {
-        // SAFETY: null, or a context that waits in a `resume`, which borrows it.
-        unsafe { self.outer.get().as_ref() }.map_or_else(sanitizer::thread_stack, |outer| outer.stack.range())
-    }
-
-    #[cfg(not(feature = "sanitizer"))]
-    fn resumer_stack(&self) -> Range<usize> {
-        0..0
-    }
 }
 
 impl Drop for Context {
@@ -368,12 +268,8 @@ impl Drop for Context {
             Progress::Started => return,
             Progress::Finished => {}
             Progress::Fresh => {
-                let closure = (self.at.get() + switch::PREPARED) as *mut u8;
-                // SAFETY: `new` has put the closure there, and the function for its type right below; it has not started.
-                unsafe {
-                    let drop = closure.cast::<unsafe fn(*mut u8)>().sub(1).read();
-                    drop(closure);
-                }
+                // SAFETY: what `place` has returned; it has not started, and will not.
+                unsafe { entry::drop_unstarted(self.at.get()) };
             }
         }
         sanitizer::forget(self.stack.range());
@@ -393,132 +289,3 @@ impl std::fmt::Debug for Context {
         f.debug_struct("Context").field("state", &state).finish_non_exhaustive()
     }
 }
-
-/// Whether the caller runs inside a [`Context`], so that [`suspend`] may be called.
-#[inline]
-pub fn in_context() -> bool {
-    !RUNNING.get().is_null()
-}
-
-/// Stops the running context here; its [`Context::resume`] returns [`Resumed::Suspended`]. Returns when it is resumed.
-///
-/// # Panics
-///
-/// If the caller is not inside a context: there is nothing to switch to.
-#[inline]
-pub fn suspend() {
-    let running = running();
-    // SAFETY: running, so it is there, and borrowed by whoever has resumed it.
-    unsafe { leave(running, (*running).resumer.get(), (*running).resumer_stack()) };
-}
-
-/// Stops the running context here and resumes `next` in its place: `next` [suspends](suspend) to whoever has resumed the running one.
-/// Returns when the running context is resumed.
-///
-/// # Safety
-///
-/// `running` points to the innermost running context, and `next` to a context of this thread that neither runs nor has ended, and that is
-/// not moved or dropped before it has suspended or ended.
-///
-/// ```
-/// # use fibra_fiber::{Context, StackPool, hand_over, suspend};
-/// # use std::rc::{Rc, Weak};
-/// let mut pool = StackPool::new();
-/// let second = Rc::new(Context::new(pool.take(64 << 10)?, suspend));
-/// let next = second.clone();
-/// let stack = pool.take(64 << 10)?;
-/// let first = Rc::new_cyclic(|first: &Weak<Context>| {
-///     let first = first.clone();
-///     // SAFETY: `first` runs then, and is innermost; `second` stays where it is until both have ended.
-///     Context::new(stack, move || unsafe { hand_over(first.as_ptr(), Rc::as_ptr(&next)) })
-/// });
-///
-/// let _ = first.resume(); // Goes on when `second` suspends.
-/// assert!(first.is_started() && second.is_started());
-/// let _ = first.resume();
-/// assert!(first.is_finished() && !second.is_finished());
-/// # let _ = second.resume();
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[inline(always)]
-pub unsafe fn hand_over(running: *const Context, next: *const Context) {
-    debug_assert_eq!(running, RUNNING.get(), "not the innermost running context");
-    // SAFETY: both are there: the one runs, for the other the caller answers, and for that it can be switched to.
-    unsafe {
-        let at = (*next).at.replace(0);
-        debug_assert_ne!(at, 0, "the context runs, or has ended");
-        (*next).resumer.set((*running).resumer.get());
-        #[cfg(feature = "sanitizer")]
-        (*next).outer.set((*running).outer.get());
-        RUNNING.with(|running| running.set(next));
-        leave(running, at, (*next).stack.range());
-    }
-}
-
-#[inline(always)]
-fn running() -> *const Context {
-    let running = RUNNING.get();
-    assert!(!running.is_null(), "switching away outside a fiber");
-    running
-}
-
-/// Leaves the running context for `to`, and receives visitors until it is resumed.
-///
-/// # Safety
-///
-/// `to` is where another stack goes on, and the caller has the right to switch there; `running` is the running context, and `stack` is
-/// that other one.
-#[inline(always)]
-unsafe fn leave(mut running: *const Context, mut to: usize, mut stack: Range<usize>) {
-    loop {
-        // SAFETY: as the caller says. Our stack stays: who drops a suspended context leaks it.
-        let visitor = sanitizer::around(stack, || unsafe { switch((*running).at.as_ptr(), to, 0) });
-        if visitor == 0 {
-            return;
-        }
-        receive(ptr::with_exposed_provenance_mut(visitor));
-        // Back to the `visit` that has brought it. It may have moved since it was left.
-        running = RUNNING.get();
-        // SAFETY: it runs, so it is there.
-        (to, stack) = unsafe { ((*running).resumer.get(), (*running).resumer_stack()) };
-    }
-}
-
-/// Runs what a [`Context::visit`] has brought.
-#[cold]
-#[inline(never)]
-fn receive(visitor: Visitor) {
-    // A visitor that suspended would be resumed when its borrows are long gone.
-    let running = RUNNING.replace(ptr::null());
-    // SAFETY: `visit` waits in its switch until we suspend again, so the closure is there; it catches its own panics.
-    unsafe { (*visitor)() };
-    RUNNING.set(running);
-}
-
-/// The first function on a context's stack.
-unsafe extern "C" fn run<F: FnOnce()>(closure: *mut u8) -> ! {
-    sanitizer::arrive();
-    // SAFETY: whoever has switched here has set it, and keeps the context until it has ended.
-    unsafe { (*RUNNING.get()).progress.set(Progress::Started) };
-    // SAFETY: `new` has put it there; a context starts once.
-    let entry = unsafe { closure.cast::<F>().read() };
-    let result = ManuallyDrop::new(catch_unwind(AssertUnwindSafe(entry)));
-    let context = RUNNING.get();
-    let mut nowhere = 0;
-    // SAFETY: it runs, hence is there. To whoever has resumed it, with the result, which is read before this stack is used again.
-    unsafe {
-        (*context).progress.set(Progress::Finished);
-        sanitizer::depart((*context).resumer_stack());
-        switch(&mut nowhere, (*context).resumer.get(), (&raw const result).expose_provenance());
-    }
-    // Nobody can switch to `nowhere`.
-    process::abort()
-}
-
-/// Drops the closure of a context that will never run.
-unsafe fn drop_unstarted<F>(closure: *mut u8) {
-    // SAFETY: the caller has found it where `new` has put it.
-    drop(unsafe { closure.cast::<F>().read() });
-}
-
-const _: () = assert!(mem::align_of::<Box<dyn FnOnce()>>() <= switch::ALIGN);

@@ -14,6 +14,7 @@
 //!    Who joins them is told that they were cancelled. A worker thread that leaked fibers never exits, since they may have lent out its
 //!    thread-locals.
 
+mod crew;
 mod observers;
 mod quit;
 mod quota;
@@ -25,27 +26,24 @@ use std::any::Any;
 use std::num::NonZeroUsize;
 use std::panic::{self, Location};
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 use std::{fmt, io, ptr};
 
 use fibra_fiber::DEFAULT_STACK_SIZE;
-use parking_lot::Mutex;
 
 use crate::abort;
 use crate::blocking;
 use crate::control::Runnable;
-use crate::driver::{Driver, DriverFactory};
+use crate::driver::DriverFactory;
 use crate::dump::Deadlock;
 use crate::spans;
 use crate::spawn::Site;
 use crate::stacks::{self, Stacks};
 use crate::watchdog;
-use crate::worker::Worker;
 use crate::{JoinHandle, spawn};
 
-use quit::QuitListener;
+use crew::{Crew, WORKER_PANICKED};
 pub(crate) use quota::Quota;
 pub use quota::{DEFAULT_FIBERS_MAX, TooManyFibers};
 pub(crate) use roster::Roster;
@@ -212,53 +210,6 @@ impl Builder {
     fn workers_or_cpus(&self) -> usize {
         self.workers.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
-
-    fn hire_around_this_thread(self) -> io::Result<(Crew, Worker, Box<dyn Driver>)> {
-        assert!(!Worker::with(|worker| worker.is_some()), "fibra::run inside a fibra runtime: runtimes do not nest");
-        let (shared, mut workers) = Shared::new(&self, true);
-        let driver = self.driver.make(0)?;
-        let worker = Worker::new(shared.clone(), 0, workers.remove(0).1);
-        Ok((self.hire(shared, workers)?, worker, driver))
-    }
-
-    /// Starts a thread for each of `workers` and waits until all have their driver.
-    fn hire(&self, shared: Arc<Shared>, workers: Vec<shared::Seat>) -> io::Result<Crew> {
-        let mut crew = Crew { shared, threads: Mutex::default(), quit: None, watchdog: None };
-        let mut drivers_made = Vec::new();
-        for (index, fresh) in workers {
-            let (shared, factory) = (crew.shared.clone(), self.driver.clone());
-            let ((made, driver_made), (ended, has_ended)) = (mpsc::channel(), mpsc::channel());
-            let name = format!("{}-{index}", self.thread_name);
-            let thread = thread::Builder::new().name(name).spawn(move || {
-                let mut driver = match factory.make(index) {
-                    Ok(driver) => driver,
-                    Err(error) => return drop(made.send(Err(error))),
-                };
-                // The receiver is gone only if another worker failed, and then `stopping` ends the loop below.
-                let _ = made.send(Ok(()));
-                let worker = Worker::new(shared, index, fresh);
-                let leaked = abort::on_unwind(WORKER_PANICKED, || worker.run(&mut *driver));
-                drop(driver);
-                if leaked {
-                    // Leaked fibers may have lent out this thread's thread-locals, so it must not end.
-                    let _ = ended.send(Leaked);
-                    loop {
-                        thread::park();
-                    }
-                }
-            })?;
-            crew.threads.get_mut().push((thread, has_ended));
-            drivers_made.push(driver_made);
-        }
-        for made in drivers_made {
-            // A factory that panics has dropped its end.
-            made.recv().unwrap_or_else(|_| {
-                Err(io::Error::other("a worker's driver could not be made: its factory panicked"))
-            })?;
-        }
-        self.start_observers(&mut crew)?;
-        Ok(crew)
-    }
 }
 
 impl fmt::Debug for Builder {
@@ -269,42 +220,6 @@ impl fmt::Debug for Builder {
             .field("fibers_max", &self.fibers_max)
             .field("grace", &self.grace)
             .finish_non_exhaustive()
-    }
-}
-
-/// The worker threads of a runtime. Dropping it shuts the runtime down and waits for them.
-struct Crew {
-    shared: Arc<Shared>,
-    /// Behind a lock only so that a runtime can be shared: what a receiver is not.
-    threads: Mutex<Vec<(thread::JoinHandle<()>, mpsc::Receiver<Leaked>)>>,
-    quit: Option<QuitListener>,
-    watchdog: Option<thread::JoinHandle<()>>,
-}
-
-/// What a thread says that has leaked fibers: it does nothing more, but never ends.
-struct Leaked;
-
-impl Crew {
-    /// Stops the workers and waits until all have ended.
-    fn dismiss(self) {}
-}
-
-impl Drop for Crew {
-    fn drop(&mut self) {
-        self.shared.stop();
-        let this_thread = thread::current().id();
-        for (thread, ended) in self.threads.get_mut().drain(..) {
-            // A runtime dropped by one of its own fibers cannot wait for the thread that it runs on.
-            if thread.thread().id() != this_thread && ended.recv().is_err() && thread.join().is_err() {
-                tracing::error!("a worker thread panicked before it ran fibers");
-            }
-        }
-        drop(self.quit.take());
-        self.shared.leash.end();
-        // Nothing of a runtime is left when it has ended. Takes long only if the watchdog is just looking up the names of a backtrace.
-        if self.watchdog.take().is_some_and(|watchdog| watchdog.join().is_err()) {
-            tracing::error!("the watchdog panicked");
-        }
     }
 }
 
@@ -370,9 +285,6 @@ impl fmt::Debug for Runtime {
         f.debug_struct("Runtime").field("workers", &self.workers()).finish_non_exhaustive()
     }
 }
-
-/// Panics of fibers never get there: this is a bug in a driver or in fibra. Its fibers cannot go on without their worker.
-const WORKER_PANICKED: &str = "a worker panicked outside any fiber";
 
 /// The error of a fiber that could not get a stack.
 fn as_io_error(payload: Box<dyn Any + Send>) -> Result<io::Error, Box<dyn Any + Send>> {

@@ -56,6 +56,7 @@
 mod deadlock;
 mod host;
 mod order;
+mod skew;
 mod trace;
 mod world;
 
@@ -67,11 +68,12 @@ use crate::rng;
 pub use crate::rng::Rng;
 pub use deadlock::Deadlock;
 pub(crate) use deadlock::Waiting;
-pub use host::{Host, Skew};
+pub use host::Host;
 pub(crate) use host::{Scope, enter, have_changed, host_of, refuse, take_crashed};
 use order::Order;
 pub use order::Schedule;
 pub(crate) use order::{Entry, Mark};
+pub use skew::Skew;
 pub(crate) use trace::{Event, Recorder};
 pub use trace::{Trace, note};
 pub use world::{World, elapsed};

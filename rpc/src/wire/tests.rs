@@ -2,3 +2,5 @@
 
 mod bodies;
 mod frames;
+mod malformed;
+mod random;

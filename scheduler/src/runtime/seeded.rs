@@ -4,8 +4,6 @@ use std::panic::{self, Location};
 use std::time::Duration;
 use std::{fmt, io};
 
-use parking_lot::Mutex;
-
 use super::{Builder, Crew, Shared, WORKER_PANICKED, as_io_error};
 use crate::seeded::{Deadlock, HORIZON, Run, Schedule, Trace, World};
 use crate::spawn;
@@ -90,7 +88,7 @@ impl Seeded {
         let builder = self.builder.workers(1).blocking_threads(1).pin_workers(false);
         let mut run = Run::new(self.seed, self.schedule, self.world, self.horizon);
         let (shared, mut seats) = Shared::new(&builder, false);
-        let crew = Crew { shared: shared.clone(), threads: Mutex::default(), quit: None, watchdog: None };
+        let crew = Crew::new(shared.clone());
         let mut worker = Worker::new(shared.clone(), 0, seats.remove(0).1);
         worker.take_over();
         let stop = shared.stop_on_drop();

@@ -9,7 +9,8 @@
 
 use fibra_fiber::Context;
 
-use super::{CURRENT, Worker, check_innermost};
+use super::park::check_innermost;
+use super::{CURRENT, Worker};
 use crate::control::Runnable;
 use crate::hook;
 use crate::spans;
@@ -65,10 +66,10 @@ impl Worker {
     fn yield_bare() -> bool {
         let queue_it = |worker: Option<&Worker>| {
             let (worker, fiber) = worker.and_then(|worker| Some((worker, worker.running.get()?)))?;
-            // SAFETY: as in `park_running`.
+            // SAFETY: the running fiber has not ended, so it is live.
             let control = unsafe { fiber.as_ref() };
             check_innermost(control);
-            // SAFETY: as in `park_running`.
+            // SAFETY: it runs on this thread, so this is its home worker.
             let owned = unsafe { control.owned() };
             hook::fire(&owned.hook);
             // SAFETY: the running fiber gives up running for this runnable, and switches away at once; nobody can take it
