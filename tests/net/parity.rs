@@ -4,6 +4,7 @@
 //! The one difference is a timeout: `WouldBlock` in std, `TimedOut` here. A case notes it by [`Log::timed_out`].
 
 mod multicast;
+mod names;
 mod tcp;
 mod tcp_errors;
 mod udp;
