@@ -36,7 +36,8 @@ const WAITS_TO_END: u64 = 10_000;
 /// One life of a machine in a [seeded](crate::seeded) run. See the [module](crate::seeded#hosts).
 ///
 /// ```
-/// /// use fibra_scheduler::seeded::{Host, Skew};
+/// use std::time::Duration;
+/// use fibra_scheduler::seeded::{Host, Skew};
 /// use fibra_scheduler::{Builder, driver, runtime, sleep};
 ///
 /// runtime::Builder::new(driver::idle).seed(7).run(|| -> std::io::Result<()> {
