@@ -51,6 +51,7 @@ impl Slots {
     }
 
     /// Whose token that is, unless it has been closed.
+    #[inline] // Into the reactor's loop, wherever the crate is cut for compiling.
     pub(super) fn get(&self, token: Token) -> Option<Arc<dyn Registered>> {
         let (index, generation) = parts(token);
         let registered = self.ties.get(index)?.as_ref()?.get()?;
