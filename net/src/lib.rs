@@ -97,6 +97,7 @@
 //! | `backoff` | waiting for what no event announces |
 //! | `budget` | how long a fiber may go on without waiting |
 //! | `registration`, `direction`, `waiting`, `queue`, `readiness`, `task` | a socket's readiness: who may try, who waits, in which order |
+//! | `backend`, `sim` | what is below a socket: the kernel, or a simulated network |
 //! | [`reactor`] | epoll behind the scheduler's [`Driver`](fibra_scheduler::driver::Driver) |
 //!
 //! What it does not know: stacks, run queues and timers (the scheduler's), and any protocol above the sockets'.

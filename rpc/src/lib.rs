@@ -59,6 +59,7 @@
 //! | [`trace_context`], `call_span` | [`TraceContext`]: which trace a call is part of; its span |
 //! | `metrics` | what a server counts, for Prometheus |
 //! | [`health`] | the service by which a server says whether it wants calls |
+//! | `moment` | instants as one word, for what many calls share |
 //! | [`codec`] | MessagePack, the one way to and from serde |
 //! | [`wire`] | the protocol without I/O: `docs/wire-format.md` |
 //! | [`dialect`] | the protocols of others that a port speaks, without I/O: `docs/protocols.md` |

@@ -44,6 +44,7 @@
 //! | `control` | the control block of a fiber: states, references |
 //! | `rng` | the seam to randomness |
 //! | `primitive` | the seam at which loom checks what crosses threads |
+//! | `hook`, `abort` | what runs when a fiber first parks; the end of the process where unwinding would be unsound |
 //! | `watchdog` | notices a fiber that holds its worker |
 //! | `worker`, `queue`, `timer` | the loop, its queues, its timing wheel |
 
