@@ -47,8 +47,10 @@ fuzz_target!(|body: &[u8]| {
     value::<Record>(body);
     value::<Result<(i8, f64), char>>(body);
     value::<reflection::MethodInfo>(body);
+    // Nil stands for none, too.
+    let got = if body == [0xc0] { Some(0) } else { array_len(body) };
     for count in 0..4 {
-        let is_that_many = array_len(body) == Some(count);
+        let is_that_many = got == Some(count);
         assert!(is_that_many || codec::decode_args::<Vec<Value>>(body, count).is_err());
     }
     let _ = codec::decode_args::<(i64, String)>(body, 2);
